@@ -1,0 +1,124 @@
+# Repobus. `make help` lists what there is; `make run` is the place to start.
+
+SHELL   := /bin/bash
+BUILD   ?= build
+CC      ?= gcc
+CXX     ?= g++
+PKGS    := libh2o-evloop libnats libjwt libsodium libgit2 jansson libpq libcurl openssl yaml-0.1 libxml-2.0 popt
+
+WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings
+CFLAGS  ?= -O2 -g
+CFLAGS  += -std=gnu17 -D_GNU_SOURCE -DH2O_USE_LIBUV=0 -pthread -fno-omit-frame-pointer -fstack-protector-strong
+LDFLAGS += -pthread
+ifdef SANITIZE
+CFLAGS  += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+LDFLAGS += -fsanitize=address,undefined
+endif
+# Headers of other projects are system headers: our warnings are for our code. Asked for when needed, since the
+# packages may not be there yet.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS) | sed 's/-I/-isystem /g' | sed 's/-isystem \/usr\/include\( \|$$$$\)/ /'))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+
+# A room is a folder; every .c in it (but main.c) goes into its library.
+ROOMS   := lib/base lib/secrets lib/store lib/github lib/repo bus edge scanner grapher cli tests/github
+sources  = $(filter-out %/main.c,$(wildcard $(1)/*.c)) $(wildcard $(1)/*.cc)
+objects  = $(addprefix $(BUILD)/obj/,$(addsuffix .o,$(call sources,$(1))))
+library  = $(BUILD)/lib/lib$(subst /,_,$(1)).a
+LIBS    := $(foreach r,lib/repo lib/github lib/store lib/secrets lib/base,$(call library,$(r)))
+
+BINARIES := $(foreach n,edge scanner grapher,$(BUILD)/bin/repobus-$(n)) $(BUILD)/bin/repobus \
+            $(BUILD)/bin/github-standin
+UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c))
+BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+
+.DELETE_ON_ERROR:
+.PHONY: help deps build run stop test test-unit test-system lint format asan bench install clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+deps: ## install the Debian packages that are missing
+	@deploy/packages
+
+build: $(BINARIES) ## compile everything into build/bin
+
+run: ## start everything, connect a repository, show it happening (REPO=… GRAPH=neo4j)
+	@deploy/run
+
+stop: ## stop what `make run` left behind
+	@deploy/run --stop
+
+test: ## install what is missing, run every test, also under sanitizers
+	@tests/run all
+
+test-unit: ## the unit tests in C
+	@tests/run unit
+
+test-system: ## the system tests against real servers
+	@tests/run system
+
+lint: ## formatting, clang-tidy, shellcheck, and the rules of this house
+	@tests/lint/lint
+
+format: ## rewrite the C sources as .clang-format says
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+asan: ## compile everything with AddressSanitizer and UBSan into build/asan
+	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=1 build unit-binaries
+
+bench: ## measure: latency, memory, requests (prints figures, asserts nothing)
+	@tests/bench/run
+
+install: build ## copy the binaries to $(PREFIX)/bin (default /usr/local)
+	install -d "$(DESTDIR)$(or $(PREFIX),/usr/local)/bin"
+	install -m 755 $(filter-out %/github-standin,$(BINARIES)) "$(DESTDIR)$(or $(PREFIX),/usr/local)/bin/"
+
+clean: ## remove build/ (the data of `make run` stays in .run/)
+	rm -rf build
+
+.PHONY: unit-binaries bench-binaries
+unit-binaries: $(UNIT)
+bench-binaries: $(BENCHES)
+
+$(BUILD)/obj/%.c.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(CFLAGS) $(WARN) $(PKG_CFLAGS) -I. -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/%.cc.o: %.cc Makefile
+	@mkdir -p $(@D)
+	@echo "  CXX   $<"
+	@$(CXX) $(filter-out -std=gnu17,$(CFLAGS)) -std=gnu++17 -Wall -Wextra -Werror $(PKG_CFLAGS) -I. -MMD -MP -c $< -o $@
+
+define room_rules
+$(call library,$(1)): $(call objects,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room_rules,$(r))))
+
+# link NAME, from which main, with which rooms
+define binary_rules
+$(BUILD)/bin/$(1): $(BUILD)/obj/$(2)/main.c.o $(foreach r,$(3),$(call library,$(r))) $(LIBS)
+	@mkdir -p $$(@D)
+	@echo "  LINK  $$@"
+	@$(CXX) $(LDFLAGS) $$^ $$(PKG_LIBS) -o $$@
+endef
+$(eval $(call binary_rules,repobus-edge,edge,edge bus))
+$(eval $(call binary_rules,repobus-scanner,scanner,scanner bus))
+$(eval $(call binary_rules,repobus-grapher,grapher,grapher bus))
+$(eval $(call binary_rules,repobus,cli,cli))
+$(eval $(call binary_rules,github-standin,tests/github,tests/github))
+
+ALL_ROOMS := $(foreach r,edge scanner grapher cli tests/github bus,$(call library,$(r))) $(LIBS)
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.c.o $(ALL_ROOMS)
+	@mkdir -p $(@D)
+	@$(CXX) $(LDFLAGS) $^ $(PKG_LIBS) $$(pkg-config --libs cmocka) -o $@
+
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.c.o $(ALL_ROOMS)
+	@mkdir -p $(@D)
+	@$(CXX) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
+
+# Keep objects that only pattern rules name, and read the header dependencies.
+.SECONDARY:
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

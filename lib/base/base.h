@@ -1,0 +1,199 @@
+/*
+ * lib/base: what every room of Repobus stands on.
+ *
+ * Results, configuration, log, clock, ids, arenas, bounded buffers, metrics, and the small HTTP endpoint
+ * that shows health and metrics. It knows nothing of GitHub, NATS or PostgreSQL.
+ *
+ * Conventions of the whole house:
+ *  - functions that can fail return an rb_err: 0 is success, negative values are named below. Details are in
+ *    a thread-local text, see rb_error_set();
+ *  - out-parameters come first; a function that takes ownership takes T ** and sets it to NULL on success;
+ *  - strings are UTF-8 and zero-terminated unless a length stands beside them;
+ *  - times are milliseconds unless the name says otherwise; deadlines are read from rb_clock_ms().
+ */
+#ifndef RB_BASE_H
+#define RB_BASE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RB_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define RB_MUST_CHECK        __attribute__((warn_unused_result))
+
+/* ---- results ------------------------------------------------------------------------------------------ */
+
+/* What went wrong, as far as a caller may want to act on it. Everything else about it is text. */
+typedef enum rb_err {
+    RB_OK = 0,
+    RB_EINVAL = -1,       /* the input is wrong and will stay wrong */
+    RB_ENOTFOUND = -2,    /* the thing asked for does not exist (or is hidden from us) */
+    RB_ECONFLICT = -3,    /* it exists already, or somebody else has it */
+    RB_EAUTH = -4,        /* the credential is missing, wrong, expired or does not open */
+    RB_EFORBIDDEN = -5,   /* the credential is right but may not do this */
+    RB_ELIMIT = -6,       /* a rate limit or quota: later is fine */
+    RB_EUNAVAILABLE = -7, /* the other side is down, answered 5xx, or cut the connection: later is fine */
+    RB_ETIMEOUT = -8,     /* no answer in time; the outcome over there is unknown */
+    RB_ETOOBIG = -9,      /* beyond a stated limit */
+    RB_EPROTOCOL = -10,   /* the other side answered something we do not understand */
+    RB_ESTALE = -11,      /* a newer generation exists: what was being written is no longer wanted */
+    RB_EINTERNAL = -12,   /* out of memory, a bug, a broken invariant */
+} rb_err;
+
+/* The name of a result, such as "timeout". Static string. */
+const char *rb_err_name(rb_err err);
+
+/* True where trying again later can help: RB_ELIMIT, RB_EUNAVAILABLE, RB_ETIMEOUT. */
+bool rb_err_is_temporary(rb_err err);
+
+/*
+ * Records the text of an error for this thread and returns `err`, so that a failing function ends with
+ * `return rb_error_set(RB_EINVAL, "DATABASE_URL: …")`. The text says what failed, on what, and what to do;
+ * it never holds a secret. Cut at 1,023 bytes.
+ */
+rb_err rb_error_set(rb_err err, const char *fmt, ...) RB_PRINTF(2, 3);
+
+/* The same, with the former text kept behind the new one: "reading the tree: <former text>". */
+rb_err rb_error_wrap(rb_err err, const char *fmt, ...) RB_PRINTF(2, 3);
+
+/* The text of this thread's latest error; "" when there was none. Valid until the next rb_error_set(). */
+const char *rb_error_text(void);
+
+/* ---- memory ------------------------------------------------------------------------------------------- */
+
+/* malloc and friends that end the process with a clear line when there is no memory: running on without it
+ * would lose more than a restart does, and every process here is safe to kill. Freed with free(). */
+void *rb_malloc(size_t size);
+void *rb_calloc(size_t count, size_t size);
+void *rb_realloc(void *old, size_t size);
+char *rb_strdup(const char *text);
+char *rb_strndup(const char *text, size_t len);
+char *rb_asprintf(const char *fmt, ...) RB_PRINTF(1, 2);
+
+/* An arena: many allocations, one release. Not for sharing between threads. */
+struct rb_arena;
+struct rb_arena *rb_arena_new(void);
+void rb_arena_free(struct rb_arena *arena); /* NULL is fine */
+void *rb_arena_alloc(struct rb_arena *arena, size_t size); /* zeroed, aligned for any type; never NULL */
+char *rb_arena_strdup(struct rb_arena *arena, const char *text);
+char *rb_arena_strndup(struct rb_arena *arena, const char *text, size_t len);
+char *rb_arena_printf(struct rb_arena *arena, const char *fmt, ...) RB_PRINTF(2, 3);
+/* Runs `fn(arg)` when the arena is released, last registered first: for what is not memory (json_t, PGresult). */
+void rb_arena_defer(struct rb_arena *arena, void (*fn)(void *), void *arg);
+size_t rb_arena_size(const struct rb_arena *arena); /* bytes taken from the system */
+
+/* A growing buffer that declares its limit at birth. `data` is always zero-terminated (beyond `len`). */
+struct rb_buf {
+    char *data;
+    size_t len;
+    size_t capacity;
+    size_t limit; /* len never goes beyond this */
+};
+void rb_buf_init(struct rb_buf *buf, size_t limit);
+void rb_buf_free(struct rb_buf *buf);  /* back to empty, same limit */
+void rb_buf_reset(struct rb_buf *buf); /* len 0, memory kept */
+/* RB_ETOOBIG when the limit would be passed: nothing is appended then. */
+rb_err rb_buf_append(struct rb_buf *buf, const void *data, size_t len) RB_MUST_CHECK;
+rb_err rb_buf_printf(struct rb_buf *buf, const char *fmt, ...) RB_PRINTF(2, 3) RB_MUST_CHECK;
+
+/* ---- clock and ids ------------------------------------------------------------------------------------ */
+
+int64_t rb_clock_ms(void);      /* monotonic: for deadlines and durations */
+int64_t rb_clock_us(void);      /* monotonic, microseconds: for measuring */
+int64_t rb_clock_wall_ms(void); /* since 1970, for people and other systems */
+
+#define RB_TIME_SIZE 32
+/* RFC 3339 in UTC with milliseconds, "2026-11-24T08:00:00.123Z" (RFC 3339, section 5.6). */
+void rb_time_format(char out[RB_TIME_SIZE], int64_t wall_ms);
+
+/* A delay between half of `ms` and `ms`, so that many that failed together do not return together. */
+int64_t rb_jitter_ms(int64_t ms);
+
+#define RB_UUID_SIZE 37
+/* A UUID version 7 (RFC 9562, section 5.7): ordered by time, random otherwise. */
+void rb_uuid_make(char out[RB_UUID_SIZE]);
+/* A UUID version 8 made of SHA-256 over `name`: the same name always gives the same id (RFC 9562, section 5.8). */
+void rb_uuid_from_name(char out[RB_UUID_SIZE], const char *name);
+
+#define RB_TRACEPARENT_SIZE 56
+/* A new "00-<trace>-<span>-01" (W3C Trace Context). With a valid `parent` its trace id is kept; NULL or
+ * anything malformed starts a new trace. */
+void rb_traceparent_make(char out[RB_TRACEPARENT_SIZE], const char *parent);
+
+/* ---- configuration ------------------------------------------------------------------------------------ */
+
+/*
+ * Environment variables, read once at start. Each reader notes what is wrong instead of failing, so that a
+ * person sees every wrong line at once: call all of them, then rb_config_check().
+ */
+struct rb_config;
+struct rb_config *rb_config_new(void);
+void rb_config_free(struct rb_config *config);
+/* Value of `name`, or `fallback` when unset or empty (NULL: noted as missing; `help` says what it is).
+ * The string lives as long as the process environment. */
+const char *rb_config_string(struct rb_config *config, const char *name, const char *fallback, const char *help);
+/* Decimal number within [min, max]. */
+int64_t rb_config_int(struct rb_config *config, const char *name, int64_t fallback, int64_t min, int64_t max);
+/* "http://…" or "https://…" without a trailing slash; anything else is noted. Arena-free copy kept by config. */
+const char *rb_config_url(struct rb_config *config, const char *name, const char *fallback, const char *help);
+/* SECRET_KEY and its like: at least `min_len` bytes, the value itself never appears in a message. */
+const char *rb_config_secret(struct rb_config *config, const char *name, size_t min_len, bool required);
+/* Notes any other finding. */
+void rb_config_note(struct rb_config *config, const char *fmt, ...) RB_PRINTF(2, 3);
+/* RB_OK, or RB_EINVAL after one log line per finding ("SECRET_KEY is missing: …"). */
+rb_err rb_config_check(struct rb_config *config) RB_MUST_CHECK;
+
+/* ---- log ---------------------------------------------------------------------------------------------- */
+
+enum rb_log_level { RB_LOG_DEBUG, RB_LOG_INFO, RB_LOG_WARN, RB_LOG_ERROR };
+
+/*
+ * One line per event on standard error: "2026-11-24T08:00:00.123Z info edge installed repo=acme/x id=42".
+ * With LOG_FORMAT=json the same as one JSON object per line. LOG_LEVEL: debug, info, warn, error (default
+ * info). Control characters in the text are escaped, so that a hostile name cannot forge a line.
+ * `component` is kept by reference. Call once, before any thread exists.
+ */
+void rb_log_init(const char *component);
+void rb_log(enum rb_log_level level, const char *fmt, ...) RB_PRINTF(2, 3);
+#define rb_log_debug(...) rb_log(RB_LOG_DEBUG, __VA_ARGS__)
+#define rb_log_info(...)  rb_log(RB_LOG_INFO, __VA_ARGS__)
+#define rb_log_warn(...)  rb_log(RB_LOG_WARN, __VA_ARGS__)
+#define rb_log_error(...) rb_log(RB_LOG_ERROR, __VA_ARGS__)
+
+/* ---- metrics ------------------------------------------------------------------------------------------ */
+
+/*
+ * Prometheus counters, gauges and histograms (text format 0.0.4). Registration takes a lock and is meant for
+ * start-up or first use; updating is a relaxed atomic. The same name and labels give the same metric.
+ * `labels` is the inside of the braces, such as "route=\"install\",status=\"200\"", or NULL. Bounded: beyond
+ * 1,024 metrics a shared overflow metric is returned. Metrics live as long as the process.
+ */
+struct rb_metric;
+struct rb_metric *rb_metric_counter(const char *name, const char *labels, const char *help);
+struct rb_metric *rb_metric_gauge(const char *name, const char *labels, const char *help);
+/* Seconds, buckets from 0.5 ms to 60 s. */
+struct rb_metric *rb_metric_histogram(const char *name, const char *labels, const char *help);
+void rb_metric_add(struct rb_metric *metric, int64_t delta);
+void rb_metric_set(struct rb_metric *metric, int64_t value);
+void rb_metric_observe_us(struct rb_metric *metric, int64_t micros);
+/* All metrics, plus process_resident_memory_bytes, process_cpu_seconds_total and process_open_fds. */
+rb_err rb_metrics_print(struct rb_buf *out) RB_MUST_CHECK;
+
+/* ---- health endpoint ---------------------------------------------------------------------------------- */
+
+/*
+ * A small HTTP server on its own thread for processes that have no other: GET /healthz (200 while the process
+ * runs), /readyz (200 or 503 by `ready`), /metrics. `ready` is called on the server's thread, must not block,
+ * and writes a short reason when it returns false. The edge does not use this: it has routes for the three.
+ */
+struct rb_health;
+typedef bool (*rb_ready_fn)(void *arg, char *reason, size_t reason_size);
+/* `port` 0 takes any free one; the chosen one is logged as "health listening=127.0.0.1:PORT". RB_EINVAL when
+ * the address does not parse, RB_ECONFLICT when the port is taken. */
+rb_err rb_health_start(struct rb_health **out, const char *address, int port, rb_ready_fn ready, void *arg)
+    RB_MUST_CHECK;
+int rb_health_port(const struct rb_health *health);
+void rb_health_stop(struct rb_health *health); /* blocks until its thread has ended; NULL is fine */
+
+#endif
