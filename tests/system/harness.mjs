@@ -1,0 +1,280 @@
+// What every system test stands on: real servers and the real binaries, each test file with its own, on free ports
+// of the loopback interface, in a folder that goes away. RB_BIN selects the binaries (plain or sanitized).
+
+import { execFile, spawn } from 'node:child_process';
+import { createHmac, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import pg from 'pg';
+
+export const house = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+export const bin = path.resolve(house, process.env.RB_BIN ?? 'build/bin');
+// Sanitized binaries are slower; limits on waiting are not what these tests are about.
+export const patience = process.env.RB_SANITIZED ? 90_000 : 45_000;
+const run = promisify(execFile);
+
+/** Resolves with the first truthy answer of `probe`, asked every 25 ms; fails with `what` after `patience`. */
+export async function until(what, probe, timeout = patience) {
+  const deadline = Date.now() + timeout;
+  let last;
+  for (;;) {
+    try {
+      const answer = await probe();
+      if (answer) return answer;
+      last = answer;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${timeout} ms (last: ${last?.stack ?? JSON.stringify(last)})`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** A git repository with `files` ({path: content}) in one commit. */
+export async function makeRepository(dir, files) {
+  fs.mkdirSync(dir, { recursive: true });
+  const git = (...args) => run('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args], { cwd: dir });
+  await git('init', '-q', '-b', 'main');
+  for (const [name, content] of Object.entries(files)) {
+    fs.mkdirSync(path.dirname(path.join(dir, name)), { recursive: true });
+    fs.writeFileSync(path.join(dir, name), content);
+  }
+  await git('add', '-A');
+  await git('commit', '-q', '--allow-empty', '-m', 'Start');
+  return (await git('rev-parse', 'HEAD')).stdout.trim();
+}
+
+export const shop = {
+  'package.json': JSON.stringify({ name: 'shop', dependencies: { express: '^4.19.0' }, devDependencies: { jest: '^29.0.0' } }),
+  'README.md': '# Shop\n',
+  'src/index.js': 'const app = require("express")();\napp.listen(3000);\n',
+  'src/cart.js': 'exports.total = (items) => items.reduce((sum, item) => sum + item.price, 0);\n',
+  'tools/report.py': 'import sys\nprint(sys.argv)\n',
+  'test/cart.test.js': 'test("adds", () => expect(1 + 1).toBe(2));\n',
+  '.github/workflows/ci.yml': 'on: push\njobs: {}\n',
+};
+
+/** A compact JWT, signed as asked for: for tokens that the server must and must not accept. */
+export function jwt(payload, key, header = { alg: 'HS256', typ: 'JWT' }) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const head = `${part(header)}.${part(payload)}`;
+  return `${head}.${createHmac('sha256', key).update(head).digest('base64url')}`;
+}
+
+/** One running program of ours. */
+export class Program {
+  constructor(name, child, log) {
+    Object.assign(this, { name, child, log, exited: once(child, 'exit') });
+    this.lines = [];
+    this.waiters = [];
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => {
+        fs.appendFileSync(log, `${line}\n`);
+        this.lines.push(line);
+        this.waiters = this.waiters.filter((waiter) => !waiter(line));
+      });
+    }
+  }
+
+  /** The first line, past or coming, that matches. */
+  line(pattern) {
+    const found = this.lines.find((line) => pattern.test(line));
+    if (found) return Promise.resolve(found);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`${this.name}: no line ${pattern}\n${this.tail()}`)), patience);
+      this.waiters.push((line) => {
+        if (!pattern.test(line)) return false;
+        clearTimeout(timer);
+        resolve(line);
+        return true;
+      });
+      this.exited.then(([code, signal]) => {
+        clearTimeout(timer);
+        reject(new Error(`${this.name} ended (${code ?? signal})\n${this.tail()}`));
+      });
+    });
+  }
+
+  tail() {
+    return this.lines.slice(-40).join('\n');
+  }
+
+  /** SIGTERM; fails when the program does not end with 0 (a sanitizer's finding or a leak ends it with 86). */
+  async stop() {
+    this.child.kill('SIGTERM');
+    const [code, signal] = await this.exited;
+    if (code !== 0) throw new Error(`${this.name} ended with ${code ?? signal} on SIGTERM\n${this.tail()}`);
+  }
+
+  async kill() {
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+
+  get isRunning() {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+}
+
+export class House {
+  programs = new Map();
+
+  /**
+   * Starts PostgreSQL, nats-server, the stand-in with the repository acme/shop (admin: alice), and the named
+   * programs. `env` is given to all programs of ours.
+   */
+  static async start({ programs = ['edge', 'scanner', 'grapher'], env = {}, files = shop } = {}) {
+    const h = new House();
+    h.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'repobus-test-'));
+    fs.chmodSync(h.dir, 0o755); // PostgreSQL runs under another account when we are root
+    try {
+      h.secretKey = randomBytes(32).toString('hex');
+      h.repository = path.join(h.dir, 'shop');
+      const [databaseUrl, natsUrl, commit] = await Promise.all([
+        h.server('postgres', 'start'),
+        h.server('nats', 'start'),
+        makeRepository(h.repository, files),
+      ]);
+      Object.assign(h, { databaseUrl, natsUrl, commit });
+      h.env = {
+        PATH: process.env.PATH, HOME: h.dir, ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? '',
+        UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? '', LSAN_OPTIONS: process.env.LSAN_OPTIONS ?? '',
+        SECRET_KEY: h.secretKey, DATABASE_URL: databaseUrl, NATS_URL: natsUrl,
+        RESERVATION_SECONDS: '2', RECONCILE_SECONDS: '1', LOG_LEVEL: 'debug', ...env,
+      };
+      await run(path.join(house, 'migrations/apply'), [], { env: { ...process.env, DATABASE_URL: databaseUrl } });
+      h.db = new pg.Pool({ connectionString: databaseUrl, max: 4 });
+      h.db.on('error', () => {}); // servers are stopped under it on purpose
+      await h.startGithub();
+      for (const program of programs) await h.launch(program);
+      if (programs.includes('edge')) h.alice = await h.token('alice');
+    } catch (error) {
+      await h.stop().catch(() => {});
+      throw error;
+    }
+    return h;
+  }
+
+  /** Runs tests/servers/NAME VERB on this house's folder; `start` gives the server's URL. */
+  async server(name, verb) {
+    const { stdout } = await run(path.join(house, 'tests/servers', name), [verb, path.join(this.dir, name)]);
+    return stdout.trim();
+  }
+
+  async startGithub() {
+    const child = spawn(path.join(bin, 'github-standin'), ['--repo', `acme/shop=${this.repository}`, '--user', 'alice=token-alice', '--user', 'bob=token-bob'], {
+      env: this.env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.github = new Program('github-standin', child, path.join(this.dir, 'github.log'));
+    this.programs.set('github', this.github);
+    this.githubUrl = /listening=(\S+)/.exec(await this.github.line(/listening=/))[1];
+    this.env.GITHUB_API_URL = this.githubUrl;
+  }
+
+  /** Starts repobus-NAME, waits until it listens. The edge keeps its port over restarts. */
+  async launch(name, env = {}) {
+    const key = env.AS ?? name;
+    const all = { ...this.env, HEALTH_PORT: '0', ...env };
+    if (name === 'edge') {
+      if (key === 'edge') all.PORT = this.edgePort ?? '0';
+      all.BACKEND_URL ??= 'https://repobus.example.com';
+    }
+    const child = spawn(path.join(bin, `repobus-${name}`), [], { env: all, stdio: ['ignore', 'pipe', 'pipe'] });
+    const program = new Program(key, child, path.join(this.dir, `${key}.log`));
+    this.programs.set(key, program);
+    const port = /listening=(?:https?:\/\/)?[^\s:]*:(\d+)/.exec(await program.line(/listening=/))[1];
+    program.url = `http://127.0.0.1:${port}`;
+    if (key === 'edge') {
+      this.edgePort = port;
+      this.url = program.url;
+    }
+    return program;
+  }
+
+  get(name) {
+    return this.programs.get(name);
+  }
+
+  /** A user with a sealed token; answers the JWT. */
+  async token(login, { oauth = `token-${login}`, args = [] } = {}) {
+    const { stdout } = await this.cli(['token', '--login', login, ...args], { GITHUB_TOKEN: oauth });
+    return stdout.trim();
+  }
+
+  /** The command line; the exit code is in `code`. */
+  async cli(args, env = {}) {
+    try {
+      return { code: 0, ...(await run(path.join(bin, 'repobus'), args, { env: { ...this.env, REPOBUS_URL: this.url ?? '', REPOBUS_TOKEN: this.alice ?? '', ...env } })) };
+    } catch (error) {
+      if (typeof error.code !== 'number') throw error;
+      if (args[0] === 'token') throw new Error(`repobus token: ${error.code} ${error.stderr}`);
+      return { code: error.code, stdout: error.stdout, stderr: error.stderr };
+    }
+  }
+
+  /** A request to the edge: {status, text, json, headers}. */
+  async request(method, where, { token = this.alice, headers = {}, body, url = this.url } = {}) {
+    const response = await fetch(url + where, {
+      method, body, headers: { ...(token ? { authorization: `Bearer ${token}` } : {}), ...headers }, signal: AbortSignal.timeout(patience),
+    });
+    const text = await response.text();
+    let json;
+    try {
+      json = JSON.parse(text);
+    } catch { /* not every answer is */ }
+    return { status: response.status, text, json, headers: response.headers };
+  }
+
+  install(repo = 'acme/shop', options = {}) {
+    return this.request('POST', `/api/v1/repos/${repo}/install`, options);
+  }
+
+  /** The stand-in's control routes. */
+  async control(method, where, body) {
+    const response = await fetch(`${this.githubUrl}/_control${where}`, { method, body: body && JSON.stringify(body), signal: AbortSignal.timeout(patience) });
+    if (!response.ok) throw new Error(`control ${method} ${where}: ${response.status} ${await response.text()}`);
+    const text = await response.text();
+    return text ? JSON.parse(text) : null;
+  }
+
+  fault(fault) {
+    return this.control('POST', '/faults', fault);
+  }
+
+  hooks() {
+    return this.control('GET', '/hooks');
+  }
+
+  async rows(sql, params) {
+    return (await this.db.query(sql, params)).rows;
+  }
+
+  /** The runs of an installation by subscriber. */
+  async runs(installation) {
+    return Object.fromEntries((await this.rows('select * from runs where installation_id = $1', [installation])).map((row) => [row.subscriber, row]));
+  }
+
+  async untilDone(installation, subscribers = ['scanner', 'grapher']) {
+    return until(`runs of ${installation} done`, async () => {
+      const runs = await this.runs(installation);
+      return subscribers.every((name) => runs[name]?.state === 'done') && runs;
+    });
+  }
+
+  /** Stops everything; fails when a program that still runs does not end cleanly. */
+  async stop() {
+    const problems = [];
+    await this.db?.end().catch((error) => problems.push(error));
+    await Promise.all([...this.programs.values()].filter((p) => p.isRunning).map((p) => p.stop().catch((error) => problems.push(error))));
+    for (const name of ['postgres', 'nats', 'neo4j']) {
+      if (fs.existsSync(path.join(this.dir, name))) await this.server(name, 'stop').catch((error) => problems.push(error));
+    }
+    if (problems.length) throw new AggregateError(problems, problems.map((p) => p.message).join('\n'));
+    fs.rmSync(this.dir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,82 @@
+// The graph in a real Neo4j, read back with the official driver. Skipped, with the reason, where the server cannot
+// be had; CI treats that as a failure.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import neo4j from 'neo4j-driver';
+import { House, house, makeRepository, until } from './harness.mjs';
+
+const run = promisify(execFile);
+let h;
+let unavailable;
+let settings;
+before(async () => {
+  try {
+    await run(path.join(house, 'tests/servers/neo4j'), ['fetch'], { timeout: 600_000 });
+  } catch (error) {
+    if (error.code !== 3) throw error;
+    unavailable = error.stderr.trim();
+    return;
+  }
+  h = await House.start({ programs: ['edge', 'scanner'] });
+  settings = Object.fromEntries((await h.server('neo4j', 'start')).split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+  Object.assign(h.env, settings);
+  await h.launch('grapher');
+});
+after(() => h?.stop());
+
+async function query(cypher, parameters = {}) {
+  // The driver speaks bolt; its address stands beside the HTTP one.
+  const driver = neo4j.driver(settings.NEO4J_BOLT_URI, neo4j.auth.basic(settings.NEO4J_USERNAME, settings.NEO4J_PASSWORD), { disableLosslessIntegers: true });
+  try {
+    return (await driver.executeQuery(cypher, parameters)).records.map((record) => record.toObject());
+  } finally {
+    await driver.close();
+  }
+}
+
+test('the graph of a repository', async (t) => {
+  if (unavailable) return t.skip(unavailable);
+  const { json } = await h.install();
+  await h.untilDone(json.installation_id);
+  const files = await query("match (r:Repository {full_name: 'acme/shop'})-[:CONTAINS]->(f:File) return f.path as path, f.language as language, f.size as size order by path");
+  assert.equal(files.length, 7);
+  assert.equal(files.find((f) => f.path === 'src/index.js').language, 'JavaScript');
+  assert.equal(files.find((f) => f.path === 'README.md').size, 7);
+  const [repository] = await query("match (r:Repository {full_name: 'acme/shop'}) return r.commit as commit, r.scanned_at as at");
+  assert.equal(repository.commit, h.commit);
+  assert.ok(repository.at);
+  const [{ n }] = await query("match (:Directory {path: 'src'})-[:CONTAINS]->(f:File) return count(f) as n");
+  assert.equal(n, 2);
+});
+
+test('kill -9 of the grapher half way: the same end', async (t) => {
+  if (unavailable) return t.skip(unavailable);
+  const files = {};
+  for (let i = 0; i < 3000; i++) files[`src/d${i % 50}/f${i}.py`] = `${i}\n`;
+  await makeRepository(`${h.dir}/large`, files);
+  await h.control('POST', '/repos', { owner: 'acme', name: 'large', path: `${h.dir}/large` });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: 'large', login: 'alice', permission: 'admin' });
+  const { json } = await h.install('acme/large');
+  await until('it writes', async () => (await h.runs(json.installation_id)).grapher);
+  await h.get('grapher').kill();
+  await h.launch('grapher');
+  await h.untilDone(json.installation_id);
+  const [{ n }] = await query("match (:Repository {full_name: 'acme/large'})-[:CONTAINS]->(f:File) return count(distinct f.path) as n");
+  assert.equal(n, 3000);
+});
+
+test('Neo4j away: the grapher tries again', async (t) => {
+  if (unavailable) return t.skip(unavailable);
+  await h.server('neo4j', 'stop');
+  await makeRepository(`${h.dir}/later`, { 'a.go': 'package a\n' });
+  await h.control('POST', '/repos', { owner: 'acme', name: 'later', path: `${h.dir}/later` });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: 'later', login: 'alice', permission: 'admin' });
+  const { json } = await h.install('acme/later');
+  await until('it retries', async () => (await h.runs(json.installation_id)).grapher?.state === 'retrying');
+  await h.server('neo4j', 'start');
+  await h.untilDone(json.installation_id);
+});

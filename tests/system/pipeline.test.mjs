@@ -1,0 +1,203 @@
+// From the install to what the subscribers made of it: events as CloudEvents on JetStream, scanner and grapher side
+// by side, and nothing lost when anything is away.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { after, before, test } from 'node:test';
+import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { HTTP } from 'cloudevents';
+import { House, makeRepository, until } from './harness.mjs';
+
+let h;
+before(async () => { h = await House.start(); });
+after(() => h?.stop());
+
+/** All events of the stream so far, read with the official client. */
+async function events(url = h.natsUrl) {
+  const nc = await connect({ servers: url });
+  try {
+    const jsm = await jetstreamManager(nc);
+    const info = await jsm.streams.info('REPOBUS');
+    const all = [];
+    for (let seq = info.state.first_seq; seq <= info.state.last_seq; seq++) {
+      const message = await jsm.streams.getMessage('REPOBUS', { seq }).catch(() => null);
+      if (message) all.push(message);
+    }
+    return all;
+  } finally {
+    await nc.close();
+  }
+}
+
+test('a repository is connected, scanned and graphed; the events are CloudEvents', async () => {
+  const answer = await h.install();
+  assert.equal(answer.status, 200);
+  const id = answer.json.installation_id;
+  await h.untilDone(id);
+
+  const [profile] = await h.rows('select * from profiles where installation_id = $1', [id]);
+  assert.equal(profile.commit_sha, h.commit);
+  assert.equal(profile.complete, true);
+  assert.equal(profile.profile.files, 7);
+  assert.equal(profile.profile.languages[0].name, 'JavaScript');
+  assert.ok(profile.profile.languages.some((l) => l.name === 'Python'));
+  assert.ok(profile.profile.frameworks.some((f) => /express/i.test(f.name)));
+  assert.ok(profile.profile.dependencies.some((d) => d.ecosystem === 'npm' && d.name === 'express' && d.requirement === '^4.19.0'));
+
+  const [repository] = await h.rows('select * from graph_repositories');
+  assert.equal(repository.commit_sha, h.commit);
+  assert.equal(Number(repository.files), 7);
+  const paths = (await h.rows('select path from graph_files order by path collate "C"')).map((r) => r.path);
+  const real = execFileSync('git', ['ls-tree', '-r', '--name-only', 'HEAD'], { cwd: h.repository, encoding: 'utf8' }).trim().split('\n').sort();
+  assert.deepEqual(paths, real);
+
+  const all = await until('three events', async () => {
+    const found = await events();
+    return found.length >= 3 && found;
+  });
+  assert.deepEqual(all.map((m) => m.subject).sort(), ['repo.connected', 'repo.graphed', 'repo.scanned']);
+  for (const message of all) {
+    const event = HTTP.toEvent({ headers: { 'content-type': 'application/cloudevents+json' }, body: new TextDecoder().decode(message.data) });
+    assert.equal(event.validate(), true);
+    assert.equal(event.specversion, '1.0');
+    assert.equal(message.header.get('Nats-Msg-Id'), event.id);
+    assert.match(message.header.get('traceparent'), /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+    assert.equal(event.data.installation_id, id);
+    assert.equal(event.data.repo, 'acme/shop');
+    assert.ok(event.data.generation > 0 && event.data.repo_id > 0);
+    assert.ok(!JSON.stringify(event).includes('token-alice'));
+  }
+  const traces = new Set(all.map((m) => m.header.get('traceparent').slice(3, 35)));
+  assert.equal(traces.size, 1, 'one trace from the install to what followed');
+});
+
+test('the tree was fetched once for both subscribers', async () => {
+  const requests = await h.control('GET', '/requests');
+  const count = (pattern) => requests.filter((r) => pattern.test(`${r.method} ${r.path}`)).length;
+  assert.equal(count(/^GET \/repos\/acme\/shop$/), 1);
+  assert.equal(count(/^POST .*\/hooks$/), 1);
+  assert.equal(count(/^GET .*\/commits\//), 1);
+  assert.equal(count(/^GET .*\/git\/trees\//), 1);
+});
+
+test('GET repository shows both runs and the profile', async () => {
+  const { status, json } = await h.request('GET', '/api/v1/repos/acme/shop');
+  assert.equal(status, 200);
+  assert.deepEqual(json.runs.map((r) => [r.subscriber, r.state]), [['grapher', 'done'], ['scanner', 'done']]);
+  assert.equal(json.profile.files, 7);
+});
+
+test('streams and durables are as the catalogue says', async () => {
+  const nc = await connect({ servers: h.natsUrl });
+  const jsm = await jetstreamManager(nc);
+  const stream = (await jsm.streams.info('REPOBUS')).config;
+  assert.deepEqual([...stream.subjects].sort(), ['github.>', 'repo.>']);
+  assert.deepEqual([stream.storage, stream.retention, stream.discard], ['file', 'limits', 'new']);
+  assert.equal((await jsm.streams.info('RUNS')).config.max_msgs_per_subject, 1);
+  assert.ok(await jsm.streams.info('DEAD'));
+  for (const durable of ['scanner', 'grapher']) {
+    const config = (await jsm.consumers.info('REPOBUS', durable)).config;
+    assert.equal(config.ack_policy, AckPolicy.Explicit);
+    assert.equal(config.deliver_policy, DeliverPolicy.All);
+  }
+  await nc.close();
+});
+
+test('scanner and grapher work at the same time', async () => {
+  // Both hang on GitHub at once: the one on its manifests, the other on nothing but the tree; so the tree hangs for
+  // both, and both report that they run.
+  await makeRepository(`${h.dir}/second`, { 'go.mod': 'module example.com/x\n\ngo 1.22\n', 'main.go': 'package main\n' });
+  await h.control('POST', '/repos', { owner: 'acme', name: 'second', path: `${h.dir}/second` });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: 'second', login: 'alice', permission: 'admin' });
+  await h.fault({ method: 'GET', path: '/repos/acme/second/commits', kind: 'hang' });
+  const { json } = await h.install('acme/second');
+  await until('both run', async () => {
+    const runs = await h.runs(json.installation_id);
+    return runs.scanner?.state === 'running' && runs.grapher?.state === 'running';
+  });
+  await h.control('DELETE', '/faults');
+  await h.untilDone(json.installation_id);
+});
+
+test('a tree that GitHub truncates is walked folder by folder', async () => {
+  const files = {};
+  for (let i = 0; i < 60; i++) files[`dir${i % 6}/sub${i % 3}/file${i}.py`] = `print(${i})\n`;
+  const commit = await makeRepository(`${h.dir}/wide`, files);
+  await h.control('POST', '/repos', { owner: 'acme', name: 'wide', path: `${h.dir}/wide` });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: 'wide', login: 'alice', permission: 'admin' });
+  await h.control('POST', '/limits', { tree_entries: 10 });
+  const { json } = await h.install('acme/wide');
+  await h.untilDone(json.installation_id);
+  await h.control('POST', '/limits', { tree_entries: 100000 });
+  const [profile] = await h.rows('select * from profiles where installation_id = $1', [json.installation_id]);
+  assert.equal(profile.profile.files, 60);
+  assert.equal(profile.complete, true);
+  assert.equal(profile.commit_sha, commit);
+  const [graph] = await h.rows('select g.* from graph_repositories g join installations i using (repo_id) where i.id = $1', [json.installation_id]);
+  assert.equal(Number(graph.files), 60);
+});
+
+test('an empty repository is connected, scanned and graphed', async () => {
+  execFileSync('git', ['init', '-q', '-b', 'main', `${h.dir}/empty`]);
+  await h.control('POST', '/repos', { owner: 'acme', name: 'empty', path: `${h.dir}/empty` });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: 'empty', login: 'alice', permission: 'admin' });
+  const { json, status, text } = await h.install('acme/empty');
+  assert.equal(status, 200, text);
+  await h.untilDone(json.installation_id);
+  const [profile] = await h.rows('select * from profiles where installation_id = $1', [json.installation_id]);
+  assert.equal(profile.profile.files, 0);
+});
+
+test('GitHub away for the subscribers: they try again and end right', async () => {
+  await makeRepository(`${h.dir}/third`, { 'Cargo.toml': '[package]\nname = "x"\n\n[dependencies]\nserde = "1"\n', 'src/main.rs': 'fn main() {}\n' });
+  await h.control('POST', '/repos', { owner: 'acme', name: 'third', path: `${h.dir}/third` });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: 'third', login: 'alice', permission: 'admin' });
+  await h.fault({ method: 'GET', path: '/repos/acme/third/git/trees', kind: 'status', status: 502, count: 2 });
+  const { json } = await h.install('acme/third');
+  const runs = await h.untilDone(json.installation_id);
+  assert.ok(Math.max(runs.scanner.attempt, runs.grapher.attempt) >= 2);
+});
+
+test('the 200 waits for neither NATS nor subscribers, and nothing is lost', async () => {
+  await Promise.all([h.get('scanner').stop(), h.get('grapher').stop()]);
+  await h.server('nats', 'stop');
+  await makeRepository(`${h.dir}/fourth`, { 'pom.xml': '<project><modelVersion>4.0.0</modelVersion><groupId>a</groupId><artifactId>b</artifactId><version>1</version></project>', 'src/A.java': 'class A {}\n' });
+  await h.control('POST', '/repos', { owner: 'acme', name: 'fourth', path: `${h.dir}/fourth` });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: 'fourth', login: 'alice', permission: 'admin' });
+  const { json, status } = await h.install('acme/fourth');
+  assert.equal(status, 200);
+  const ready = await h.request('GET', '/readyz');
+  assert.equal(ready.json.nats, 'unreachable');
+  assert.equal((await h.rows('select 1 from outbox where published_at is null')).length, 1);
+  await h.server('nats', 'start');
+  await Promise.all([h.launch('scanner'), h.launch('grapher')]);
+  await h.untilDone(json.installation_id);
+  assert.equal((await h.rows('select 1 from outbox where published_at is null')).length, 0);
+});
+
+test('an event that nobody can handle becomes a dead letter with its reason', async () => {
+  const nc = await connect({ servers: h.natsUrl });
+  await jetstream(nc).publish('repo.connected', 'this is no CloudEvent', { msgID: 'broken-1' });
+  const jsm = await jetstreamManager(nc);
+  await until('two dead letters', async () => (await jsm.streams.info('DEAD')).state.messages >= 2);
+  const info = await jsm.streams.info('DEAD', { subjects_filter: '>' });
+  assert.ok(Object.keys(info.state.subjects).every((s) => s.startsWith('dead.')));
+  const letter = await jsm.streams.getMessage('DEAD', { seq: info.state.last_seq });
+  const body = new TextDecoder().decode(letter.data);
+  assert.match(body, /this is no CloudEvent|dGhpcyBpcyBubyBDbG91ZEV2ZW50/, 'the original is kept');
+  assert.match(body, /"reason"/);
+  await nc.close();
+});
+
+test('the stream is lost: it is made again and new events arrive', async () => {
+  const nc = await connect({ servers: h.natsUrl });
+  const jsm = await jetstreamManager(nc);
+  await jsm.streams.delete('REPOBUS');
+  await nc.close();
+  await makeRepository(`${h.dir}/fifth`, { 'a.rb': 'puts 1\n' });
+  await h.control('POST', '/repos', { owner: 'acme', name: 'fifth', path: `${h.dir}/fifth` });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: 'fifth', login: 'alice', permission: 'admin' });
+  const { json } = await h.install('acme/fifth');
+  await h.untilDone(json.installation_id);
+});
