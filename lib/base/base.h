@@ -74,12 +74,13 @@ char *rb_asprintf(const char *fmt, ...) RB_PRINTF(1, 2);
 /* An arena: many allocations, one release. Not for sharing between threads. */
 struct rb_arena;
 struct rb_arena *rb_arena_new(void);
-void rb_arena_free(struct rb_arena *arena); /* NULL is fine */
+void rb_arena_free(struct rb_arena *arena);                /* NULL is fine */
 void *rb_arena_alloc(struct rb_arena *arena, size_t size); /* zeroed, aligned for any type; never NULL */
 char *rb_arena_strdup(struct rb_arena *arena, const char *text);
 char *rb_arena_strndup(struct rb_arena *arena, const char *text, size_t len);
 char *rb_arena_printf(struct rb_arena *arena, const char *fmt, ...) RB_PRINTF(2, 3);
-/* Runs `fn(arg)` when the arena is released, last registered first: for what is not memory (json_t, PGresult). */
+/* Runs `fn(arg)` when the arena is released, last registered first: for what is not memory (json_t,
+ * PGresult). */
 void rb_arena_defer(struct rb_arena *arena, void (*fn)(void *), void *arg);
 size_t rb_arena_size(const struct rb_arena *arena); /* bytes taken from the system */
 
@@ -113,7 +114,8 @@ int64_t rb_jitter_ms(int64_t ms);
 #define RB_UUID_SIZE 37
 /* A UUID version 7 (RFC 9562, section 5.7): ordered by time, random otherwise. */
 void rb_uuid_make(char out[RB_UUID_SIZE]);
-/* A UUID version 8 made of SHA-256 over `name`: the same name always gives the same id (RFC 9562, section 5.8). */
+/* A UUID version 8 made of SHA-256 over `name`: the same name always gives the same id (RFC 9562,
+ * section 5.8). */
 void rb_uuid_from_name(char out[RB_UUID_SIZE], const char *name);
 
 #define RB_TRACEPARENT_SIZE 56
@@ -132,10 +134,12 @@ struct rb_config *rb_config_new(void);
 void rb_config_free(struct rb_config *config);
 /* Value of `name`, or `fallback` when unset or empty (NULL: noted as missing; `help` says what it is).
  * The string lives as long as the process environment. */
-const char *rb_config_string(struct rb_config *config, const char *name, const char *fallback, const char *help);
+const char *rb_config_string(struct rb_config *config, const char *name, const char *fallback,
+                             const char *help);
 /* Decimal number within [min, max]. */
 int64_t rb_config_int(struct rb_config *config, const char *name, int64_t fallback, int64_t min, int64_t max);
-/* "http://…" or "https://…" without a trailing slash; anything else is noted. Arena-free copy kept by config. */
+/* "http://…" or "https://…" without a trailing slash; anything else is noted. Arena-free copy kept by config.
+ */
 const char *rb_config_url(struct rb_config *config, const char *name, const char *fallback, const char *help);
 /* SECRET_KEY and its like: at least `min_len` bytes, the value itself never appears in a message. */
 const char *rb_config_secret(struct rb_config *config, const char *name, size_t min_len, bool required);
@@ -190,10 +194,11 @@ rb_err rb_metrics_print(struct rb_buf *out) RB_MUST_CHECK;
 struct rb_health;
 typedef bool (*rb_ready_fn)(void *arg, char *reason, size_t reason_size);
 /* `port` 0 takes any free one; the chosen one is logged as "health listening=127.0.0.1:PORT". RB_EINVAL when
- * the address does not parse, RB_ECONFLICT when the port is taken. */
-rb_err rb_health_start(struct rb_health **out, const char *address, int port, rb_ready_fn ready, void *arg)
-    RB_MUST_CHECK;
+ * the address does not parse, RB_ECONFLICT when the port is taken. One a process. */
+rb_err rb_health_start(struct rb_health **out, const char *address, int port, rb_ready_fn ready,
+                       void *arg) RB_MUST_CHECK;
 int rb_health_port(const struct rb_health *health);
-void rb_health_stop(struct rb_health *health); /* blocks until its thread has ended; NULL is fine */
+/* Blocks until its thread has ended; NULL is fine. It cannot be started again. */
+void rb_health_stop(struct rb_health *health);
 
 #endif

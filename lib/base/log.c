@@ -1,0 +1,66 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "lib/base/base.h"
+
+#define LOG_LINE_MAX 4096 /* PIPE_BUF: a line of this size arrives whole in a pipe shared with others */
+
+static const char *const log_level_names[] = {"debug", "info", "warn", "error"};
+static const char *log_component = "repobus";
+static enum rb_log_level log_threshold = RB_LOG_INFO;
+static bool log_as_json;
+
+void rb_log_init(const char *component)
+{
+    log_component = component;
+    const char *level = getenv("LOG_LEVEL");
+    for (int i = 0; level && i <= RB_LOG_ERROR; i++) {
+        if (strcasecmp(level, log_level_names[i]) == 0)
+            log_threshold = (enum rb_log_level)i;
+    }
+    const char *format = getenv("LOG_FORMAT");
+    log_as_json = format && strcasecmp(format, "json") == 0;
+}
+
+/* Control characters (and, in JSON, quotes) are escaped; cut at `size`. */
+static size_t log_escape(char *out, size_t size, const char *text, bool json)
+{
+    size_t len = 0;
+    for (const unsigned char *c = (const unsigned char *)text; *c && len + 8 < size; c++) {
+        if (*c < 0x20 || *c == 0x7f)
+            len += (size_t)snprintf(out + len, size - len, "\\u%04x", *c);
+        else if (json && (*c == '"' || *c == '\\'))
+            len += (size_t)snprintf(out + len, size - len, "\\%c", *c);
+        else
+            out[len++] = (char)*c;
+    }
+    out[len] = '\0';
+    return len;
+}
+
+void rb_log(enum rb_log_level level, const char *fmt, ...)
+{
+    if (level < log_threshold)
+        return;
+    char text[LOG_LINE_MAX / 2], escaped[LOG_LINE_MAX - 256], line[LOG_LINE_MAX], time[RB_TIME_SIZE];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    log_escape(escaped, sizeof(escaped), text, log_as_json);
+    rb_time_format(time, rb_clock_wall_ms());
+    int len =
+        snprintf(line, sizeof(line),
+                 log_as_json ? "{\"time\":\"%s\",\"level\":\"%s\",\"component\":\"%s\",\"message\":\"%s\"}\n"
+                             : "%s %s %s %s\n",
+                 time, log_level_names[level], log_component, escaped);
+    if (len < 0)
+        return;
+    /* One write a line, so that lines of several threads and processes do not mix. A log that cannot be
+     * written is no reason to stop. */
+    ssize_t written = write(STDERR_FILENO, line, (size_t)len);
+    (void)written;
+}
