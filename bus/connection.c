@@ -1,0 +1,334 @@
+/*
+ * The connection: made and remade for ever. Callbacks of nats.c run on its own threads: they set what rb_bus
+ * holds under its mutex, log, and wake whoever waits; nothing else.
+ *
+ * nats.c 3.4.1 may still touch a subscription that another thread destroys (its #638), so none is destroyed
+ * before the connection is closed: they are few, made once, and kept until rb_bus_close().
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "bus/private.h"
+
+#define CONNECT_TIMEOUT_MS  2000  /* for one server; a local one needs a millisecond */
+#define RECONNECT_WAIT_MS   250   /* soon back after a restart … */
+#define RECONNECT_JITTER_MS 1000  /* … but not all processes in the same moment */
+#define PING_INTERVAL_MS    10000 /* a peer that died without a word is noticed after two of these */
+#define PINGS_OUT           2
+#define WRITE_DEADLINE_MS   5000        /* a peer that reads nothing must not hold a worker */
+#define IO_BUFFER           (32 * 1024) /* events are small; the library's default is the same */
+#define CLOSE_FLUSH_MS      2000
+#define SERVERS_MAX         16
+
+rb_err bus_error_code(natsStatus status, int js_code)
+{
+    switch (js_code) {
+    case JSStreamStoreFailedErr: /* maximum bytes or messages of the stream */
+    case JSInsufficientResourcesErr:
+    case JSStorageResourcesExceededErr:
+    case JSMemoryResourcesExceededErr:
+        return RB_ELIMIT;
+    case JSStreamNotFoundErr:
+    case JSConsumerNotFoundErr:
+        return RB_ENOTFOUND;
+    case JSStreamMessageExceedsMaximumErr:
+        return RB_ETOOBIG;
+    case JSNotEnabledErr:
+    case JSNotEnabledForAccountErr:
+        return RB_EUNAVAILABLE;
+    default:
+        break;
+    }
+    switch (status) {
+    case NATS_OK:
+        return RB_OK;
+    case NATS_TIMEOUT:
+        return RB_ETIMEOUT;
+    case NATS_NOT_FOUND:
+        return RB_ENOTFOUND;
+    case NATS_MAX_PAYLOAD:
+        return RB_ETOOBIG;
+    case NATS_INVALID_ARG:
+    case NATS_INVALID_SUBJECT:
+        return RB_EINVAL;
+    case NATS_NO_MEMORY:
+        return RB_EINTERNAL;
+    case NATS_NO_RESPONDERS:
+    case NATS_CONNECTION_CLOSED:
+    case NATS_CONNECTION_DISCONNECTED:
+    case NATS_NOT_YET_CONNECTED:
+    case NATS_INSUFFICIENT_BUFFER:
+    case NATS_IO_ERROR:
+    case NATS_NO_SERVER:
+    case NATS_STALE_CONNECTION:
+    case NATS_INVALID_SUBSCRIPTION:
+        return RB_EUNAVAILABLE;
+    case NATS_CONNECTION_AUTH_FAILED:
+    case NATS_NOT_PERMITTED:
+        return RB_EAUTH;
+    default:
+        return RB_EPROTOCOL;
+    }
+}
+
+rb_err bus_error(natsStatus status, int js_code, const char *fmt, ...)
+{
+    char what[256];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(what, sizeof(what), fmt, args);
+    va_end(args);
+    const char *detail = js_code ? nats_GetLastError(NULL) : natsStatus_GetText(status);
+    return rb_error_set(bus_error_code(status, js_code), "NATS: %s: %s", what, detail ? detail : "failed");
+}
+
+/* ---- what nats.c tells us ----------------------------------------------------------------------------- */
+
+static void connection_set(struct rb_bus *bus, bool connected, bool closed)
+{
+    pthread_mutex_lock(&bus->mutex);
+    bus->connected = connected;
+    bus->closed = bus->closed || closed;
+    if (connected)
+        bus->epoch++;
+    pthread_cond_broadcast(&bus->changed);
+    pthread_mutex_unlock(&bus->mutex);
+}
+
+static void connection_up(natsConnection *nc, void *arg)
+{
+    (void)nc;
+    connection_set(arg, true, false);
+    rb_log_info("NATS connected");
+    bus_pulls_wake(arg);
+}
+
+static void connection_down(natsConnection *nc, void *arg)
+{
+    (void)nc;
+    connection_set(arg, false, false);
+    rb_log_warn("NATS connection lost, reconnecting");
+}
+
+static void connection_closed(natsConnection *nc, void *arg)
+{
+    const char *text = NULL;
+    (void)natsConnection_GetLastError(nc, &text);
+    connection_set(arg, false, true);
+    rb_log_debug("NATS connection closed: %s", text ? text : "");
+}
+
+static void connection_trouble(natsConnection *nc, natsSubscription *sub, natsStatus status, void *arg)
+{
+    (void)nc;
+    (void)sub;
+    (void)arg;
+    rb_log_warn("NATS: %s", natsStatus_GetText(status));
+}
+
+/* ---- making and ending it ----------------------------------------------------------------------------- */
+
+static rb_err connection_set_servers(natsOptions *options, const char *urls)
+{
+    const char *servers[SERVERS_MAX];
+    char *copies[SERVERS_MAX];
+    int count = 0;
+
+    for (const char *p = urls; *p && count < SERVERS_MAX;) {
+        const char *end = strchrnul(p, ',');
+        if (end > p) {
+            copies[count] = rb_strndup(p, (size_t)(end - p));
+            servers[count] = copies[count];
+            count++;
+        }
+        p = *end ? end + 1 : end;
+    }
+    natsStatus status = count ? natsOptions_SetServers(options, servers, count) : NATS_INVALID_ARG;
+    for (int i = 0; i < count; i++)
+        free(copies[i]);
+    return status == NATS_OK ? RB_OK : rb_error_set(RB_EINVAL, "NATS: the URL is malformed");
+}
+
+static natsStatus connection_set_options(natsOptions *o, struct rb_bus *bus, const char *name)
+{
+    natsStatus s = natsOptions_SetName(o, name ? name : "repobus");
+    if (s == NATS_OK)
+        s = natsOptions_SetTimeout(o, CONNECT_TIMEOUT_MS);
+    if (s == NATS_OK)
+        s = natsOptions_SetMaxReconnect(o, -1);
+    if (s == NATS_OK)
+        s = natsOptions_SetReconnectWait(o, RECONNECT_WAIT_MS);
+    if (s == NATS_OK)
+        s = natsOptions_SetReconnectJitter(o, RECONNECT_JITTER_MS, RECONNECT_JITTER_MS);
+    if (s ==
+        NATS_OK) /* an outage is told to the caller at once, who has a better place to wait: the outbox */
+        s = natsOptions_SetReconnectBufSize(o, 0);
+    if (s == NATS_OK)
+        s = natsOptions_SetFailRequestsOnDisconnect(o, true);
+    if (s == NATS_OK)
+        s = natsOptions_SetRetryOnFailedConnect(o, true, connection_up, bus);
+    if (s == NATS_OK)
+        s = natsOptions_SetPingInterval(o, PING_INTERVAL_MS);
+    if (s == NATS_OK)
+        s = natsOptions_SetMaxPingsOut(o, PINGS_OUT);
+    if (s == NATS_OK)
+        s = natsOptions_SetWriteDeadline(o, WRITE_DEADLINE_MS);
+    if (s == NATS_OK)
+        s = natsOptions_SetIOBufSize(o, IO_BUFFER);
+    if (s == NATS_OK) /* half the latency, and no wake-up of the flusher */
+        s = natsOptions_SetSendAsap(o, true);
+    if (s == NATS_OK)
+        s = natsOptions_SetDisconnectedCB(o, connection_down, bus);
+    if (s == NATS_OK)
+        s = natsOptions_SetReconnectedCB(o, connection_up, bus);
+    if (s == NATS_OK)
+        s = natsOptions_SetClosedCB(o, connection_closed, bus);
+    if (s == NATS_OK)
+        s = natsOptions_SetErrorHandler(o, connection_trouble, bus);
+    return s;
+}
+
+/* The inbox on which acknowledgements of publish_all arrive. */
+static natsStatus connection_open_acks(struct rb_bus *bus)
+{
+    natsInbox *inbox = NULL;
+    natsStatus s = natsInbox_Create(&inbox);
+    if (s != NATS_OK)
+        return s;
+    bus->acks_inbox = rb_strdup(inbox);
+    natsInbox_Destroy(inbox);
+    char *subject = rb_asprintf("%s.*.*", bus->acks_inbox);
+    s = natsConnection_SubscribeSync(&bus->acks, bus->nc, subject);
+    free(subject);
+    return s;
+}
+
+rb_err rb_bus_connect(struct rb_bus **out, const struct rb_bus_options *options)
+{
+    struct rb_bus *bus = rb_calloc(1, sizeof(*bus));
+    natsOptions *nats_options = NULL;
+    pthread_condattr_t attr;
+    rb_err err = RB_OK;
+
+    *out = NULL;
+    pthread_mutex_init(&bus->mutex, NULL);
+    pthread_mutex_init(&bus->setup_mutex, NULL);
+    pthread_mutex_init(&bus->acks_mutex, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&bus->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    bus->setup_at_ms = INT64_MIN / 2;
+
+    natsStatus s = natsOptions_Create(&nats_options);
+    if (s == NATS_OK)
+        s = connection_set_options(nats_options, bus, options->name);
+    if (s == NATS_OK)
+        err = connection_set_servers(nats_options, options->url);
+    if (s != NATS_OK || err)
+        goto out;
+    s = natsConnection_Connect(&bus->nc, nats_options);
+    if (s == NATS_NOT_YET_CONNECTED) {
+        rb_log_warn("NATS does not answer yet, trying on");
+        s = NATS_OK;
+    } else if (s == NATS_OK) {
+        connection_set(bus, true, false);
+    } else if (s == NATS_INVALID_ARG || s == NATS_ERR) {
+        err = rb_error_set(RB_EINVAL, "NATS: the URL is malformed");
+        goto out;
+    }
+    if (s == NATS_OK)
+        s = natsConnection_JetStream(&bus->js, bus->nc, NULL);
+    if (s == NATS_OK)
+        s = connection_open_acks(bus);
+out:
+    natsOptions_Destroy(nats_options);
+    if (s != NATS_OK && !err)
+        err = bus_error(s, 0, "connecting");
+    if (err)
+        rb_bus_close(bus);
+    else
+        *out = bus;
+    return err;
+}
+
+void rb_bus_close(struct rb_bus *bus)
+{
+    if (!bus)
+        return;
+    if (bus->nc) {
+        if (rb_bus_is_connected(bus))
+            (void)natsConnection_FlushTimeout(bus->nc, CLOSE_FLUSH_MS);
+        natsConnection_Close(bus->nc); /* joins the reading thread: from here on subscriptions may go */
+        pthread_mutex_lock(&bus->mutex);
+        while (!bus->closed) /* the last callback that has `bus` */
+            pthread_cond_wait(&bus->changed, &bus->mutex);
+        pthread_mutex_unlock(&bus->mutex);
+    }
+    bus_pulls_free(bus);
+    natsSubscription_Destroy(bus->acks);
+    jsCtx_Destroy(bus->js);
+    natsConnection_Destroy(bus->nc);
+    free(bus->acks_inbox);
+    pthread_cond_destroy(&bus->changed);
+    pthread_mutex_destroy(&bus->acks_mutex);
+    pthread_mutex_destroy(&bus->setup_mutex);
+    pthread_mutex_destroy(&bus->mutex);
+    free(bus);
+}
+
+/* ---- its state ---------------------------------------------------------------------------------------- */
+
+bool rb_bus_is_connected(const struct rb_bus *bus)
+{
+    return bus->nc && natsConnection_Status(bus->nc) == NATS_CONN_STATUS_CONNECTED;
+}
+
+bool bus_is_closed(struct rb_bus *bus)
+{
+    pthread_mutex_lock(&bus->mutex);
+    bool closed = bus->closed;
+    pthread_mutex_unlock(&bus->mutex);
+    return closed;
+}
+
+uint64_t bus_epoch(struct rb_bus *bus)
+{
+    pthread_mutex_lock(&bus->mutex);
+    uint64_t epoch = bus->epoch;
+    pthread_mutex_unlock(&bus->mutex);
+    return epoch;
+}
+
+rb_err bus_wait_unless(struct rb_bus *bus, int timeout_ms, const atomic_bool *stop)
+{
+    int64_t deadline = rb_clock_ms() + timeout_ms;
+    struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000};
+    int rc = 0;
+    rb_err err = RB_OK;
+
+    pthread_mutex_lock(&bus->mutex);
+    while (!bus->connected && !bus->closed && !(stop && *stop) && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&bus->changed, &bus->mutex, &until);
+    if (bus->closed)
+        err = rb_error_set(RB_EUNAVAILABLE, "NATS: the server refused us for good");
+    else if (!bus->connected)
+        err = rb_error_set(stop && *stop ? RB_ETIMEOUT : RB_EUNAVAILABLE, "NATS: not connected");
+    pthread_mutex_unlock(&bus->mutex);
+    return err;
+}
+
+rb_err rb_bus_wait(struct rb_bus *bus, int timeout_ms)
+{
+    return bus_wait_unless(bus, timeout_ms, NULL);
+}
+
+void bus_kick(struct rb_bus *bus)
+{
+    pthread_mutex_lock(&bus->mutex);
+    pthread_cond_broadcast(&bus->changed);
+    pthread_mutex_unlock(&bus->mutex);
+}

@@ -1,0 +1,148 @@
+/*
+ * What the files of libbus share among themselves. Nothing outside bus/ includes this, but its tests.
+ */
+#ifndef RB_BUS_PRIVATE_H
+#define RB_BUS_PRIVATE_H
+
+#include <nats/nats.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "bus/bus.h"
+
+#define BUS_EVENT_TYPE_PREFIX "dev.repobus."
+
+#define BUS_API_WAIT_MS 5000 /* an answer of JetStream takes milliseconds; five seconds is an outage */
+#define BUS_MESSAGE_MAX \
+    (1000 * 1024) /* the server's limit is 1 MiB with headers; a dead letter may be this large */
+#define BUS_ID_MAX          200 /* bytes of an event id: a UUID has 36, other producers are wordier */
+#define BUS_TRACEPARENT_MAX 128 /* W3C's has 55; later versions of it may be longer */
+#define BUS_NAME_MAX        48  /* bytes of a subscriber's name: part of subjects, headers and labels */
+#define BUS_SUBJECT_MAX     256
+
+/* ---- catalogue.c -------------------------------------------------------------------------------------- */
+
+struct bus_stream_def {
+    const char *name;
+    const char *description;
+    const char *subjects[4]; /* ends with NULL */
+    int64_t max_age_s;
+    int64_t max_bytes;
+    int64_t max_per_subject; /* 0: any number */
+    int32_t max_message;
+    jsDiscardPolicy discard;
+    int64_t duplicates_s;
+};
+extern const struct bus_stream_def bus_streams[];
+extern const size_t bus_stream_count;
+
+struct bus_durable_def {
+    const char *name; /* NULL: an ephemeral consumer, or the subscriber's own name */
+    const char *stream;
+    const char *filter; /* NULL: everything in the stream */
+    int64_t ack_wait_ms;
+    int64_t max_deliver;
+    int64_t max_ack_pending;
+    int64_t inactive_s; /* an ephemeral one is removed after this long without a reader; 0: never */
+};
+/* The row for `name`; NULL when there is none. */
+const struct bus_durable_def *bus_durable_find(const char *name);
+/* What every subscriber's durable consumer has; name and filter are filled in by the caller. */
+struct bus_durable_def bus_durable_for_subscriber(const char *name, const char *filter);
+struct bus_durable_def bus_durable_for_follower(void);
+bool bus_subject_is_known(const char *subject);
+/* Printable ASCII without spaces, at most `max` bytes, not empty: fit for a header. */
+bool bus_text_is_plain(const char *text, size_t max);
+/* Letters, digits, '-' and '_': fit for one token of a subject and for a consumer's name. */
+bool bus_name_is_valid(const char *name);
+
+/* ---- connection.c ------------------------------------------------------------------------------------- */
+
+struct bus_pull;
+
+struct rb_bus {
+    natsConnection *nc;
+    jsCtx *js;
+
+    pthread_mutex_t mutex; /* guards what follows, up to `acks` */
+    pthread_cond_t changed;
+    bool connected;
+    bool closed;    /* for good: the server refused our credentials twice */
+    uint64_t epoch; /* grows with every connection made: what was asked on an older one is lost */
+    struct bus_pull *pulls;
+
+    pthread_mutex_t setup_mutex;
+    int64_t setup_at_ms; /* when the streams were last set up, to heal at most once a second */
+
+    pthread_mutex_t acks_mutex; /* one publish_all at a time */
+    natsSubscription *acks;
+    char *acks_inbox;
+    uint64_t acks_batch;
+};
+
+uint64_t bus_epoch(struct rb_bus *bus);
+bool bus_is_closed(struct rb_bus *bus);
+/* Waits until connected; ends early with RB_ETIMEOUT when `stop` becomes true and bus_kick() is called. */
+rb_err bus_wait_unless(struct rb_bus *bus, int timeout_ms, const atomic_bool *stop) RB_MUST_CHECK;
+void bus_kick(struct rb_bus *bus);
+/* Records `status` (and JetStream's own code, 0 when there is none) as this thread's error. */
+rb_err bus_error(natsStatus status, int js_code, const char *fmt, ...) RB_PRINTF(3, 4);
+rb_err bus_error_code(natsStatus status, int js_code);
+
+/* ---- setup.c ------------------------------------------------------------------------------------------ */
+
+/* rb_bus_setup() unless it was done within the last second: for those who found a stream missing. */
+rb_err bus_heal(struct rb_bus *bus) RB_MUST_CHECK;
+/* Creates or updates the consumer. `name` is set to the server's name of it, to be freed. */
+rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_durable_def *def) RB_MUST_CHECK;
+
+/* ---- publish.c ---------------------------------------------------------------------------------------- */
+
+/* Without an acknowledgement, dropped while there is no connection: for what the next one makes obsolete. */
+void bus_publish_lossy(struct rb_bus *bus, const char *subject, const void *body, size_t len);
+
+/* ---- pull.c ------------------------------------------------------------------------------------------- */
+
+enum bus_pull_result {
+    BUS_PULL_MESSAGE, /* `msg` is the caller's */
+    BUS_PULL_IDLE,    /* nothing came for a while, all is well: call again */
+    BUS_PULL_EXPIRED, /* nothing came for a whole request: a good moment to look whether that can be true */
+    BUS_PULL_LOST, /* the consumer is gone, silent or of an older connection: make sure of it, call again */
+    BUS_PULL_STOPPED, /* bus_pull_stop() was called, or the connection is closed for good */
+};
+/* Reads one pull consumer, `batch` messages a request. One thread reads; the object lives as long as the bus.
+ */
+rb_err bus_pull_open(struct bus_pull **out, struct rb_bus *bus, const char *stream, int batch) RB_MUST_CHECK;
+void bus_pull_aim(struct bus_pull *pull,
+                  const char *consumer); /* by the reading thread, before the first next */
+enum bus_pull_result bus_pull_next(natsMsg **msg, struct bus_pull *pull);
+/* From any thread: the reader comes back at once, and for good. */
+void bus_pull_stop(struct bus_pull *pull);
+bool bus_pull_has_more(struct bus_pull *pull); /* messages that came already */
+void bus_pulls_wake(struct rb_bus *bus);       /* after a reconnect: requests of before are lost */
+void bus_pulls_free(struct rb_bus *bus);       /* only after the connection is closed */
+
+/* Answers to a message, by its reply subject: no object is shared between threads. */
+rb_err bus_ack_done(struct rb_bus *bus, const char *reply) RB_MUST_CHECK; /* waits until the server has it */
+rb_err bus_ack_term(struct rb_bus *bus, const char *reply) RB_MUST_CHECK; /* the same */
+void bus_ack_done_async(struct rb_bus *bus, const char *reply);
+void bus_ack_retry(struct rb_bus *bus, const char *reply, int64_t delay_ms);
+void bus_ack_working(struct rb_bus *bus, const char *reply);
+
+/* ---- event.c, run.c, dead.c --------------------------------------------------------------------------- */
+
+/* Milliseconds since 1970 of an RFC 3339 time in UTC, 0 when it is none. */
+int64_t bus_time_parse(const char *text);
+
+struct bus_dead_letter {
+    const char *subscriber, *subject, *reason, *id, *traceparent;
+    int attempts;
+    uint64_t sequence; /* in the stream of events */
+    int64_t at_ms;
+    const void *body;
+    size_t len;
+};
+rb_err bus_dead_encode(struct rb_buf *out, const struct bus_dead_letter *letter) RB_MUST_CHECK;
+rb_err bus_dead_store(struct rb_bus *bus, const struct bus_dead_letter *letter) RB_MUST_CHECK;
+
+#endif

@@ -1,0 +1,207 @@
+/*
+ * Reading a pull consumer, in plain NATS: a request to $JS.API.CONSUMER.MSG.NEXT, and what arrives on our
+ * inbox.
+ *
+ * The library's own fetch is not used: in 3.4.1 it overflows with leftovers of an earlier request (#749),
+ * spins after a stale status (#631), and miscounts heartbeats from its second request on. Here the rules are
+ * few. A request asks for `batch` messages and is renewed when they came, when it expired, or when the
+ * connection is another one. The server sends a heartbeat while it has nothing; two that are missing mean
+ * that the consumer is lost. A reconnect is told to the reader by an empty message to its own inbox, so that
+ * it does not wait for the heartbeats of a dead request.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "bus/private.h"
+
+#define REQUEST_EXPIRES_MS 60000 /* a request is renewed once a minute when nothing happens */
+#define HEARTBEAT_MS       15000 /* one small wake-up per reader in this time is all that idling costs */
+#define SILENCE_MS         (2 * HEARTBEAT_MS + 1000)
+#define ACK_TIMEOUT_MS     3000
+
+struct bus_pull {
+    struct rb_bus *bus;
+    struct bus_pull *next;
+    natsSubscription *sub;
+    char *inbox;
+    const char *stream;
+    char *request_subject;
+    int batch;
+    int outstanding; /* messages that the present request may still bring */
+    uint64_t epoch;  /* the connection that request was made on */
+    atomic_bool stopped;
+};
+
+rb_err bus_pull_open(struct bus_pull **out, struct rb_bus *bus, const char *stream, int batch)
+{
+    struct bus_pull *pull = rb_calloc(1, sizeof(*pull));
+    natsInbox *inbox = NULL;
+
+    *out = NULL;
+    pull->bus = bus;
+    pull->stream = stream;
+    pull->batch = batch;
+    natsStatus s = natsInbox_Create(&inbox);
+    if (s == NATS_OK)
+        s = natsConnection_SubscribeSync(&pull->sub, bus->nc, inbox);
+    if (s != NATS_OK) {
+        natsInbox_Destroy(inbox);
+        free(pull);
+        return bus_error(s, 0, "subscribing");
+    }
+    pull->inbox = rb_strdup(inbox);
+    natsInbox_Destroy(inbox);
+    pthread_mutex_lock(&bus->mutex);
+    pull->next = bus->pulls;
+    bus->pulls = pull;
+    pthread_mutex_unlock(&bus->mutex);
+    *out = pull;
+    return RB_OK;
+}
+
+void bus_pull_aim(struct bus_pull *pull, const char *consumer)
+{
+    char *subject = rb_asprintf("$JS.API.CONSUMER.MSG.NEXT.%s.%s", pull->stream, consumer);
+    if (!pull->request_subject || strcmp(subject, pull->request_subject) != 0)
+        pull->outstanding = 0;
+    free(pull->request_subject);
+    pull->request_subject = subject;
+    pull->epoch = bus_epoch(pull->bus);
+}
+
+void bus_pull_stop(struct bus_pull *pull)
+{
+    pull->stopped = true;
+    (void)natsSubscription_Unsubscribe(pull->sub); /* ends NextMsg; the object stays, see connection.c */
+}
+
+bool bus_pull_has_more(struct bus_pull *pull)
+{
+    int count = 0;
+    return natsSubscription_GetPending(pull->sub, &count, NULL) == NATS_OK && count > 0;
+}
+
+void bus_pulls_wake(struct rb_bus *bus)
+{
+    pthread_mutex_lock(&bus->mutex);
+    for (struct bus_pull *pull = bus->pulls; pull; pull = pull->next) {
+        if (!pull->stopped)
+            (void)natsConnection_Publish(bus->nc, pull->inbox, NULL, 0);
+    }
+    pthread_mutex_unlock(&bus->mutex);
+}
+
+void bus_pulls_free(struct rb_bus *bus)
+{
+    while (bus->pulls) {
+        struct bus_pull *pull = bus->pulls;
+        bus->pulls = pull->next;
+        natsSubscription_Destroy(pull->sub);
+        free(pull->request_subject);
+        free(pull->inbox);
+        free(pull);
+    }
+}
+
+static natsStatus pull_request(struct bus_pull *pull)
+{
+    char body[160];
+    snprintf(body, sizeof(body), "{\"batch\":%d,\"expires\":%d000000,\"idle_heartbeat\":%d000000}",
+             pull->batch, REQUEST_EXPIRES_MS, HEARTBEAT_MS);
+    natsStatus s = natsConnection_PublishRequest(pull->bus->nc, pull->request_subject, pull->inbox, body,
+                                                 (int)strlen(body));
+    if (s == NATS_OK)
+        pull->outstanding = pull->batch;
+    return s;
+}
+
+/* A message without a place in the stream: the server speaks about the request itself. */
+static enum bus_pull_result pull_read_status(struct bus_pull *pull, natsMsg *msg)
+{
+    const char *status = NULL, *text = NULL;
+
+    if (natsMsgHeader_Get(msg, "Status", &status) != NATS_OK)
+        return BUS_PULL_IDLE; /* our own wake-up */
+    if (strcmp(status, "100") == 0)
+        return BUS_PULL_IDLE;
+    pull->outstanding = 0;
+    if (strcmp(status, "404") == 0 || strcmp(status, "408") == 0)
+        return BUS_PULL_EXPIRED;
+    (void)natsMsgHeader_Get(msg, "Description", &text);
+    rb_log_debug("NATS: request ended: %s %s", status, text ? text : "");
+    return BUS_PULL_LOST;
+}
+
+enum bus_pull_result bus_pull_next(natsMsg **msg, struct bus_pull *pull)
+{
+    static const char in_stream[] = "$JS.ACK.";
+    natsStatus s = NATS_OK;
+
+    *msg = NULL;
+    if (pull->stopped)
+        return BUS_PULL_STOPPED;
+    if (pull->epoch != bus_epoch(pull->bus)) {
+        pull->outstanding = 0;
+        return BUS_PULL_LOST;
+    }
+    if (pull->outstanding == 0)
+        s = pull_request(pull);
+    if (s == NATS_OK)
+        s = natsSubscription_NextMsg(msg, pull->sub, SILENCE_MS);
+    if (s == NATS_OK) {
+        const char *reply = natsMsg_GetReply(*msg);
+        if (reply && strncmp(reply, in_stream, sizeof(in_stream) - 1) == 0) {
+            if (pull->outstanding > 0)
+                pull->outstanding--;
+            return BUS_PULL_MESSAGE;
+        }
+        enum bus_pull_result result = pull_read_status(pull, *msg);
+        natsMsg_Destroy(*msg);
+        *msg = NULL;
+        return result;
+    }
+    pull->outstanding = 0;
+    if (pull->stopped || s == NATS_CONNECTION_CLOSED || s == NATS_INVALID_SUBSCRIPTION)
+        return BUS_PULL_STOPPED;
+    if (s == NATS_TIMEOUT)
+        rb_log_warn("NATS: %s is silent, asking anew", pull->request_subject);
+    return BUS_PULL_LOST;
+}
+
+/* ---- answers ------------------------------------------------------------------------------------------ */
+
+static rb_err ack_sync(struct rb_bus *bus, const char *reply, const char *answer)
+{
+    natsMsg *confirmed = NULL;
+    natsStatus s = natsConnection_RequestString(&confirmed, bus->nc, reply, answer, ACK_TIMEOUT_MS);
+    natsMsg_Destroy(confirmed);
+    return s == NATS_OK ? RB_OK : bus_error(s, 0, "acknowledging");
+}
+
+rb_err bus_ack_done(struct rb_bus *bus, const char *reply)
+{
+    return ack_sync(bus, reply, "+ACK");
+}
+
+rb_err bus_ack_term(struct rb_bus *bus, const char *reply)
+{
+    return ack_sync(bus, reply, "+TERM");
+}
+
+void bus_ack_done_async(struct rb_bus *bus, const char *reply)
+{
+    (void)natsConnection_PublishString(bus->nc, reply, "+ACK");
+}
+
+/* Lost, it comes again all the same: after the consumer's ack wait. */
+void bus_ack_retry(struct rb_bus *bus, const char *reply, int64_t delay_ms)
+{
+    char answer[64];
+    snprintf(answer, sizeof(answer), "-NAK {\"delay\": %" PRId64 "}", delay_ms * 1000000);
+    (void)natsConnection_PublishString(bus->nc, reply, answer);
+}
+
+void bus_ack_working(struct rb_bus *bus, const char *reply)
+{
+    (void)natsConnection_PublishString(bus->nc, reply, "+WPI");
+}

@@ -1,0 +1,94 @@
+/*
+ * The subscriber runtime, shared by its files: subscriber.c starts, drains and ends it, worker.c handles
+ * events, keepalive.c speaks for busy workers, work.c is what a handler sees.
+ */
+#ifndef RB_BUS_RUNTIME_H
+#define RB_BUS_RUNTIME_H
+
+#include "bus/private.h"
+
+#define RUNTIME_TEXT_MAX    256 /* bytes of a progress note kept; people read less */
+#define RUNTIME_REPLY_MAX   512 /* bytes of a reply subject: stream, consumer and five numbers */
+#define RUNTIME_WORKERS_MAX 64  /* more than this many threads a process: run another process */
+
+struct bus_runtime;
+
+/* One event being handled. Its thread owns it; the keepalive thread reads what `mutex` guards. */
+struct rb_work {
+    struct bus_runtime *runtime;
+    struct rb_arena *arena;
+    struct rb_event event;
+    int attempt;
+    uint64_t sequence; /* in the stream of events */
+    int64_t
+        stored_ns; /* when the stream took it; with the sequence its identity, also across a lost stream */
+
+    pthread_mutex_t mutex;
+    bool busy;
+    char reply[RUNTIME_REPLY_MAX];
+    int64_t installation_id; /* 0: no run is recorded */
+    int64_t generation, started_ms;
+    int64_t done, total;
+    char note[RUNTIME_TEXT_MAX];
+    int64_t sent_at; /* when the run was published last, rb_clock_ms() */
+    bool unsent;     /* there is newer progress than what was published */
+};
+
+struct bus_worker {
+    struct bus_runtime *runtime;
+    pthread_t thread;
+    bool started;
+    struct bus_pull *pull;
+    uint64_t aimed; /* the runtime's `aim` that `pull` follows */
+    void *local;
+    struct rb_work work;
+};
+
+struct bus_runtime {
+    const struct rb_subscriber *def;
+    struct rb_bus *bus;
+    struct bus_durable_def durable;
+    int drain_ms;
+    int wake_fd; /* eventfd: something happened that the main thread waits for */
+
+    atomic_bool draining;
+    atomic_bool consumer_ready;
+    atomic_int running; /* worker threads that have not ended */
+    atomic_int busy;
+    atomic_bool broken; /* a worker cannot go on: the process ends with an error */
+
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t changed;
+    bool ending;        /* the keepalive thread may go */
+    bool asleep, woken; /* it waits without an end; somebody wants it */
+
+    pthread_mutex_t ensure_mutex; /* guards what follows; held while the server is asked */
+    uint64_t aim;                 /* grows with each time the consumer was made sure of */
+    uint64_t aim_epoch;           /* the connection that was on */
+
+    int64_t lag_seen; /* events that waited when all was idle, at the last look of the first worker */
+
+    struct bus_worker *workers;
+    int worker_count;
+    pthread_t keepalive;
+
+    struct rb_metric *in_flight, *deliveries, *dead_letters, *duration, *latency, *stalls, *lag;
+};
+
+/* worker.c */
+void *bus_worker_main(void *worker);
+int64_t bus_backoff_ms(int attempt);
+
+/* keepalive.c */
+void *bus_keepalive_main(void *runtime);
+void bus_keepalive_wake(struct bus_runtime *runtime);
+
+/* work.c */
+void bus_work_begin_run(struct rb_work *work);
+/* The last word on an attempt, acknowledged by the stream: RB_OK also where no run is recorded. */
+rb_err bus_work_end_run(struct rb_work *work, enum rb_run_state state, const char *error) RB_MUST_CHECK;
+/* Publishes what progress is unsent; `work->mutex` is held. */
+void bus_work_flush(struct rb_work *work);
+#define BUS_PROGRESS_INTERVAL_MS 250 /* four a second, as people read */
+
+#endif

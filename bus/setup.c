@@ -1,0 +1,160 @@
+/*
+ * Streams and consumers on the server, brought in line with the catalogue. Safe to run any number of times
+ * from any number of processes at once: the server creates once, and updates are to the same values.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "bus/private.h"
+
+#define NANOS_PER_SECOND INT64_C(1000000000)
+#define NANOS_PER_MILLI  INT64_C(1000000)
+#define HEAL_INTERVAL_MS 1000
+
+static void setup_fill(jsStreamConfig *config, const struct bus_stream_def *def)
+{
+    jsStreamConfig_Init(config);
+    config->Name = def->name;
+    config->Description = def->description;
+    config->Subjects = (const char **)def->subjects;
+    config->SubjectsLen = 0;
+    while (def->subjects[config->SubjectsLen])
+        config->SubjectsLen++;
+    config->Retention = js_LimitsPolicy;
+    config->Storage = js_FileStorage;
+    config->Discard = def->discard;
+    config->MaxAge = def->max_age_s * NANOS_PER_SECOND;
+    config->MaxBytes = def->max_bytes;
+    config->MaxMsgsPerSubject = def->max_per_subject ? def->max_per_subject : -1;
+    config->MaxMsgSize = def->max_message;
+    config->Duplicates = def->duplicates_s * NANOS_PER_SECOND;
+}
+
+static bool setup_same_subjects(const jsStreamConfig *a, const jsStreamConfig *b)
+{
+    if (a->SubjectsLen != b->SubjectsLen)
+        return false;
+    for (int i = 0; i < a->SubjectsLen; i++) {
+        if (strcmp(a->Subjects[i], b->Subjects[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Our settings into `have`, which keeps what is the operator's: replicas, placement, a larger size. True when
+ * something changed. */
+static bool setup_merge(jsStreamConfig *have, const jsStreamConfig *want)
+{
+    bool same_size = have->MaxBytes < 0 || have->MaxBytes >= want->MaxBytes;
+    bool same = setup_same_subjects(have, want) && same_size && have->Discard == want->Discard &&
+                have->MaxAge == want->MaxAge && have->MaxMsgSize == want->MaxMsgSize &&
+                have->MaxMsgsPerSubject == want->MaxMsgsPerSubject && have->Duplicates == want->Duplicates;
+    if (same)
+        return false;
+    have->Discard = want->Discard;
+    have->MaxAge = want->MaxAge;
+    have->MaxMsgSize = want->MaxMsgSize;
+    have->MaxMsgsPerSubject = want->MaxMsgsPerSubject;
+    have->Duplicates = want->Duplicates;
+    if (!same_size)
+        have->MaxBytes = want->MaxBytes;
+    return true;
+}
+
+static rb_err setup_update_stream(struct rb_bus *bus, const jsStreamConfig *want)
+{
+    jsStreamInfo *info = NULL;
+    jsErrCode code = 0;
+    rb_err err = RB_OK;
+
+    natsStatus s = js_GetStreamInfo(&info, bus->js, want->Name, NULL, &code);
+    if (s != NATS_OK)
+        return bus_error(s, code, "stream %s", want->Name);
+    if (info->Config->Storage != want->Storage || info->Config->Retention != want->Retention) {
+        err = rb_error_set(RB_ECONFLICT,
+                           "NATS: stream %s exists with another storage or retention, which cannot be "
+                           "changed: remove it and run `repobus replay`",
+                           want->Name);
+    } else {
+        jsStreamConfig merged = *info->Config;
+        if (setup_merge(&merged, want)) {
+            merged.Subjects = want->Subjects;
+            merged.SubjectsLen = want->SubjectsLen;
+            s = js_UpdateStream(NULL, bus->js, &merged, NULL, &code);
+            if (s != NATS_OK && (code == JSStreamInvalidConfig || code == JSStreamUpdateErr))
+                err = rb_error_set(RB_ECONFLICT, "NATS: stream %s: %s", want->Name, nats_GetLastError(NULL));
+            else if (s != NATS_OK)
+                err = bus_error(s, code, "updating stream %s", want->Name);
+            else
+                rb_log_info("NATS stream updated name=%s", want->Name);
+        }
+    }
+    jsStreamInfo_Destroy(info);
+    return err;
+}
+
+static rb_err setup_stream(struct rb_bus *bus, const struct bus_stream_def *def)
+{
+    jsStreamConfig config;
+    jsErrCode code = 0;
+
+    setup_fill(&config, def);
+    natsStatus s = js_AddStream(NULL, bus->js, &config, NULL, &code);
+    if (s == NATS_OK)
+        return RB_OK;
+    if (code == JSStreamNameExistErr)
+        return setup_update_stream(bus, &config);
+    return bus_error(s, code, "creating stream %s", def->name);
+}
+
+rb_err rb_bus_setup(struct rb_bus *bus)
+{
+    rb_err err = RB_OK;
+
+    if (!rb_bus_is_connected(bus))
+        return rb_error_set(RB_EUNAVAILABLE, "NATS: not connected");
+    pthread_mutex_lock(&bus->setup_mutex);
+    for (size_t i = 0; i < bus_stream_count && !err; i++)
+        err = setup_stream(bus, &bus_streams[i]);
+    if (!err)
+        bus->setup_at_ms = rb_clock_ms();
+    pthread_mutex_unlock(&bus->setup_mutex);
+    return err;
+}
+
+rb_err bus_heal(struct rb_bus *bus)
+{
+    pthread_mutex_lock(&bus->setup_mutex);
+    bool recent = rb_clock_ms() - bus->setup_at_ms < HEAL_INTERVAL_MS;
+    pthread_mutex_unlock(&bus->setup_mutex);
+    return recent ? RB_OK : rb_bus_setup(bus);
+}
+
+rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_durable_def *def)
+{
+    jsConsumerConfig config;
+    jsConsumerInfo *info = NULL;
+    jsErrCode code = 0;
+
+    *name = NULL;
+    jsConsumerConfig_Init(&config);
+    config.Durable = def->name;
+    config.DeliverPolicy = js_DeliverAll; /* also what was published before this subscriber existed */
+    config.AckPolicy = js_AckExplicit;
+    config.ReplayPolicy = js_ReplayInstant;
+    config.AckWait = def->ack_wait_ms * NANOS_PER_MILLI;
+    config.MaxDeliver = def->max_deliver;
+    config.MaxAckPending = def->max_ack_pending;
+    config.FilterSubject = def->filter;
+    config.InactiveThreshold = def->inactive_s * NANOS_PER_SECOND;
+    /* Adding what exists is an update, and none at all where nothing differs. */
+    natsStatus s = js_AddConsumer(&info, bus->js, def->stream, &config, NULL, &code);
+    if (s != NATS_OK && (code == JSConsumerCreateErr || code == JSConsumerNameExistErr))
+        return rb_error_set(RB_ECONFLICT, "NATS: consumer %s: %s", def->name ? def->name : "of runs",
+                            nats_GetLastError(NULL));
+    if (s != NATS_OK)
+        return bus_error(s, code, "creating consumer %s", def->name ? def->name : "of runs");
+    *name = rb_strdup(info->Name);
+    jsConsumerInfo_Destroy(info);
+    return RB_OK;
+}

@@ -1,0 +1,165 @@
+/* What a handler sees of its event, and the run that people see of it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "bus/runtime.h"
+
+#define RUN_BODY_MAX 8192
+
+const struct rb_event *rb_work_event(const struct rb_work *work)
+{
+    return &work->event;
+}
+
+struct rb_arena *rb_work_arena(struct rb_work *work)
+{
+    return work->arena;
+}
+
+int rb_work_attempt(const struct rb_work *work)
+{
+    return work->attempt;
+}
+
+int64_t rb_work_int(const struct rb_work *work, const char *field)
+{
+    return json_integer_value(json_object_get(work->event.data, field));
+}
+
+const char *rb_work_string(const struct rb_work *work, const char *field)
+{
+    const char *text = json_string_value(json_object_get(work->event.data, field));
+    return text ? text : "";
+}
+
+bool rb_work_is_draining(const struct rb_work *work)
+{
+    return work->runtime->draining;
+}
+
+rb_err rb_work_publish(struct rb_work *work, const char *subject, const json_t *data)
+{
+    const char *name = work->runtime->def->name;
+    char id[RB_UUID_SIZE], traceparent[RB_TRACEPARENT_SIZE];
+    struct rb_buf body;
+
+    char *seed = rb_asprintf("%s/%s/%s", work->event.id, name, subject);
+    char *source = rb_asprintf("/repobus/%s", name);
+    rb_uuid_from_name(id, seed);
+    rb_traceparent_make(traceparent, work->event.traceparent);
+    rb_buf_init(&body, RB_EVENT_MAX);
+    rb_err err = rb_event_encode(&body, subject, id, source, traceparent, data);
+    if (!err)
+        err = rb_bus_publish(NULL, work->runtime->bus, subject, id, traceparent, body.data, body.len);
+    rb_buf_free(&body);
+    free(source);
+    free(seed);
+    return err;
+}
+
+/* ---- the run ------------------------------------------------------------------------------------------ */
+
+/* Cuts at a whole UTF-8 character: half a one would make the run unreadable. */
+static void work_copy_text(char *out, size_t size, const char *text)
+{
+    size_t len = strnlen(text, size);
+    if (len == size) {
+        len = size - 1;
+        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+            len--;
+    }
+    memcpy(out, text, len);
+    out[len] = '\0';
+}
+
+static rb_err work_encode_run(struct rb_buf *out, char *subject, size_t size, const struct rb_work *work,
+                              enum rb_run_state state, const char *error)
+{
+    char cut[RUNTIME_TEXT_MAX * 2];
+    int64_t now = rb_clock_wall_ms();
+
+    work_copy_text(cut, sizeof(cut), error);
+    const struct rb_run run = {
+        .installation_id = work->installation_id,
+        .subscriber = work->runtime->def->name,
+        .generation = work->generation,
+        .state = state,
+        .attempt = work->attempt,
+        .done = work->done,
+        .total = work->total,
+        .note = work->note,
+        .error = cut,
+        .at_ms = now,
+        .started_ms = work->started_ms,
+        .finished_ms = state == RB_RUN_DONE || state == RB_RUN_FAILED ? now : 0,
+    };
+    snprintf(subject, size, "run.%" PRId64 ".%s", run.installation_id, run.subscriber);
+    return rb_run_encode(out, &run);
+}
+
+void bus_work_flush(struct rb_work *work)
+{
+    char subject[BUS_SUBJECT_MAX];
+    struct rb_buf body;
+
+    rb_buf_init(&body, RUN_BODY_MAX);
+    if (work_encode_run(&body, subject, sizeof(subject), work, RB_RUN_RUNNING, "") == RB_OK)
+        bus_publish_lossy(work->runtime->bus, subject, body.data, body.len);
+    rb_buf_free(&body);
+    work->sent_at = rb_clock_ms();
+    work->unsent = false;
+}
+
+void bus_work_begin_run(struct rb_work *work)
+{
+    pthread_mutex_lock(&work->mutex);
+    work->installation_id = rb_work_int(work, "installation_id");
+    work->generation = rb_work_int(work, "generation");
+    work->started_ms = rb_clock_wall_ms();
+    work->done = work->total = 0;
+    work->note[0] = '\0';
+    if (work->installation_id > 0)
+        bus_work_flush(work);
+    pthread_mutex_unlock(&work->mutex);
+}
+
+rb_err bus_work_end_run(struct rb_work *work, enum rb_run_state state, const char *error)
+{
+    char subject[BUS_SUBJECT_MAX];
+    struct rb_buf body;
+
+    rb_buf_init(&body, RUN_BODY_MAX);
+    pthread_mutex_lock(&work->mutex);
+    work->unsent = false; /* nothing may overtake the last word */
+    int64_t installation_id = work->installation_id;
+    rb_err err = RB_OK;
+    if (installation_id > 0)
+        err = work_encode_run(&body, subject, sizeof(subject), work, state, error);
+    pthread_mutex_unlock(&work->mutex);
+    if (installation_id > 0 && !err)
+        err = rb_bus_publish(NULL, work->runtime->bus, subject, NULL, work->event.traceparent, body.data,
+                             body.len);
+    rb_buf_free(&body);
+    return err;
+}
+
+void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const char *note)
+{
+    bool wake = false;
+
+    pthread_mutex_lock(&work->mutex);
+    work->done = done < 0 ? 0 : done;
+    work->total = total < 0 ? 0 : total;
+    work_copy_text(work->note, sizeof(work->note), note ? note : "");
+    if (work->installation_id > 0 && work->busy) {
+        if (rb_clock_ms() - work->sent_at >= BUS_PROGRESS_INTERVAL_MS) {
+            bus_work_flush(work);
+        } else {
+            wake = !work->unsent; /* the keepalive thread sends it when its time has come */
+            work->unsent = true;
+        }
+    }
+    pthread_mutex_unlock(&work->mutex);
+    if (wake)
+        bus_keepalive_wake(work->runtime);
+}
