@@ -59,12 +59,13 @@ void rb_hook_secret_make(char out[RB_HOOK_SECRET_SIZE]);
  * the previous key), `exp` required and in the future, `nbf` (where present) in the past, `sub` a user id in
  * decimal. RB_EAUTH for everything else, whatever it is. Does not block.
  */
-rb_err rb_jwt_verify(int64_t *user_id, const struct rb_keyring *keyring, const char *token, size_t len)
-    RB_MUST_CHECK;
+rb_err rb_jwt_verify(int64_t *user_id, const struct rb_keyring *keyring, const char *token,
+                     size_t len) RB_MUST_CHECK;
 
-/* A token for `user_id` with sub, iat, exp (now + ttl seconds) and jti. `out` is freed with rb_secret_free(). */
-rb_err rb_jwt_issue(char **out, const struct rb_keyring *keyring, int64_t user_id, int64_t ttl_seconds)
-    RB_MUST_CHECK;
+/* A token for `user_id` with sub, iat, exp (now + ttl seconds) and jti. `out` is freed with rb_secret_free().
+ */
+rb_err rb_jwt_issue(char **out, const struct rb_keyring *keyring, int64_t user_id,
+                    int64_t ttl_seconds) RB_MUST_CHECK;
 
 /* ---- webhook signatures ------------------------------------------------------------------------------- */
 
@@ -73,7 +74,7 @@ rb_err rb_jwt_issue(char **out, const struct rb_keyring *keyring, int64_t user_i
 void rb_signature_make(char out[RB_SIGNATURE_SIZE], const char *secret, size_t secret_len, const void *body,
                        size_t len);
 /* Constant-time comparison; RB_EAUTH when wrong, malformed, or the secret is empty. */
-rb_err rb_signature_check(const char *header, const char *secret, size_t secret_len, const void *body, size_t len)
-    RB_MUST_CHECK;
+rb_err rb_signature_check(const char *header, const char *secret, size_t secret_len, const void *body,
+                          size_t len) RB_MUST_CHECK;
 
 #endif

@@ -1,0 +1,106 @@
+/*
+ * Tokens of people. libjwt 1.10 verifies the signature with whatever algorithm the token names and looks at
+ * no claim: the algorithm is pinned here, and the claims are checked here (RFC 8725, sections 3.1 and 3.10).
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <jwt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/secrets/keyring.h"
+
+static rb_err jwt_refused(const char *why)
+{
+    return rb_error_set(RB_EAUTH, "the token is not accepted: %s", why);
+}
+
+/* `sub` as the user's id: decimal, positive, 64 bits, nothing else. */
+static bool jwt_read_subject(int64_t *user_id, const json_t *sub)
+{
+    const char *text = json_string_value(sub);
+    if (!text || *text < '1' || *text > '9' || strlen(text) > 19 ||
+        strspn(text, "0123456789") != strlen(text))
+        return false;
+    errno = 0;
+    *user_id = strtoll(text, NULL, 10);
+    return errno == 0;
+}
+
+static rb_err jwt_check_claims(int64_t *user_id, jwt_t *jwt)
+{
+    char *text = jwt_get_grants_json(jwt, NULL);
+    json_t *claims = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    rb_err err = RB_OK;
+    int64_t now = (int64_t)time(NULL);
+    const json_t *exp = json_object_get(claims, "exp"), *nbf = json_object_get(claims, "nbf");
+    if (!json_is_object(claims))
+        err = jwt_refused("its claims are no object");
+    else if (!json_is_number(exp))
+        err = jwt_refused("it has no expiry");
+    else if (json_number_value(exp) <= (double)now)
+        err = jwt_refused("it has expired");
+    else if (nbf && (!json_is_number(nbf) || json_number_value(nbf) > (double)now))
+        err = jwt_refused("it is not valid yet");
+    else if (!jwt_read_subject(user_id, json_object_get(claims, "sub")))
+        err = jwt_refused("its subject is no user id");
+    json_decref(claims);
+    free(text);
+    return err;
+}
+
+/* Exactly two dots and a third part: libjwt takes "a.b" with an empty signature for an unsigned token. */
+static bool jwt_has_three_parts(const char *token)
+{
+    const char *first = strchr(token, '.');
+    const char *second = first ? strchr(first + 1, '.') : NULL;
+    return second && second[1] && !strchr(second + 1, '.');
+}
+
+rb_err rb_jwt_verify(int64_t *user_id, const struct rb_keyring *keyring, const char *token, size_t len)
+{
+    if (len == 0 || len > RB_JWT_MAX || memchr(token, '\0', len))
+        return jwt_refused("it is empty or too long");
+    char copy[RB_JWT_MAX + 1];
+    memcpy(copy, token, len);
+    copy[len] = '\0';
+    rb_err err = jwt_refused("it is malformed or its signature is wrong");
+    if (!jwt_has_three_parts(copy))
+        goto out;
+    for (int i = 0; i < KEYRING_KEYS && err; i++) {
+        const struct keyring_key *key = &keyring->keys[i];
+        jwt_t *jwt = NULL;
+        if (!key->jwt_key || jwt_decode(&jwt, copy, key->jwt_key, (int)key->jwt_len) != 0)
+            continue;
+        if (jwt_get_alg(jwt) == JWT_ALG_HS256) {
+            err = jwt_check_claims(user_id, jwt);
+            jwt_free(jwt);
+            break;
+        }
+        jwt_free(jwt);
+    }
+out:
+    sodium_memzero(copy, len);
+    return err;
+}
+
+rb_err rb_jwt_issue(char **out, const struct rb_keyring *keyring, int64_t user_id, int64_t ttl_seconds)
+{
+    const struct keyring_key *key = &keyring->keys[0];
+    jwt_t *jwt = NULL;
+    char subject[24], id[RB_UUID_SIZE];
+    int64_t now = (int64_t)time(NULL);
+    snprintf(subject, sizeof(subject), "%lld", (long long)user_id);
+    rb_uuid_make(id);
+    if (jwt_new(&jwt) || jwt_set_alg(jwt, JWT_ALG_HS256, key->jwt_key, (int)key->jwt_len) ||
+        jwt_add_grant(jwt, "sub", subject) || jwt_add_grant_int(jwt, "iat", now) ||
+        jwt_add_grant_int(jwt, "exp", now + ttl_seconds) || jwt_add_grant(jwt, "jti", id)) {
+        jwt_free(jwt);
+        return rb_error_set(RB_EINTERNAL, "a token cannot be made");
+    }
+    *out = jwt_encode_str(jwt);
+    jwt_free(jwt);
+    return *out ? RB_OK : rb_error_set(RB_EINTERNAL, "a token cannot be signed");
+}
