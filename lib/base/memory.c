@@ -177,7 +177,8 @@ size_t rb_arena_size(const struct rb_arena *arena)
 
 void rb_buf_init(struct rb_buf *buf, size_t limit)
 {
-    *buf = (struct rb_buf){.data = "", .limit = limit};
+    static char nothing[1]; /* never written: its capacity is 0 */
+    *buf = (struct rb_buf){.data = nothing, .limit = limit};
 }
 
 void rb_buf_free(struct rb_buf *buf)
