@@ -16,7 +16,8 @@
 
 /* ---- statements and rows ------------------------------------------------------------------------------ */
 
-/* A statement has a name and lives for the whole process (`static const`): it is prepared once per connection. */
+/* A statement has a name and lives for the whole process (`static const`): it is prepared once per
+ * connection. */
 struct rb_statement {
     const char *name;
     const char *sql;
@@ -30,26 +31,30 @@ struct rb_param {
     size_t len;
     int64_t number;
 };
-#define RB_P_NULL           ((struct rb_param){.kind = RB_PARAM_NULL})
-#define RB_P_TEXT(text)     ((struct rb_param){.kind = RB_PARAM_TEXT, .data = (text)}) /* NULL becomes SQL NULL */
-#define RB_P_BYTES(ptr, n)  ((struct rb_param){.kind = RB_PARAM_BYTES, .data = (ptr), .len = (n)})
-#define RB_P_INT(value)     ((struct rb_param){.kind = RB_PARAM_INT, .number = (value)}) /* bigint, boolean as 0/1: cast in SQL */
+#define RB_P_NULL       ((struct rb_param){.kind = RB_PARAM_NULL})
+#define RB_P_TEXT(text) ((struct rb_param){.kind = RB_PARAM_TEXT, .data = (text)}) /* NULL becomes SQL NULL \
+                                                                                    */
+#define RB_P_BYTES(ptr, n) ((struct rb_param){.kind = RB_PARAM_BYTES, .data = (ptr), .len = (n)})
+#define RB_P_INT(value) \
+    ((struct rb_param){.kind = RB_PARAM_INT, .number = (value)}) /* bigint, boolean as 0/1: cast in SQL */
 
 /* A result; columns are counted from 0. Out of range row or column is a bug and ends the process. */
 struct rb_rows;
 size_t rb_rows_count(const struct rb_rows *rows);
 int64_t rb_rows_affected(const struct rb_rows *rows);
 bool rb_rows_is_null(const struct rb_rows *rows, size_t row, int column);
-const char *rb_rows_text(const struct rb_rows *rows, size_t row, int column); /* "" for NULL; valid with rows */
-int64_t rb_rows_int(const struct rb_rows *rows, size_t row, int column);      /* 0 for NULL */
+const char *rb_rows_text(const struct rb_rows *rows, size_t row,
+                         int column);                                    /* "" for NULL; valid with rows */
+int64_t rb_rows_int(const struct rb_rows *rows, size_t row, int column); /* 0 for NULL */
 bool rb_rows_bool(const struct rb_rows *rows, size_t row, int column);
 /* bytea, decoded; `len` receives its length. Valid with rows. NULL for SQL NULL. */
 const uint8_t *rb_rows_bytes(const struct rb_rows *rows, size_t row, int column, size_t *len);
 void rb_rows_free(struct rb_rows *rows); /* NULL is fine */
 
 /* How errors of PostgreSQL are told apart: connection lost, shutting down, too many connections, deadlock,
- * serialisation, lock timeout give RB_EUNAVAILABLE; statement timeout RB_ETIMEOUT; unique violation RB_ECONFLICT
- * (rb_error_text() names the constraint); check, foreign key and data errors RB_EINVAL; the rest RB_EINTERNAL. */
+ * serialisation, lock timeout give RB_EUNAVAILABLE; statement timeout RB_ETIMEOUT; unique violation
+ * RB_ECONFLICT (rb_error_text() names the constraint); check, foreign key and data errors RB_EINVAL; the rest
+ * RB_EINTERNAL. */
 
 /* ---- blocking connection ------------------------------------------------------------------------------ */
 
@@ -57,27 +62,34 @@ struct rb_db;
 
 /* Does not connect yet; `url` is a libpq URI and kept. `application` appears in pg_stat_activity.
  * `statement_timeout_ms` 0 means 30,000. */
-rb_err rb_db_open(struct rb_db **out, const char *url, const char *application, int statement_timeout_ms)
-    RB_MUST_CHECK;
+rb_err rb_db_open(struct rb_db **out, const char *url, const char *application,
+                  int statement_timeout_ms) RB_MUST_CHECK;
 void rb_db_close(struct rb_db *db); /* NULL is fine */
-/* Runs one statement. `rows` may be NULL. Reconnects first when the connection is gone and no transaction is open;
- * within a transaction a lost connection is RB_EUNAVAILABLE and the transaction is over. Blocks up to the
- * statement timeout (+ connect timeout, 5 s). */
+/* Runs one statement. `rows` may be NULL. Reconnects first when the connection is gone and no transaction is
+ * open; within a transaction a lost connection is RB_EUNAVAILABLE and the transaction is over. Blocks up to
+ * the statement timeout (+ connect timeout, 5 s). */
 rb_err rb_db_query(struct rb_rows **rows, struct rb_db *db, const struct rb_statement *statement,
                    const struct rb_param *params, size_t count) RB_MUST_CHECK;
 rb_err rb_db_begin(struct rb_db *db) RB_MUST_CHECK;
 rb_err rb_db_commit(struct rb_db *db) RB_MUST_CHECK; /* an error here means unknown outcome */
 void rb_db_rollback(struct rb_db *db);               /* fine without a transaction */
 bool rb_db_ping(struct rb_db *db);
-/* LISTEN on `channel` (again after each reconnect). rb_db_wait blocks until a notification arrives on any channel
- * listened on (*notified true), `timeout_ms` passes, or `wake_fd` (-1: none) becomes readable. */
+/* LISTEN on `channel` (again after each reconnect). rb_db_wait blocks until a notification arrives on any
+ * channel listened on (*notified true), `timeout_ms` passes, or `wake_fd` (-1: none) becomes readable. */
 rb_err rb_db_listen(struct rb_db *db, const char *channel) RB_MUST_CHECK;
 rb_err rb_db_wait(bool *notified, struct rb_db *db, int timeout_ms, int wake_fd) RB_MUST_CHECK;
 
 /* Session-level advisory lock (released by rb_db_unlock or when the connection ends). rb_db_lock waits up to
- * `timeout_ms` (RB_ETIMEOUT); rb_db_try_lock gives RB_ECONFLICT at once when another session holds it. `space` tells kinds of locks
- * apart, `key` the thing locked. */
-enum rb_lock_space { RB_LOCK_MIGRATIONS = 1, RB_LOCK_RELAY, RB_LOCK_RECONCILER, RB_LOCK_PROJECTION, RB_LOCK_TREE, RB_LOCK_GRAPH };
+ * `timeout_ms` (RB_ETIMEOUT); rb_db_try_lock gives RB_ECONFLICT at once when another session holds it.
+ * `space` tells kinds of locks apart, `key` the thing locked. */
+enum rb_lock_space {
+    RB_LOCK_MIGRATIONS = 1,
+    RB_LOCK_RELAY,
+    RB_LOCK_RECONCILER,
+    RB_LOCK_PROJECTION,
+    RB_LOCK_TREE,
+    RB_LOCK_GRAPH
+};
 rb_err rb_db_lock(struct rb_db *db, enum rb_lock_space space, int64_t key, int timeout_ms) RB_MUST_CHECK;
 rb_err rb_db_try_lock(struct rb_db *db, enum rb_lock_space space, int64_t key) RB_MUST_CHECK;
 void rb_db_unlock(struct rb_db *db, enum rb_lock_space space, int64_t key);
@@ -97,8 +109,8 @@ struct rb_pool_options {
     int queue_limit;
     int timeout_ms;
 };
-/* Called on the thread of rb_pool_dispatch()/rb_pool_query(). `rows` is NULL on error, else borrowed until the
- * call returns. It may submit further statements. Exactly one call for each accepted query. */
+/* Called on the thread of rb_pool_dispatch()/rb_pool_query(). `rows` is NULL on error, else borrowed until
+ * the call returns. It may submit further statements. Exactly one call for each accepted query. */
 typedef void (*rb_pool_fn)(void *arg, rb_err err, const struct rb_rows *rows);
 rb_err rb_pool_new(struct rb_pool **out, const struct rb_pool_options *options) RB_MUST_CHECK;
 /* Outstanding queries end with RB_EUNAVAILABLE before this returns. */
@@ -107,15 +119,21 @@ int rb_pool_fd(const struct rb_pool *pool); /* watch for readability (level-trig
 /* Milliseconds until rb_pool_dispatch() wants to be called for its own timers; -1: none. */
 int rb_pool_timeout_ms(const struct rb_pool *pool);
 void rb_pool_dispatch(struct rb_pool *pool);
-/* Arguments are copied. Each statement is a transaction of its own: several writes that belong together are one
- * statement with CTEs. Never calls `fn` before it returns. RB_ELIMIT: queue full, `fn` is not called. */
-rb_err rb_pool_query(struct rb_pool *pool, const struct rb_statement *statement, const struct rb_param *params,
-                     size_t count, rb_pool_fn fn, void *arg) RB_MUST_CHECK;
+/* Arguments are copied. Each statement is a transaction of its own: several writes that belong together are
+ * one statement with CTEs. Never calls `fn` before it returns. RB_ELIMIT: queue full, `fn` is not called. */
+rb_err rb_pool_query(struct rb_pool *pool, const struct rb_statement *statement,
+                     const struct rb_param *params, size_t count, rb_pool_fn fn, void *arg) RB_MUST_CHECK;
 bool rb_pool_is_connected(const struct rb_pool *pool); /* at least one working connection */
 
 /* ---- tree cache --------------------------------------------------------------------------------------- */
 
-enum rb_entry_kind { RB_ENTRY_FILE, RB_ENTRY_EXECUTABLE, RB_ENTRY_SYMLINK, RB_ENTRY_SUBMODULE, RB_ENTRY_DIRECTORY };
+enum rb_entry_kind {
+    RB_ENTRY_FILE,
+    RB_ENTRY_EXECUTABLE,
+    RB_ENTRY_SYMLINK,
+    RB_ENTRY_SUBMODULE,
+    RB_ENTRY_DIRECTORY
+};
 #define RB_SHA_SIZE 65 /* hexadecimal object name, SHA-1 or SHA-256, with its zero */
 struct rb_tree_entry {
     const char *path; /* from the root, '/' between, as git has it (any bytes but zero) */
@@ -142,21 +160,23 @@ struct rb_tree_hint {
     char commit[RB_SHA_SIZE];
     char etag[160];
 };
-/* Fetches the tree from GitHub: fills `tree` (memory from `arena`) and the new `etag`. When GitHub answers 304
- * to the hint, only sets *unchanged: the cache then serves the hint's commit. */
+/* Fetches the tree from GitHub: fills `tree` (memory from `arena`) and the new `etag`. When GitHub answers
+ * 304 to the hint, only sets *unchanged: the cache then serves the hint's commit. */
 typedef rb_err (*rb_tree_fetch_fn)(void *arg, struct rb_tree *tree, char etag[160], bool *unchanged,
                                    const struct rb_tree_hint *hint, struct rb_arena *arena);
 /*
- * Gives the tree of `key`, from the cache or through `fetch`. The first to come holds an advisory lock while it
- * fetches, the others wait for that lock (at most `wait_ms`: RB_ETIMEOUT) and find the tree in the cache; if the
- * first one dies, its session ends and the next takes over. `tree` lives in `arena`.
- * A tree that is not complete is cached for its own key only, never served for another generation.
+ * Gives the tree of `key`, from the cache or through `fetch`. The first to come holds an advisory lock while
+ * it fetches, the others wait for that lock (at most `wait_ms`: RB_ETIMEOUT) and find the tree in the cache;
+ * if the first one dies, its session ends and the next takes over. `tree` lives in `arena`. A tree that is
+ * not complete is cached for its own key only, never served for another generation.
  */
 rb_err rb_tree_get(struct rb_tree *tree, struct rb_db *db, const struct rb_tree_key *key, int wait_ms,
                    rb_tree_fetch_fn fetch, void *arg, struct rb_arena *arena) RB_MUST_CHECK;
-/* The stored form (a header line, then one line a path, lengths first); exposed for its tests and benchmarks. */
+/* The stored form (a header line, then one line a path, lengths first); exposed for its tests and benchmarks.
+ */
 rb_err rb_tree_encode(struct rb_buf *out, const struct rb_tree *tree) RB_MUST_CHECK;
-rb_err rb_tree_decode(struct rb_tree *tree, const void *data, size_t len, struct rb_arena *arena) RB_MUST_CHECK;
+rb_err rb_tree_decode(struct rb_tree *tree, const void *data, size_t len,
+                      struct rb_arena *arena) RB_MUST_CHECK;
 #define RB_TREE_ENTRIES_MAX 2000000   /* files of the largest known public repositories, with room */
 #define RB_TREE_BYTES_MAX   402653184 /* 384 MiB encoded: a bytea must stay below 1 GiB */
 
