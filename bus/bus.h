@@ -2,8 +2,8 @@
  * bus: events on NATS JetStream, for publishers and subscribers.
  *
  * A new feature links this library and nothing else of ours: it needs NATS, no database. Three parts: the
- * catalogue (every subject, stream and durable consumer, one table each), the connection with publishing, and the
- * subscriber runtime, which owns everything around a handler: the durable pull consumer, worker threads,
+ * catalogue (every subject, stream and durable consumer, one table each), the connection with publishing, and
+ * the subscriber runtime, which owns everything around a handler: the durable pull consumer, worker threads,
  * in-progress acknowledgements, retries with back-off, dead letters, run records, metrics, health, draining.
  */
 #ifndef RB_BUS_H
@@ -43,13 +43,14 @@ struct rb_event {
     json_t *data;            /* borrowed from the event */
 };
 
-/* Encodes a new event: id (a new UUIDv7 when `id` is NULL), time now. `data` is borrowed. RB_ETOOBIG, RB_EINVAL
- * when the subject is not in the catalogue. `out` appended to. Pure. */
+/* Encodes a new event: id (a new UUIDv7 when `id` is NULL), time now. `data` is borrowed. RB_ETOOBIG,
+ * RB_EINVAL when the subject is not in the catalogue. `out` appended to. Pure. */
 rb_err rb_event_encode(struct rb_buf *out, const char *subject, const char *id, const char *source,
                        const char *traceparent, const json_t *data) RB_MUST_CHECK;
-/* Decodes structured mode; unknown attributes are ignored (extensions). RB_EINVAL says what is missing. Memory and
- * JSON live in `arena`. Pure. */
-rb_err rb_event_decode(struct rb_event *event, const void *body, size_t len, struct rb_arena *arena) RB_MUST_CHECK;
+/* Decodes structured mode; unknown attributes are ignored (extensions). RB_EINVAL says what is missing.
+ * Memory and JSON live in `arena`. Pure. */
+rb_err rb_event_decode(struct rb_event *event, const void *body, size_t len,
+                       struct rb_arena *arena) RB_MUST_CHECK;
 
 /* ---- connection and publishing ------------------------------------------------------------------------ */
 
@@ -69,22 +70,24 @@ rb_err rb_bus_wait(struct rb_bus *bus, int timeout_ms) RB_MUST_CHECK;
  * Refuses (RB_ECONFLICT) where a setting that cannot be changed differs. */
 rb_err rb_bus_setup(struct rb_bus *bus) RB_MUST_CHECK;
 
-/* Publishes an encoded event and waits for JetStream's acknowledgement (at most 5 s). `duplicate` may be NULL.
- * RB_EUNAVAILABLE, RB_ETIMEOUT: publish again with the same id. RB_ELIMIT: the stream is full. */
+/* Publishes an encoded event and waits for JetStream's acknowledgement (at most 5 s). `duplicate` may be
+ * NULL. RB_EUNAVAILABLE, RB_ETIMEOUT: publish again with the same id. RB_ELIMIT: the stream is full. */
 rb_err rb_bus_publish(bool *duplicate, struct rb_bus *bus, const char *subject, const char *id,
                       const char *traceparent, const void *body, size_t len) RB_MUST_CHECK;
-/* Many at once, acknowledgements awaited together: errs[i] is the result of each, the return value the first error. */
+/* Many at once, acknowledgements awaited together: errs[i] is the result of each, the return value the first
+ * error. */
 struct rb_bus_message {
     const char *subject, *id, *traceparent;
     const void *body;
     size_t len;
 };
-rb_err rb_bus_publish_all(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages, size_t count)
-    RB_MUST_CHECK;
+rb_err rb_bus_publish_all(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                          size_t count) RB_MUST_CHECK;
 
 /* ---- runs --------------------------------------------------------------------------------------------- */
 
-/* What subscribers report about one installation; the edge keeps the latest per (installation, subscriber). */
+/* What subscribers report about one installation; the edge keeps the latest per (installation, subscriber).
+ */
 enum rb_run_state { RB_RUN_RUNNING, RB_RUN_RETRYING, RB_RUN_DONE, RB_RUN_FAILED };
 const char *rb_run_state_name(enum rb_run_state state); /* "running", "retrying", "done", "failed" */
 struct rb_run {
@@ -92,24 +95,24 @@ struct rb_run {
     const char *subscriber;
     int64_t generation;
     enum rb_run_state state;
-    int attempt; /* from 1 */
-    int64_t done, total; /* total 0: not known */
-    const char *note, *error; /* "" when none */
+    int attempt;                            /* from 1 */
+    int64_t done, total;                    /* total 0: not known */
+    const char *note, *error;               /* "" when none */
     int64_t at_ms, started_ms, finished_ms; /* wall clock; finished 0 while it runs */
 };
 rb_err rb_run_encode(struct rb_buf *out, const struct rb_run *run) RB_MUST_CHECK;
 rb_err rb_run_decode(struct rb_run *run, const void *body, size_t len, struct rb_arena *arena) RB_MUST_CHECK;
 
 /*
- * Follows run.> on a thread of libbus: the last message of every run first, then all that come, again after each
- * reconnect. At least once. `fn` must return RB_OK when the run has been kept; anything else and it comes again after a
- * second. Uses the durable consumer `durable` of the catalogue when not NULL (one reader among many processes),
- * else an ephemeral one (every reader sees all).
+ * Follows run.> on a thread of libbus: the last message of every run first, then all that come, again after
+ * each reconnect. At least once. `fn` must return RB_OK when the run has been kept; anything else and it
+ * comes again after a second. Uses the durable consumer `durable` of the catalogue when not NULL (one reader
+ * among many processes), else an ephemeral one (every reader sees all).
  */
 typedef rb_err (*rb_run_fn)(void *arg, const struct rb_run *run);
 struct rb_run_follower;
-rb_err rb_bus_follow_runs(struct rb_run_follower **out, struct rb_bus *bus, const char *durable, rb_run_fn fn, void *arg)
-    RB_MUST_CHECK;
+rb_err rb_bus_follow_runs(struct rb_run_follower **out, struct rb_bus *bus, const char *durable, rb_run_fn fn,
+                          void *arg) RB_MUST_CHECK;
 void rb_bus_unfollow_runs(struct rb_run_follower *follower); /* joins its thread; NULL is fine */
 
 /* ---- subscriber runtime ------------------------------------------------------------------------------- */
@@ -123,8 +126,8 @@ enum rb_verdict {
 };
 struct rb_result {
     enum rb_verdict verdict;
-    int64_t delay_ms;  /* RB_RETRY: at least this long; 0: the runtime's back-off */
-    char reason[512];  /* for people; no secrets */
+    int64_t delay_ms; /* RB_RETRY: at least this long; 0: the runtime's back-off */
+    char reason[512]; /* for people; no secrets */
 };
 struct rb_result rb_done(void);
 struct rb_result rb_retry(const char *fmt, ...) RB_PRINTF(1, 2);
@@ -135,9 +138,10 @@ struct rb_result rb_reject(const char *fmt, ...) RB_PRINTF(1, 2);
 struct rb_result rb_result_from(rb_err err);
 
 /*
- * Handles one event. Runs on a worker thread, may block as long as it needs: the runtime keeps the message alive
- * meanwhile. It may run again for the same event at any time, on another machine, next to itself, and the outcome
- * must be the same. `app` is the process's own, `local` the worker thread's own (see struct rb_subscriber).
+ * Handles one event. Runs on a worker thread, may block as long as it needs: the runtime keeps the message
+ * alive meanwhile. It may run again for the same event at any time, on another machine, next to itself, and
+ * the outcome must be the same. `app` is the process's own, `local` the worker thread's own (see struct
+ * rb_subscriber).
  */
 typedef struct rb_result (*rb_handler_fn)(struct rb_work *work, void *app, void *local);
 
@@ -147,12 +151,12 @@ struct rb_route {
 };
 struct rb_subscriber {
     const char *name;   /* durable consumer, run records, metrics: "scanner" */
-    const char *filter; /* "repo.*": one filter per durable (nats-server 2.9 has no more); subjects without a route
-                           are acknowledged at once */
+    const char *filter; /* "repo.*": one filter per durable (nats-server 2.9 has no more); subjects without a
+                           route are acknowledged at once */
     const struct rb_route *routes; /* ends with {NULL, NULL} */
-    int workers;      /* default 2; WORKERS in the environment wins */
-    int max_attempts; /* default 8: about 20 minutes of back-off, then a dead letter */
-    int health_port;  /* default; HEALTH_PORT in the environment wins; 0: any free one */
+    int workers;                   /* default 2; WORKERS in the environment wins */
+    int max_attempts;              /* default 8: about 20 minutes of back-off, then a dead letter */
+    int health_port;               /* default; HEALTH_PORT in the environment wins; 0: any free one */
     void *app;
     /* Per worker thread, may be NULL. open failing ends the process with its error text. */
     rb_err (*worker_open)(void **local, void *app);
@@ -161,17 +165,17 @@ struct rb_subscriber {
     rb_ready_fn ready;
 };
 /*
- * Runs until SIGTERM or SIGINT, then drains: no new event is taken, handlers in flight get DRAIN_SECONDS (default 20),
- * what is not finished by then is handed back to the queue. A second signal ends at once. Reads NATS_URL,
- * HEALTH_PORT, HEALTH_ADDRESS, WORKERS, DRAIN_SECONDS. Returns the process's exit status.
+ * Runs until SIGTERM or SIGINT, then drains: no new event is taken, handlers in flight get DRAIN_SECONDS
+ * (default 20), what is not finished by then is handed back to the queue. A second signal ends at once. Reads
+ * NATS_URL, HEALTH_PORT, HEALTH_ADDRESS, WORKERS, DRAIN_SECONDS. Returns the process's exit status.
  */
 int rb_subscriber_run(const struct rb_subscriber *subscriber);
 
 const struct rb_event *rb_work_event(const struct rb_work *work);
-struct rb_arena *rb_work_arena(struct rb_work *work); /* released after the handler */
-int rb_work_attempt(const struct rb_work *work);      /* from 1 */
-int64_t rb_work_int(const struct rb_work *work, const char *field);          /* of data; 0 when absent */
-const char *rb_work_string(const struct rb_work *work, const char *field);   /* of data; "" when absent */
+struct rb_arena *rb_work_arena(struct rb_work *work);                      /* released after the handler */
+int rb_work_attempt(const struct rb_work *work);                           /* from 1 */
+int64_t rb_work_int(const struct rb_work *work, const char *field);        /* of data; 0 when absent */
+const char *rb_work_string(const struct rb_work *work, const char *field); /* of data; "" when absent */
 /* Progress for people watching; sent at most four times a second, the last one always. */
 void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const char *note);
 /* True when the process is draining and the handler should stop soon with rb_retry(). */

@@ -108,9 +108,11 @@ static void connection_up(natsConnection *nc, void *arg)
 
 static void connection_down(natsConnection *nc, void *arg)
 {
+    struct rb_bus *bus = arg;
     (void)nc;
-    connection_set(arg, false, false);
-    rb_log_warn("NATS connection lost, reconnecting");
+    connection_set(bus, false, false);
+    if (!bus->closing)
+        rb_log_warn("NATS connection lost, reconnecting");
 }
 
 static void connection_closed(natsConnection *nc, void *arg)
@@ -131,22 +133,45 @@ static void connection_trouble(natsConnection *nc, natsSubscription *sub, natsSt
 
 /* ---- making and ending it ----------------------------------------------------------------------------- */
 
+/* "nats://host:port", where scheme, credentials and port may be missing. nats.c notices a wrong port only
+ * when it connects, and then tries for ever. */
+static bool connection_url_is_sound(const char *url)
+{
+    const char *host = strstr(url, "://");
+    host = host ? host + 3 : url;
+    const char *at = strrchr(host, '@');
+    host = at ? at + 1 : host;
+    const char *end_of_v6 = strrchr(host, ']');
+    const char *port = strrchr(end_of_v6 ? end_of_v6 : host, ':');
+    if (*host == '\0' || port == host)
+        return false;
+    if (!port)
+        return true;
+    size_t digits = strspn(port + 1, "0123456789");
+    if (digits == 0 || digits > 5 || port[1 + digits] != '\0')
+        return false;
+    long number = strtol(port + 1, NULL, 10);
+    return number > 0 && number <= 65535;
+}
+
 static rb_err connection_set_servers(natsOptions *options, const char *urls)
 {
     const char *servers[SERVERS_MAX];
     char *copies[SERVERS_MAX];
     int count = 0;
+    bool sound = true;
 
     for (const char *p = urls; *p && count < SERVERS_MAX;) {
         const char *end = strchrnul(p, ',');
         if (end > p) {
             copies[count] = rb_strndup(p, (size_t)(end - p));
             servers[count] = copies[count];
+            sound = sound && connection_url_is_sound(copies[count]);
             count++;
         }
         p = *end ? end + 1 : end;
     }
-    natsStatus status = count ? natsOptions_SetServers(options, servers, count) : NATS_INVALID_ARG;
+    natsStatus status = count && sound ? natsOptions_SetServers(options, servers, count) : NATS_INVALID_ARG;
     for (int i = 0; i < count; i++)
         free(copies[i]);
     return status == NATS_OK ? RB_OK : rb_error_set(RB_EINVAL, "NATS: the URL is malformed");
@@ -262,6 +287,7 @@ void rb_bus_close(struct rb_bus *bus)
     if (bus->nc) {
         if (rb_bus_is_connected(bus))
             (void)natsConnection_FlushTimeout(bus->nc, CLOSE_FLUSH_MS);
+        bus->closing = true;
         natsConnection_Close(bus->nc); /* joins the reading thread: from here on subscriptions may go */
         pthread_mutex_lock(&bus->mutex);
         while (!bus->closed) /* the last callback that has `bus` */

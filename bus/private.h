@@ -63,6 +63,7 @@ struct bus_pull;
 struct rb_bus {
     natsConnection *nc;
     jsCtx *js;
+    atomic_bool closing; /* by us: no news for the log */
 
     pthread_mutex_t mutex; /* guards what follows, up to `acks` */
     pthread_cond_t changed;

@@ -3,8 +3,9 @@
 
 #include "bus/private.h"
 
-#define RUN_MAX 8192 /* bytes: note and error are cut by their writers at 512 each, escaped at most sixfold \
-                      */
+#define RUN_MAX                                                                                 \
+    8192 /* bytes: note and error are cut by their writers at 512 each, escaped at most sixfold \
+          */
 
 static const char *const run_states[] = {
     [RB_RUN_RUNNING] = "running",

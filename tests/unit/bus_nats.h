@@ -48,12 +48,13 @@ static inline void nats_launch(struct nats_fixture *nats)
     char port[16];
     const char *binary = getenv("NATS_SERVER");
     snprintf(port, sizeof(port), "%d", nats->port);
-    char *const argv[] = {"nats-server", "-a", "127.0.0.1", "-p", port, "-js", "-sd", nats->dir, NULL};
+    const char *const argv[] = {"nats-server", "-a", "127.0.0.1", "-p", port, "-js", "-sd", nats->dir, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-    assert_int_equal(posix_spawnp(&nats->pid, binary ? binary : "nats-server", &actions, NULL, argv, environ),
+    assert_int_equal(posix_spawnp(&nats->pid, binary ? binary : "nats-server", &actions, NULL,
+                                  (char *const *)argv, environ),
                      0);
     posix_spawn_file_actions_destroy(&actions);
 }
@@ -70,8 +71,8 @@ static inline void nats_kill(struct nats_fixture *nats)
 static inline void nats_wipe(const struct nats_fixture *nats)
 {
     pid_t pid;
-    char *const argv[] = {"rm", "-rf", (char *)nats->dir, NULL};
-    if (posix_spawnp(&pid, "rm", NULL, NULL, argv, environ) == 0)
+    const char *const argv[] = {"rm", "-rf", nats->dir, NULL};
+    if (posix_spawnp(&pid, "rm", NULL, NULL, (char *const *)argv, environ) == 0)
         waitpid(pid, NULL, 0);
 }
 

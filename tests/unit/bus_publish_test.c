@@ -1,0 +1,487 @@
+/* Streams, publishing, pulling and following, against a real server that is killed, stopped and wiped. */
+#include "tests/unit/bus_nats.h"
+
+static struct nats_fixture nats;
+
+static int start_server(void **state)
+{
+    (void)state;
+    nats_start(&nats);
+    return 0;
+}
+
+static int stop_server(void **state)
+{
+    (void)state;
+    nats_stop(&nats);
+    return 0;
+}
+
+static uint64_t messages_in(struct rb_bus *bus, const char *stream)
+{
+    jsStreamInfo *info = NULL;
+    assert_int_equal(js_GetStreamInfo(&info, bus->js, stream, NULL, NULL), NATS_OK);
+    uint64_t count = info->State.Msgs;
+    jsStreamInfo_Destroy(info);
+    return count;
+}
+
+static void *set_up(void *arg)
+{
+    rb_err *err = arg;
+    struct rb_bus *bus = nats_connect(&nats);
+    *err = rb_bus_setup(bus);
+    rb_bus_close(bus);
+    return NULL;
+}
+
+static void sets_up_from_four_threads_at_once(void **state)
+{
+    (void)state;
+    pthread_t threads[4];
+    rb_err errs[4];
+    struct rb_bus *bus = nats_connect(&nats);
+
+    nats_setup(bus);
+    for (size_t i = 0; i < bus_stream_count; i++)
+        assert_int_equal(js_DeleteStream(bus->js, bus_streams[i].name, NULL, NULL), NATS_OK);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, set_up, &errs[i]), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(errs[i], RB_OK);
+    assert_int_equal(messages_in(bus, RB_STREAM_EVENTS), 0);
+    assert_int_equal(messages_in(bus, RB_STREAM_RUNS), 0);
+    assert_int_equal(messages_in(bus, RB_STREAM_DEAD), 0);
+    rb_bus_close(bus);
+}
+
+static void brings_settings_in_line_but_leaves_more_room(void **state)
+{
+    (void)state;
+    struct rb_bus *bus = nats_connect(&nats);
+    jsStreamInfo *info = NULL;
+
+    nats_setup(bus);
+    assert_int_equal(js_GetStreamInfo(&info, bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
+    int64_t max_age = info->Config->MaxAge, bytes = info->Config->MaxBytes;
+    info->Config->MaxAge = max_age / 2;
+    info->Config->MaxBytes = bytes + 1;
+    assert_int_equal(js_UpdateStream(NULL, bus->js, info->Config, NULL, NULL), NATS_OK);
+    jsStreamInfo_Destroy(info);
+
+    assert_int_equal(rb_bus_setup(bus), RB_OK);
+    assert_int_equal(js_GetStreamInfo(&info, bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
+    assert_int_equal(info->Config->MaxAge, max_age);
+    assert_int_equal(info->Config->MaxBytes, bytes + 1);
+    assert_int_equal(info->Config->Discard, js_DiscardNew);
+    jsStreamInfo_Destroy(info);
+    rb_bus_close(bus);
+}
+
+static void refuses_what_cannot_be_changed(void **state)
+{
+    (void)state;
+    struct rb_bus *bus = nats_connect(&nats);
+    const char *subjects[] = {"dead.>"};
+    jsStreamConfig config;
+
+    nats_setup(bus);
+    assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_DEAD, NULL, NULL), NATS_OK);
+    jsStreamConfig_Init(&config);
+    config.Name = RB_STREAM_DEAD;
+    config.Subjects = subjects;
+    config.SubjectsLen = 1;
+    config.Storage = js_MemoryStorage;
+    assert_int_equal(js_AddStream(NULL, bus->js, &config, NULL, NULL), NATS_OK);
+    assert_int_equal(rb_bus_setup(bus), RB_ECONFLICT);
+    assert_non_null(strstr(rb_error_text(), RB_STREAM_DEAD));
+    assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_DEAD, NULL, NULL), NATS_OK);
+    assert_int_equal(rb_bus_setup(bus), RB_OK);
+    rb_bus_close(bus);
+}
+
+static void publishes_once_however_often(void **state)
+{
+    (void)state;
+    struct rb_bus *bus = nats_connect(&nats);
+    bool duplicate = true;
+
+    nats_setup(bus);
+    uint64_t before = messages_in(bus, RB_STREAM_EVENTS);
+    assert_int_equal(rb_bus_publish(&duplicate, bus, RB_REPO_CONNECTED, "once-1", NULL, "{}", 2), RB_OK);
+    assert_false(duplicate);
+    assert_int_equal(rb_bus_publish(&duplicate, bus, RB_REPO_CONNECTED, "once-1", NULL, "{}", 2), RB_OK);
+    assert_true(duplicate);
+    assert_int_equal(messages_in(bus, RB_STREAM_EVENTS), before + 1);
+    rb_bus_close(bus);
+}
+
+static void publishes_many_with_a_result_for_each(void **state)
+{
+    (void)state;
+    enum { MANY = 1300 }; /* more than two batches */
+    static struct rb_bus_message messages[MANY];
+    static char ids[MANY][24];
+    static rb_err errs[MANY];
+    struct rb_bus *bus = nats_connect(&nats);
+
+    nats_setup(bus);
+    uint64_t before = messages_in(bus, RB_STREAM_EVENTS);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(ids[i], sizeof(ids[i]), "many-%d", i);
+        messages[i] = (struct rb_bus_message){RB_REPO_SCANNED, ids[i], "", "{}", 2};
+    }
+    messages[7].subject = "not a subject";
+    messages[600].id = "bad\nid";
+    messages[1299].len = BUS_MESSAGE_MAX + 1;
+    assert_int_equal(rb_bus_publish_all(errs, bus, messages, MANY), RB_EINVAL);
+    for (int i = 0; i < MANY; i++) {
+        rb_err expected = i == 7 || i == 600 ? RB_EINVAL : i == 1299 ? RB_ETOOBIG : RB_OK;
+        assert_int_equal(errs[i], expected);
+    }
+    assert_int_equal(messages_in(bus, RB_STREAM_EVENTS), before + MANY - 3);
+    rb_bus_close(bus);
+}
+
+static void says_that_the_stream_is_full(void **state)
+{
+    (void)state;
+    struct rb_bus *bus = nats_connect(&nats);
+    jsStreamInfo *info = NULL;
+    rb_err errs[1];
+    const struct rb_bus_message message = {RB_REPO_SCANNED, "full-2", NULL, "{}", 2};
+
+    nats_setup(bus);
+    assert_int_equal(js_GetStreamInfo(&info, bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
+    info->Config->MaxMsgs = (int64_t)info->State.Msgs;
+    if (info->Config->MaxMsgs == 0)
+        info->Config->MaxMsgs = 1;
+    assert_int_equal(js_UpdateStream(NULL, bus->js, info->Config, NULL, NULL), NATS_OK);
+    jsStreamInfo_Destroy(info);
+    rb_err err = rb_bus_publish(NULL, bus, RB_REPO_SCANNED, "full-0", NULL, "{}", 2);
+    if (err == RB_OK)
+        err = rb_bus_publish(NULL, bus, RB_REPO_SCANNED, "full-1", NULL, "{}", 2);
+    assert_int_equal(err, RB_ELIMIT);
+    assert_int_equal(rb_bus_publish_all(errs, bus, &message, 1), RB_ELIMIT);
+    assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
+    rb_bus_close(bus);
+}
+
+static void publishing_heals_a_lost_stream(void **state)
+{
+    (void)state;
+    struct rb_bus *bus = nats_connect(&nats);
+    rb_err errs[2];
+    const struct rb_bus_message messages[] = {{RB_REPO_SCANNED, "heal-1", NULL, "{}", 2},
+                                              {RB_REPO_SCANNED, "heal-2", NULL, "{}", 2}};
+
+    nats_setup(bus);
+    bus->setup_at_ms = 0; /* long ago */
+    assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
+    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_SCANNED, "heal-0", NULL, "{}", 2), RB_OK);
+    bus->setup_at_ms = 0;
+    assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
+    assert_int_equal(rb_bus_publish_all(errs, bus, messages, 2), RB_OK);
+    assert_int_equal(messages_in(bus, RB_STREAM_EVENTS), 2);
+    rb_bus_close(bus);
+}
+
+/* ---- outages ------------------------------------------------------------------------------------------ */
+
+static void an_outage_is_told_at_once_and_survived(void **state)
+{
+    (void)state;
+    struct rb_bus *bus = nats_connect(&nats);
+    rb_err errs[1];
+    const struct rb_bus_message message = {RB_REPO_SCANNED, "outage-1", NULL, "{}", 2};
+
+    nats_setup(bus);
+    nats_kill(&nats);
+    int64_t before = rb_clock_ms();
+    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_SCANNED, "outage-0", NULL, "{}", 2), RB_EUNAVAILABLE);
+    assert_int_equal(rb_bus_publish_all(errs, bus, &message, 1), RB_EUNAVAILABLE);
+    assert_int_equal(errs[0], RB_EUNAVAILABLE);
+    assert_in_range(rb_clock_ms() - before, 0, 1500);
+    assert_int_equal(rb_bus_wait(bus, 50), RB_EUNAVAILABLE);
+    nats_launch(&nats);
+    assert_int_equal(rb_bus_wait(bus, 20000), RB_OK);
+    nats_setup(bus);
+    assert_int_equal(rb_bus_publish_all(errs, bus, &message, 1), RB_OK);
+    rb_bus_close(bus);
+}
+
+static void a_server_that_hangs_is_no_trap(void **state)
+{
+    (void)state;
+    struct rb_bus *bus = nats_connect(&nats);
+    rb_err errs[2];
+    const struct rb_bus_message messages[] = {{RB_REPO_SCANNED, "hang-1", NULL, "{}", 2},
+                                              {RB_REPO_SCANNED, "hang-2", NULL, "{}", 2}};
+
+    nats_setup(bus);
+    kill(nats.pid, SIGSTOP);
+    int64_t before = rb_clock_ms();
+    assert_int_equal(rb_bus_publish_all(errs, bus, messages, 2), RB_ETIMEOUT);
+    assert_int_equal(errs[1], RB_ETIMEOUT);
+    assert_in_range(rb_clock_ms() - before, 4900, 7000);
+    kill(nats.pid, SIGCONT);
+    /* The late acknowledgements of the first try are told from those of the second. */
+    assert_int_equal(rb_bus_publish_all(errs, bus, messages, 2), RB_OK);
+    rb_bus_close(bus);
+}
+
+static void connecting_needs_no_server(void **state)
+{
+    (void)state;
+    struct rb_bus *bus = NULL;
+    char url[64];
+    snprintf(url, sizeof(url), "nats://127.0.0.1:%d", nats_free_port());
+    int64_t before = rb_clock_ms();
+    assert_int_equal(rb_bus_connect(&bus, &(struct rb_bus_options){.url = url, .name = "x"}), RB_OK);
+    assert_false(rb_bus_is_connected(bus));
+    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_SCANNED, "1", NULL, "{}", 2), RB_EUNAVAILABLE);
+    assert_int_equal(rb_bus_setup(bus), RB_EUNAVAILABLE);
+    rb_bus_close(bus);
+    assert_in_range(rb_clock_ms() - before, 0, 3000);
+}
+
+static void refuses_a_malformed_url(void **state)
+{
+    (void)state;
+    struct rb_bus *bus = NULL;
+    static const char *const bad[] = {"", ",", "nats://127.0.0.1:notaport", "nats://127.0.0.1:99999999"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(rb_bus_connect(&bus, &(struct rb_bus_options){.url = bad[i]}), RB_EINVAL);
+        assert_null(bus);
+    }
+}
+
+/* ---- pulling ------------------------------------------------------------------------------------------ */
+
+/* The overflow of nats.c's own fetch needs messages that were left over from an earlier request: here they
+ * come by the dozen, unasked, mixed with statuses and rubbish. */
+static void survives_late_and_unasked_messages(void **state)
+{
+    (void)state;
+    struct rb_bus *bus = nats_connect(&nats);
+    natsConnection *other = NULL;
+    natsSubscription *spy = NULL;
+    natsMsg *request = NULL, *msg = NULL;
+    struct bus_pull *pull = NULL;
+    char *name = NULL;
+    struct bus_durable_def def = bus_durable_for_subscriber("late", RB_REPO_RESCAN);
+
+    nats_setup(bus);
+    assert_int_equal(natsConnection_ConnectTo(&other, nats.url), NATS_OK);
+    assert_int_equal(natsConnection_SubscribeSync(&spy, other, "$JS.API.CONSUMER.MSG.NEXT.>"), NATS_OK);
+    assert_int_equal(natsConnection_Flush(other), NATS_OK);
+    assert_int_equal(bus_consumer_ensure(&name, bus, &def), RB_OK);
+    assert_string_equal(name, "late");
+    assert_int_equal(bus_pull_open(&pull, bus, RB_STREAM_EVENTS, 1), RB_OK);
+    bus_pull_aim(pull, name);
+    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, "late-0", NULL, "first", 5), RB_OK);
+    assert_int_equal(bus_pull_next(&msg, pull), BUS_PULL_MESSAGE);
+    assert_int_equal(natsMsg_GetDataLength(msg), 5);
+    natsMsg_Destroy(msg);
+
+    assert_int_equal(natsSubscription_NextMsg(&request, spy, 5000), NATS_OK);
+    const char *inbox = natsMsg_GetReply(request);
+    /* Somebody else's request, answered to our inbox: fifty more than we asked for. */
+    static const char fifty[] = "{\"batch\":50,\"expires\":60000000000}";
+    assert_int_equal(
+        natsConnection_PublishRequest(other, natsMsg_GetSubject(request), inbox, fifty, sizeof(fifty) - 1),
+        NATS_OK);
+    assert_int_equal(natsConnection_Flush(other), NATS_OK);
+    for (int i = 0; i < 50; i++) {
+        natsMsg *status = NULL;
+        char id[16];
+        snprintf(id, sizeof(id), "late-%d", i + 1);
+        assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, id, NULL, "late", 4), RB_OK);
+        assert_int_equal(natsMsg_Create(&status, inbox, NULL, NULL, 0), NATS_OK);
+        assert_int_equal(natsMsgHeader_Set(status, "Status", i % 2 ? "408" : "409"), NATS_OK);
+        assert_int_equal(natsConnection_PublishMsg(other, status), NATS_OK);
+        natsMsg_Destroy(status);
+    }
+    assert_int_equal(natsConnection_PublishString(other, inbox, "rubbish"), NATS_OK);
+    assert_int_equal(natsConnection_Flush(other), NATS_OK);
+    int late = 0, expired = 0, lost = 0;
+    while (late + expired + lost < 100) {
+        switch (bus_pull_next(&msg, pull)) {
+        case BUS_PULL_MESSAGE:
+            late++;
+            break;
+        case BUS_PULL_EXPIRED:
+            expired++;
+            break;
+        case BUS_PULL_LOST:
+            lost++;
+            break;
+        default:
+            break;
+        }
+        natsMsg_Destroy(msg);
+        msg = NULL;
+    }
+    assert_int_equal(late, 50);
+    assert_int_equal(expired, 25);
+    assert_int_equal(lost, 25);
+    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, "late-51", NULL, "second", 6), RB_OK);
+    enum bus_pull_result result = bus_pull_next(&msg, pull);
+    while (result == BUS_PULL_IDLE) /* the rubbish */
+        result = bus_pull_next(&msg, pull);
+    assert_int_equal(result, BUS_PULL_MESSAGE);
+    assert_int_equal(natsMsg_GetDataLength(msg), 6);
+    natsMsg_Destroy(msg);
+    bus_pull_stop(pull);
+    assert_int_equal(bus_pull_next(&msg, pull), BUS_PULL_STOPPED);
+
+    natsMsg_Destroy(request);
+    natsSubscription_Destroy(spy);
+    natsConnection_Destroy(other);
+    free(name);
+    rb_bus_close(bus);
+}
+
+/* ---- following runs ----------------------------------------------------------------------------------- */
+
+struct seen {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    int64_t last[16]; /* `done` of installation i */
+    int calls;
+    bool refuse; /* the next one */
+};
+
+static rb_err see_run(void *arg, const struct rb_run *run)
+{
+    struct seen *seen = arg;
+    pthread_mutex_lock(&seen->mutex);
+    bool refuse = seen->refuse;
+    seen->refuse = false;
+    seen->calls++;
+    if (!refuse && run->installation_id < 16)
+        seen->last[run->installation_id] = run->done;
+    pthread_cond_broadcast(&seen->changed);
+    pthread_mutex_unlock(&seen->mutex);
+    return refuse ? RB_EUNAVAILABLE : RB_OK;
+}
+
+static bool seen_within(struct seen *seen, int installation, int64_t done, int seconds)
+{
+    struct timespec until;
+    int rc = 0;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += seconds;
+    pthread_mutex_lock(&seen->mutex);
+    while (seen->last[installation] != done && rc == 0)
+        rc = pthread_cond_timedwait(&seen->changed, &seen->mutex, &until);
+    bool found = seen->last[installation] == done;
+    pthread_mutex_unlock(&seen->mutex);
+    return found;
+}
+
+static void publish_run(struct rb_bus *bus, int64_t installation, int64_t done)
+{
+    struct rb_buf body;
+    char subject[64];
+    const struct rb_run run = {
+        .installation_id = installation, .subscriber = "scanner", .attempt = 1, .done = done};
+    rb_buf_init(&body, 8192);
+    assert_int_equal(rb_run_encode(&body, &run), RB_OK);
+    snprintf(subject, sizeof(subject), "run.%d.scanner", (int)installation);
+    assert_int_equal(rb_bus_publish(NULL, bus, subject, NULL, NULL, body.data, body.len), RB_OK);
+    rb_buf_free(&body);
+}
+
+static void follows_runs_through_everything(void **state)
+{
+    (void)state;
+    struct seen durable = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct seen ephemeral = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct rb_run_follower *followers[2] = {NULL};
+    struct rb_bus *bus = nats_connect(&nats);
+
+    nats_setup(bus);
+    publish_run(bus, 1, 10);
+    publish_run(bus, 1, 11); /* only the last of each is kept */
+    assert_int_equal(rb_bus_publish(NULL, bus, "run.1.bad", NULL, NULL, "rubbish", 7), RB_OK);
+    durable.refuse = true;
+    assert_int_equal(rb_bus_follow_runs(&followers[0], bus, "edge-runs", see_run, &durable), RB_OK);
+    assert_int_equal(rb_bus_follow_runs(&followers[1], bus, NULL, see_run, &ephemeral), RB_OK);
+    assert_true(seen_within(&durable, 1, 11, 10)); /* refused once, came again */
+    assert_int_equal(durable.calls, 2);
+    assert_true(seen_within(&ephemeral, 1, 11, 10));
+    publish_run(bus, 2, 20);
+    assert_true(seen_within(&durable, 2, 20, 10));
+    assert_true(seen_within(&ephemeral, 2, 20, 10));
+
+    nats_kill(&nats); /* and comes back with its data */
+    nats_launch(&nats);
+    pthread_mutex_lock(&ephemeral.mutex);
+    ephemeral.last[2] = 0;
+    pthread_mutex_unlock(&ephemeral.mutex);
+    assert_true(seen_within(&ephemeral, 2, 20, 20)); /* the last of each again */
+    assert_int_equal(rb_bus_wait(bus, 20000), RB_OK);
+    publish_run(bus, 3, 30);
+    assert_true(seen_within(&durable, 3, 30, 20));
+    assert_true(seen_within(&ephemeral, 3, 30, 20));
+
+    nats_kill(&nats); /* and comes back empty */
+    nats_wipe(&nats);
+    nats_launch(&nats);
+    assert_int_equal(rb_bus_wait(bus, 20000), RB_OK);
+    nats_setup(bus);
+    publish_run(bus, 4, 40);
+    assert_true(seen_within(&durable, 4, 40, 20));
+    assert_true(seen_within(&ephemeral, 4, 40, 20));
+
+    int64_t before = rb_clock_ms();
+    rb_bus_unfollow_runs(followers[0]);
+    rb_bus_unfollow_runs(followers[1]);
+    rb_bus_unfollow_runs(NULL);
+    assert_in_range(rb_clock_ms() - before, 0, 1000);
+    rb_bus_close(bus);
+}
+
+static void follows_before_there_is_a_server(void **state)
+{
+    (void)state;
+    struct seen seen = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct rb_run_follower *follower = NULL;
+    struct rb_bus *bus = NULL;
+
+    nats_kill(&nats);
+    assert_int_equal(rb_bus_connect(&bus, &(struct rb_bus_options){.url = nats.url}), RB_OK);
+    assert_int_equal(rb_bus_follow_runs(&follower, bus, "scanner", see_run, &seen), RB_EINVAL);
+    assert_int_equal(rb_bus_follow_runs(&follower, bus, "edge-runs", see_run, &seen), RB_OK);
+    nats_launch(&nats);
+    assert_int_equal(rb_bus_wait(bus, 20000), RB_OK);
+    nats_setup(bus);
+    publish_run(bus, 5, 50);
+    assert_true(seen_within(&seen, 5, 50, 20));
+    rb_bus_unfollow_runs(follower);
+    rb_bus_close(bus);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sets_up_from_four_threads_at_once),
+        cmocka_unit_test(brings_settings_in_line_but_leaves_more_room),
+        cmocka_unit_test(refuses_what_cannot_be_changed),
+        cmocka_unit_test(publishes_once_however_often),
+        cmocka_unit_test(publishes_many_with_a_result_for_each),
+        cmocka_unit_test(says_that_the_stream_is_full),
+        cmocka_unit_test(publishing_heals_a_lost_stream),
+        cmocka_unit_test(an_outage_is_told_at_once_and_survived),
+        cmocka_unit_test(a_server_that_hangs_is_no_trap),
+        cmocka_unit_test(connecting_needs_no_server),
+        cmocka_unit_test(refuses_a_malformed_url),
+        cmocka_unit_test(survives_late_and_unasked_messages),
+        cmocka_unit_test(follows_runs_through_everything),
+        cmocka_unit_test(follows_before_there_is_a_server),
+    };
+    return cmocka_run_group_tests(tests, start_server, stop_server);
+}
