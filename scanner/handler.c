@@ -1,0 +1,202 @@
+/*
+ * One event, from top to bottom: the file list, what it says, the manifests, the profile, the record, the
+ * event that follows. Running twice, or next to itself, writes the same row; a newer generation wins.
+ */
+#include "scanner/handler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "scanner/scan.h"
+
+#define FETCH_AT_ONCE      8 /* manifests per step: often enough for progress and for noticing a drain */
+#define SUMMARY_LANGUAGES  5 /* in the event, which is no place for everything */
+#define SUMMARY_FRAMEWORKS 20
+
+struct job {
+    struct rb_work *work;
+    struct rb_db *db;
+    struct rb_repo_handle *handle;
+    const struct rb_repo *about;
+    const char *full_name;
+    struct rb_tree tree;
+    struct rb_scan scan;
+    size_t read; /* manifests done, for progress */
+};
+
+/* The lock on the installation holds off a disconnect between our looking and our writing. */
+static const struct rb_statement write_profile = {
+    "scanner_write_profile",
+    "insert into profiles as p (installation_id, commit_sha, repo_id, generation, complete, profile) "
+    "select i.id, $2, i.repo_id, i.generation, $4::bigint <> 0, $5::jsonb from installations i "
+    "where i.id = $1 and i.generation = $3 and i.state = 'active' for share of i "
+    "on conflict (installation_id, commit_sha) do update set repo_id = excluded.repo_id, "
+    "generation = excluded.generation, complete = excluded.complete, profile = excluded.profile, scanned_at "
+    "= now() "
+    "where p.generation <= excluded.generation"};
+
+rb_err rb_scanner_worker_open(void **local, void *app)
+{
+    struct rb_scanner *scanner = app;
+    struct rb_db *db = NULL;
+    rb_err err = rb_db_open(&db, scanner->database_url, "repobus-scanner", 0);
+    *local = db;
+    return err;
+}
+
+void rb_scanner_worker_close(void *local, void *app)
+{
+    (void)app;
+    rb_db_close(local);
+}
+
+static void job_progress(struct job *job, const char *note)
+{
+    rb_work_progress(job->work, (int64_t)job->read, (int64_t)job->scan.manifest_count, note);
+}
+
+/* Reads the next manifests that were chosen; *more tells whether there was one. */
+static rb_err job_read_some(struct job *job, bool *more)
+{
+    const struct rb_tree_entry *entries[FETCH_AT_ONCE];
+    size_t indexes[FETCH_AT_ONCE], lens[FETCH_AT_ONCE], count = 0;
+    const char *contents[FETCH_AT_ONCE];
+    rb_err errs[FETCH_AT_ONCE];
+    for (; job->read < job->scan.manifest_count && count < FETCH_AT_ONCE; job->read++) {
+        if (job->scan.manifests[job->read].status != RB_MANIFEST_CHOSEN)
+            continue;
+        indexes[count] = job->read;
+        entries[count++] = job->scan.manifests[job->read].entry;
+    }
+    *more = count > 0;
+    if (count == 0)
+        return RB_OK;
+    rb_err err = rb_repo_files(contents, lens, errs, job->handle, entries, count, RB_SCAN_MANIFEST_BYTES);
+    if (err)
+        return err; /* temporary: the whole event comes again */
+    for (size_t i = 0; i < count; i++) {
+        if (contents[i] && errs[i] == RB_OK)
+            rb_scan_read(&job->scan, indexes[i], contents[i], lens[i]);
+        else
+            rb_scan_miss(&job->scan, indexes[i],
+                         errs[i] == RB_ETOOBIG ? RB_MANIFEST_TOO_BIG : RB_MANIFEST_UNREADABLE,
+                         rb_err_name(errs[i]));
+    }
+    job_progress(job, job->scan.manifests[indexes[count - 1]].path);
+    return RB_OK;
+}
+
+static rb_err job_read_manifests(struct job *job)
+{
+    rb_err err = RB_OK;
+    job_progress(job, "reading manifests");
+    for (bool more = true; more && !err;) {
+        if (rb_work_is_draining(job->work))
+            return rb_error_set(RB_EUNAVAILABLE, "the scanner is stopping");
+        err = job_read_some(job, &more);
+    }
+    return err;
+}
+
+static rb_err job_write(struct job *job, const json_t *profile)
+{
+    char *text = json_dumps(profile, JSON_COMPACT | JSON_REAL_PRECISION(4));
+    if (!text)
+        return rb_error_set(RB_EINTERNAL, "the profile is no JSON");
+    struct rb_rows *rows = NULL;
+    const struct rb_param params[] = {RB_P_INT(job->about->installation_id), RB_P_TEXT(job->tree.commit),
+                                      RB_P_INT(job->about->generation), RB_P_INT(job->tree.complete),
+                                      RB_P_TEXT(text)};
+    rb_err err = rb_db_query(&rows, job->db, &write_profile, params, sizeof params / sizeof *params);
+    if (!err && rb_rows_affected(rows) == 0)
+        err = rb_error_set(RB_ESTALE, "the installation has a newer generation");
+    rb_rows_free(rows);
+    free(text);
+    return err;
+}
+
+/* The first `count` items of a list of the profile, each with the fields people want in an event. */
+static json_t *summary_list(const json_t *profile, const char *list, size_t count)
+{
+    json_t *out = json_array(), *item;
+    size_t i;
+    json_array_foreach(json_object_get(profile, list), i, item)
+    {
+        if (i < count)
+            json_array_append(out, item);
+    }
+    return out;
+}
+
+static rb_err job_publish(struct job *job, const json_t *profile)
+{
+    static const char *const same[] = {"complete", "files", "bytes", "summary"};
+    json_t *summary = json_object(), *data = json_object();
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        json_object_set(summary, same[i], json_object_get(profile, same[i]));
+    json_object_set_new(summary, "languages", summary_list(profile, "languages", SUMMARY_LANGUAGES));
+    json_object_set_new(summary, "frameworks", summary_list(profile, "frameworks", SUMMARY_FRAMEWORKS));
+    json_object_set_new(summary, "dependencies", json_integer((json_int_t)job->scan.sheet.count));
+    json_object_set_new(data, "installation_id", json_integer(job->about->installation_id));
+    json_object_set_new(data, "generation", json_integer(job->about->generation));
+    json_object_set_new(data, "repo_id", json_integer(job->about->repo_id));
+    json_object_set_new(data, "repo", json_string(job->full_name));
+    json_object_set_new(data, "commit", json_string(job->tree.commit));
+    json_object_set_new(data, "profile", summary);
+    rb_err err = rb_work_publish(job->work, RB_REPO_SCANNED, data);
+    json_decref(data);
+    return err;
+}
+
+static rb_err job_run(struct job *job)
+{
+    json_t *profile = NULL;
+    job_progress(job, "reading the file list");
+    rb_err err = rb_repo_tree(&job->tree, job->handle);
+    if (err)
+        return err;
+    rb_scan_survey(&job->scan, &job->tree, rb_work_arena(job->work));
+    err = job_read_manifests(job);
+    if (err)
+        goto out;
+    profile = rb_scan_profile(&job->scan, job->full_name);
+    err = job_write(job, profile);
+    if (err)
+        goto out;
+    job_progress(job, rb_scan_summary(&job->scan));
+    err = job_publish(job, profile);
+out:
+    json_decref(profile);
+    return err;
+}
+
+struct rb_result rb_scanner_handle(struct rb_work *work, void *app, void *local)
+{
+    struct rb_scanner *scanner = app;
+    struct rb_arena *arena = rb_work_arena(work);
+    struct job *job = rb_arena_alloc(arena, sizeof *job);
+    job->work = work;
+    job->db = local;
+    int64_t installation = rb_work_int(work, "installation_id"), generation = rb_work_int(work, "generation");
+    if (installation <= 0 || generation <= 0)
+        return rb_reject("the event names no installation or no generation");
+    int64_t started = rb_clock_ms();
+    rb_err err = rb_repo_open(&job->handle, &scanner->sources, job->db, installation, generation, arena);
+    if (!err) {
+        job->about = rb_repo_about(job->handle);
+        job->full_name = rb_arena_printf(arena, "%s/%s", job->about->owner, job->about->name);
+        err = job_run(job);
+    }
+    if (err)
+        rb_log_info("not scanned installation=%lld generation=%lld: %s", (long long)installation,
+                    (long long)generation, rb_error_text());
+    else
+        rb_log_info("scanned repo=%s installation=%lld generation=%lld files=%lld manifests=%zu "
+                    "dependencies=%zu ms=%lld",
+                    job->full_name, (long long)installation, (long long)generation,
+                    (long long)job->scan.files, job->scan.manifest_count, job->scan.sheet.count,
+                    (long long)(rb_clock_ms() - started));
+    struct rb_result result = rb_result_from(err);
+    rb_repo_close(job->handle);
+    return result;
+}

@@ -1,0 +1,164 @@
+/*
+ * Python requirements: one of them (PEP 508), and files of them as pip reads them (pip's documentation,
+ * "Requirements File Format").
+ */
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "scanner/scan.h"
+#include "scanner/text.h"
+
+bool rb_python_is_dev_group(const char *name)
+{
+    static const char *const words[] = {"dev",     "test",   "doc",   "lint",    "typing",  "mypy",
+                                        "style",   "bench",  "check", "type",    "ci",      "coverage",
+                                        "quality", "format", "build", "release", "examples"};
+    size_t word = 0;
+    /* Words inside the name: "dev-requirements", "requirements_test", "tests". */
+    for (size_t i = 0;; i++) {
+        if (isalpha((unsigned char)name[i]))
+            continue;
+        for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+            size_t len = strlen(words[k]), have = i - word;
+            bool is_short = len <= 2; /* "ci" must be the whole word */
+            if (have >= len && strncasecmp(name + word, words[k], len) == 0 && (!is_short || have == len))
+                return true;
+        }
+        if (!name[i])
+            return false;
+        word = i + 1;
+    }
+}
+
+/* PEP 503: names are compared in lower case with one hyphen for any run of [-_.]. */
+static size_t python_normalise(char *out, size_t size, const char *name, size_t len)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < len && used + 1 < size; i++) {
+        bool is_mark = name[i] == '-' || name[i] == '_' || name[i] == '.';
+        if (is_mark && used && out[used - 1] == '-')
+            continue;
+        out[used++] = (char)(is_mark ? '-' : tolower((unsigned char)name[i]));
+    }
+    out[used] = 0;
+    return used;
+}
+
+static size_t python_name_len(struct rb_piece text)
+{
+    size_t len = 0;
+    while (len < text.len && (isalnum((unsigned char)text.at[len]) || strchr("-_.", text.at[len])))
+        len++;
+    return len;
+}
+
+static struct rb_scan_dependency *python_add(struct rb_scan_sheet *sheet, struct rb_piece name,
+                                             struct rb_piece requirement, const char *kind)
+{
+    char normal[RB_SCAN_NAME_MAX];
+    size_t len = python_normalise(normal, sizeof normal, name.at, name.len);
+    return rb_scan_add(sheet, normal, len, requirement.at, requirement.len, kind);
+}
+
+struct rb_scan_dependency *rb_python_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len,
+                                                 const char *kind)
+{
+    struct rb_piece rest = rb_piece_trim((struct rb_piece){text, len});
+    struct rb_piece name = {rest.at, python_name_len(rest)};
+    if (name.len == 0 || !isalnum((unsigned char)name.at[0]))
+        return NULL;
+    rest = rb_piece_trim(rb_piece_after(rest, name.len));
+    if (rest.len && rest.at[0] == '[') { /* extras */
+        const char *end = memchr(rest.at, ']', rest.len);
+        if (!end)
+            return NULL;
+        rest = rb_piece_trim(rb_piece_after(rest, (size_t)(end - rest.at) + 1));
+    }
+    bool is_address = rest.len && rest.at[0] == '@';
+    if (rest.len && !is_address && !strchr("<>=!~;(,", rest.at[0]))
+        return NULL;
+    /* The marker: after ';', in an address after " ;". */
+    for (size_t i = 0; i < rest.len; i++) {
+        if (rest.at[i] == ';' && (!is_address || (i && rest.at[i - 1] == ' '))) {
+            rest.len = i;
+            break;
+        }
+    }
+    rest = rb_piece_trim(rest);
+    if (rest.len >= 2 && rest.at[0] == '(' && rest.at[rest.len - 1] == ')')
+        rest = (struct rb_piece){rest.at + 1, rest.len - 2};
+    return python_add(sheet, name, rest, kind);
+}
+
+/* "git+https://host/x.git@v1#egg=name&subdirectory=y" */
+static void requirements_address(struct rb_scan_sheet *sheet, struct rb_piece line, const char *kind)
+{
+    const char *egg = memmem(line.at, line.len, "#egg=", 5);
+    if (!egg)
+        return;
+    struct rb_piece name = {egg + 5, (size_t)(line.at + line.len - egg - 5)};
+    name.len = python_name_len(name);
+    struct rb_piece address = {line.at, (size_t)(egg - line.at)};
+    if (name.len)
+        python_add(sheet, name,
+                   rb_piece_of(rb_arena_printf(sheet->arena, "@ %s", rb_piece_copy(sheet->arena, address))),
+                   kind);
+}
+
+static struct rb_piece requirements_uncomment(struct rb_piece line)
+{
+    for (size_t i = 0; i < line.len; i++) {
+        if (line.at[i] == '#' && (i == 0 || isspace((unsigned char)line.at[i - 1])))
+            line.len = i;
+    }
+    return rb_piece_trim(line);
+}
+
+/* "--hash=…", "--global-option=…" behind a requirement. */
+static struct rb_piece requirements_without_options(struct rb_piece line)
+{
+    const char *option = memmem(line.at, line.len, " --", 3);
+    if (option)
+        line.len = (size_t)(option - line.at);
+    if (line.len && line.at[line.len - 1] == '\\')
+        line.len--;
+    return rb_piece_trim(line);
+}
+
+static void requirements_line(struct rb_scan_sheet *sheet, struct rb_piece line, const char *kind)
+{
+    line = requirements_uncomment(line);
+    if (rb_piece_starts(line, "-e ") || rb_piece_starts(line, "--editable"))
+        line = rb_piece_trim(rb_piece_after(line, line.at[1] == '-' ? strlen("--editable") + 1 : 3));
+    if (line.len == 0 || line.at[0] == '-') /* -r, -c, --index-url: other files and how to get things */
+        return;
+    size_t name = python_name_len(line);
+    bool is_address = memmem(line.at, line.len, "://", 3) && !memmem(line.at, line.len, " @", 2) &&
+                      !(name < line.len && line.at[name] == '@');
+    if (is_address) {
+        requirements_address(sheet, line, kind);
+        return;
+    }
+    if (line.at[0] == '.' || line.at[0] == '/') /* a folder of this machine */
+        return;
+    line = requirements_without_options(line);
+    rb_python_requirement(sheet, line.at, line.len, kind);
+}
+
+rb_err rb_requirements_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
+{
+    struct rb_piece rest = {text, len}, line;
+    if (rb_piece_starts(rest, "\xef\xbb\xbf"))
+        rest = rb_piece_after(rest, 3);
+    if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+        return rb_error_set(RB_EINVAL, "requirements: written in UTF-16");
+    const char *kind = rb_python_is_dev_group(rb_path_base(sheet->manifest)) ? RB_KIND_DEV : RB_KIND_RUNTIME;
+    if (sheet->aside || strstr(sheet->manifest, "docs/") || rb_path_is_test(sheet->manifest))
+        kind = RB_KIND_DEV;
+    while (rb_piece_line(&line, &rest)) {
+        if (!memchr(line.at, 0, line.len))
+            requirements_line(sheet, line, kind);
+    }
+    return RB_OK;
+}

@@ -1,0 +1,192 @@
+/*
+ * scanner: the judgement, as pure functions.
+ *
+ * A scan is made in three steps, and only the middle one needs the network: rb_scan_survey() reads the file
+ * list (languages, structure, key files, which manifests are worth fetching), rb_scan_read() takes the
+ * content of one manifest, rb_scan_profile() gives the JSON. Everything that enters is hostile: paths are any
+ * bytes, manifests are whatever somebody committed. What leaves is valid UTF-8 of bounded size.
+ */
+#ifndef RB_SCANNER_SCAN_H
+#define RB_SCANNER_SCAN_H
+
+#include <jansson.h>
+
+#include "lib/base/base.h"
+#include "lib/store/store.h"
+
+#define RB_SCAN_MANIFESTS_MAX    60            /* requests that one scan may cost, besides commit and tree */
+#define RB_SCAN_MANIFEST_BYTES   (1024 * 1024) /* no hand-written manifest comes near */
+#define RB_SCAN_DEPENDENCIES_MAX 5000          /* about 1 MB of profile */
+#define RB_SCAN_KEY_FILES_MAX    100           /* for a person to look at */
+#define RB_SCAN_TOP_MAX          100           /* folders of the root that are listed */
+#define RB_SCAN_NAME_MAX         256  /* bytes of a package name or requirement; longer ones are cut */
+#define RB_SCAN_PATH_MAX         1024 /* bytes of a path in the profile; longer ones are cut */
+
+/* ---- what a manifest says ----------------------------------------------------------------------------- */
+
+struct rb_scan_dependency {
+    const char *ecosystem; /* static */
+    const char *name;
+    const char *requirement; /* as written; "" for any */
+    const char *kind;        /* static: one of RB_KIND_… */
+    const char *manifest;
+    bool indirect; /* wanted by another dependency, not by this repository (go.mod) */
+    bool aside;    /* from an example, a test or the documentation: says little about the repository itself */
+};
+#define RB_KIND_RUNTIME  "runtime"
+#define RB_KIND_DEV      "dev"
+#define RB_KIND_BUILD    "build"
+#define RB_KIND_PEER     "peer"
+#define RB_KIND_OPTIONAL "optional"
+
+/* Where the parsers put what they find. */
+struct rb_scan_sheet {
+    struct rb_arena *arena;
+    struct rb_scan_dependency *items;
+    size_t count, capacity;
+    bool truncated;        /* more than RB_SCAN_DEPENDENCIES_MAX */
+    size_t members;        /* packages that the manifests declare as parts of this repository */
+    const char *manifest;  /* path of the one being read */
+    const char *ecosystem; /* of the one being read */
+    bool aside;            /* of the one being read */
+};
+void rb_scan_sheet_init(struct rb_scan_sheet *sheet, struct rb_arena *arena);
+/* Adds a dependency of the manifest being read. Text need not be UTF-8 or terminated; credentials in
+ * addresses are left out; an empty name is ignored. Returns it, or NULL when there is no place or no name. */
+struct rb_scan_dependency *rb_scan_add(struct rb_scan_sheet *sheet, const char *name, size_t name_len,
+                                       const char *requirement, size_t requirement_len, const char *kind);
+/* The same with terminated strings; NULL is "". */
+struct rb_scan_dependency *rb_scan_add_text(struct rb_scan_sheet *sheet, const char *name,
+                                            const char *requirement, const char *kind);
+/* A requirement made fit for the sheet: trimmed, bounded, without credentials. */
+const char *rb_scan_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len);
+
+/*
+ * One way of writing manifests. `parse` gets a zero-terminated text of at most RB_SCAN_MANIFEST_BYTES, adds
+ * what it finds to the sheet, and gives RB_EINVAL with rb_error_text() when it cannot read it; what it found
+ * until then stays. NULL: the file is only noted (setup.py is a program).
+ */
+typedef rb_err (*rb_scan_parse_fn)(struct rb_scan_sheet *sheet, const char *text, size_t len);
+struct rb_scan_format {
+    const char *name; /* for tests and messages */
+    const char *ecosystem;
+    rb_scan_parse_fn parse;
+    bool is_package; /* one of these in a folder makes that folder a package */
+};
+/* The format of a file, by its path; NULL when it is no manifest. */
+const struct rb_scan_format *rb_scan_format_of(const char *path);
+
+/* The parsers, each in the file of its ecosystem. */
+rb_err rb_npm_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_pyproject_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_pipfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_setup_cfg_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_requirements_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_gomod_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_cargo_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_maven_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_gradle_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_gradle_catalog_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_composer_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_gemfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_gemspec_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_nuget_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_actions_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+
+/* One requirement as Python writes it (PEP 508: name, extras, versions or address, marker), added to the
+ * sheet. NULL when it names no package. */
+struct rb_scan_dependency *rb_python_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len,
+                                                 const char *kind);
+/* Whether the name of a group of dependencies ("test", "docs", "lint") or of a file says that people only
+ * need it to work on the project. */
+bool rb_python_is_dev_group(const char *name);
+
+/* ---- what a path says --------------------------------------------------------------------------------- */
+
+bool rb_path_is_vendored(const char *path);  /* somebody else's code, kept here */
+bool rb_path_is_generated(const char *path); /* made by a tool: lock files, minified code, protobuf output */
+bool rb_path_is_documentation(const char *path); /* documentation, examples, demos */
+bool rb_path_is_test(const char *path);
+bool rb_path_is_fixture(const char *path);   /* input of tests: not part of what the repository is */
+bool rb_path_is_template(const char *path);  /* filled in by a generator: no package of its own */
+bool rb_path_is_container(const char *path); /* Dockerfile, compose file */
+const char *rb_path_base(const char *path);  /* after the last '/' */
+size_t rb_path_depth(const char *path);      /* folders above it */
+
+/* ---- frameworks --------------------------------------------------------------------------------------- */
+
+/* The framework a dependency shows, or NULL. Static string. */
+const char *rb_framework_of(const char *ecosystem, const char *package);
+
+/* ---- the scan ----------------------------------------------------------------------------------------- */
+
+enum rb_manifest_status {
+    RB_MANIFEST_CHOSEN,
+    RB_MANIFEST_PARSED,
+    RB_MANIFEST_UNREADABLE,
+    RB_MANIFEST_TOO_BIG,
+    RB_MANIFEST_NOTED
+};
+struct rb_scan_manifest {
+    const struct rb_tree_entry *entry;
+    const struct rb_scan_format *format;
+    const char *path; /* valid UTF-8 */
+    bool aside;
+    enum rb_manifest_status status;
+    const char *error; /* "" when none */
+};
+struct rb_scan_language {
+    const char *name; /* static */
+    int64_t files, bytes;
+    int tenths; /* share, in tenths of a percent */
+};
+struct rb_scan_key_file {
+    const char *path; /* valid UTF-8 */
+    const char *role; /* static */
+};
+struct rb_scan_folder {
+    const char *path;
+    int64_t files, bytes;
+};
+struct rb_scan {
+    struct rb_arena *arena;
+    const struct rb_tree *tree;
+    int64_t files, bytes;
+    struct rb_scan_language *languages;
+    size_t language_count;
+    struct rb_scan_key_file *key_files;
+    size_t key_file_count;
+    struct rb_scan_folder *top;
+    size_t top_count;
+    size_t depth;
+    bool has_tests, has_docs, has_containers, is_monorepo;
+    const char *ci[24]; /* static names, at most one of each kind; ends at ci_count */
+    size_t ci_count;
+    struct rb_scan_manifest *manifests;
+    size_t manifest_count;
+    size_t manifests_left_out; /* beyond RB_SCAN_MANIFESTS_MAX */
+    struct rb_scan_sheet sheet;
+};
+
+/* Reads the file list. `tree` and `arena` must outlive the scan. */
+void rb_scan_survey(struct rb_scan *scan, const struct rb_tree *tree, struct rb_arena *arena);
+/* The parts of it, each in a file of its own. */
+void rb_scan_languages(struct rb_scan *scan);
+void rb_scan_structure(struct rb_scan *scan);
+void rb_scan_key_files(struct rb_scan *scan);
+void rb_scan_choose(struct rb_scan *scan);
+/* Reads manifest `index`; only for those with status RB_MANIFEST_CHOSEN. */
+void rb_scan_read(struct rb_scan *scan, size_t index, const char *content, size_t len);
+/* Notes that manifest `index` could not be had. */
+void rb_scan_miss(struct rb_scan *scan, size_t index, enum rb_manifest_status status, const char *error);
+/* The profile; a new reference. `repo` is "owner/name". */
+json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo);
+/* One or two sentences on it; in the scan's arena. */
+const char *rb_scan_summary(const struct rb_scan *scan);
+/* The frameworks found, each once: names and the paths that show it. Returns how many were written. */
+struct rb_scan_framework {
+    const char *name, *ecosystem, *evidence;
+};
+size_t rb_scan_frameworks(struct rb_scan_framework *out, size_t max, const struct rb_scan *scan);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * Where findings go: bounded, valid UTF-8, and without the credentials that people write into addresses.
+ */
+#include "scanner/scan.h"
+
+#include <string.h>
+
+#include "scanner/text.h"
+
+void rb_scan_sheet_init(struct rb_scan_sheet *sheet, struct rb_arena *arena)
+{
+    memset(sheet, 0, sizeof *sheet);
+    sheet->arena = arena;
+    sheet->manifest = sheet->ecosystem = "";
+}
+
+/* "https://user:token@host/x" becomes "https://host/x". Looked for before anything is cut, so that no half of
+ * a token stays behind. */
+const char *rb_scan_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len)
+{
+    struct rb_piece whole = rb_piece_trim((struct rb_piece){text, len});
+    const char *scheme = whole.len ? memmem(whole.at, whole.len, "://", 3) : NULL;
+    if (!scheme)
+        return rb_text_clean(sheet->arena, whole.at, whole.len, RB_SCAN_NAME_MAX);
+    struct rb_piece host = rb_piece_after(whole, (size_t)(scheme + 3 - whole.at));
+    size_t end = 0;
+    while (end < host.len && !strchr("/?# \t\"'", host.at[end]))
+        end++;
+    const char *at = memrchr(host.at, '@', end);
+    if (at)
+        host = rb_piece_after(host, (size_t)(at + 1 - host.at));
+    const char *start =
+        rb_text_clean(sheet->arena, whole.at, (size_t)(scheme + 3 - whole.at), RB_SCAN_NAME_MAX);
+    const char *rest = rb_text_clean(sheet->arena, host.at, host.len, RB_SCAN_NAME_MAX);
+    const char *both = rb_arena_printf(sheet->arena, "%s%s", start, rest);
+    return rb_text_clean(sheet->arena, both, strlen(both), RB_SCAN_NAME_MAX);
+}
+
+static void sheet_grow(struct rb_scan_sheet *sheet)
+{
+    /* Doubling inside the arena wastes at most as much as it holds. */
+    size_t capacity = sheet->capacity ? sheet->capacity * 2 : 64;
+    struct rb_scan_dependency *items = rb_arena_alloc(sheet->arena, capacity * sizeof *items);
+    if (sheet->count)
+        memcpy(items, sheet->items, sheet->count * sizeof *items);
+    sheet->items = items;
+    sheet->capacity = capacity;
+}
+
+struct rb_scan_dependency *rb_scan_add(struct rb_scan_sheet *sheet, const char *name, size_t name_len,
+                                       const char *requirement, size_t requirement_len, const char *kind)
+{
+    struct rb_piece trimmed = rb_piece_trim((struct rb_piece){name, name_len});
+    if (trimmed.len == 0)
+        return NULL;
+    if (sheet->count == RB_SCAN_DEPENDENCIES_MAX) {
+        sheet->truncated = true;
+        return NULL;
+    }
+    if (sheet->count == sheet->capacity)
+        sheet_grow(sheet);
+    struct rb_scan_dependency *item = &sheet->items[sheet->count++];
+    *item = (struct rb_scan_dependency){
+        .ecosystem = sheet->ecosystem,
+        .name = rb_text_clean(sheet->arena, trimmed.at, trimmed.len, RB_SCAN_NAME_MAX),
+        .requirement = rb_scan_requirement(sheet, requirement, requirement_len),
+        .kind = kind,
+        .manifest = sheet->manifest,
+        .aside = sheet->aside,
+    };
+    return item;
+}
+
+struct rb_scan_dependency *rb_scan_add_text(struct rb_scan_sheet *sheet, const char *name,
+                                            const char *requirement, const char *kind)
+{
+    struct rb_piece a = rb_piece_of(name), b = rb_piece_of(requirement);
+    return rb_scan_add(sheet, a.at, a.len, b.at, b.len, kind);
+}
+
+static const char *read_error(struct rb_arena *arena)
+{
+    const char *text = rb_error_text();
+    return rb_text_clean(arena, text, strlen(text), RB_SCAN_NAME_MAX);
+}
+
+void rb_scan_read(struct rb_scan *scan, size_t index, const char *content, size_t len)
+{
+    struct rb_scan_manifest *manifest = &scan->manifests[index];
+    if (len > RB_SCAN_MANIFEST_BYTES) {
+        manifest->status = RB_MANIFEST_TOO_BIG;
+        return;
+    }
+    scan->sheet.manifest = manifest->path;
+    scan->sheet.ecosystem = manifest->format->ecosystem;
+    scan->sheet.aside = manifest->aside;
+    rb_err err = manifest->format->parse(&scan->sheet, content, len);
+    manifest->status = err ? RB_MANIFEST_UNREADABLE : RB_MANIFEST_PARSED;
+    manifest->error = err ? read_error(scan->arena) : "";
+}
+
+void rb_scan_miss(struct rb_scan *scan, size_t index, enum rb_manifest_status status, const char *error)
+{
+    scan->manifests[index].status = status;
+    scan->manifests[index].error = rb_text_clean(scan->arena, error, strlen(error), RB_SCAN_NAME_MAX);
+}
