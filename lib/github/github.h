@@ -1,11 +1,12 @@
 /*
  * lib/github: the GitHub client.
  *
- * Requests are built and answers read by pure functions. One I/O thread with a curl multi handle runs them; on
- * top of it a caller either gives a callback (edge) or waits (subscribers). One budget per token: at most
- * RB_GITHUB_IN_FLIGHT requests at once, writes one after another, nothing before the time that a rate limit or
- * Retry-After named (docs.github.com, "Best practices for using the REST API"). Redirects (a renamed repository)
- * are followed on the same host only. Bodies are bounded. Tokens are copied, wiped after use, never logged.
+ * Requests are built and answers read by pure functions. One I/O thread with a curl multi handle runs them;
+ * on top of it a caller either gives a callback (edge) or waits (subscribers). One budget per token: at most
+ * RB_GITHUB_IN_FLIGHT requests at once, writes one after another, nothing before the time that a rate limit
+ * or Retry-After named (docs.github.com, "Best practices for using the REST API"). Redirects (a renamed
+ * repository) are followed on the same host only. Bodies are bounded. Tokens are copied, wiped after use,
+ * never logged.
  */
 #ifndef RB_GITHUB_H
 #define RB_GITHUB_H
@@ -13,7 +14,8 @@
 #include "lib/base/base.h"
 
 #define RB_GITHUB_IN_FLIGHT 16
-#define RB_GITHUB_BODY_MAX  (32 * 1024 * 1024) /* a tree answer is at most 7 MB of entries, about 25 MB of JSON */
+#define RB_GITHUB_BODY_MAX \
+    (32 * 1024 * 1024) /* a tree answer is at most 7 MB of entries, about 25 MB of JSON */
 
 /* ---- names -------------------------------------------------------------------------------------------- */
 
@@ -28,17 +30,18 @@ enum rb_github_method { RB_GITHUB_GET, RB_GITHUB_POST, RB_GITHUB_PATCH, RB_GITHU
 /* Built by the functions below, owned by the caller until submitted. */
 struct rb_github_request {
     enum rb_github_method method;
-    char *path;        /* "/repos/a/b/hooks?per_page=100&page=1", appended to the API's base address */
-    char *body;        /* JSON or NULL */
-    char *etag;        /* sent as If-None-Match, or NULL */
+    char *path;         /* "/repos/a/b/hooks?per_page=100&page=1", appended to the API's base address */
+    char *body;         /* JSON or NULL */
+    char *etag;         /* sent as If-None-Match, or NULL */
     const char *accept; /* static: "application/vnd.github+json" or "application/vnd.github.raw+json" */
-    const char *name;  /* static: for metrics and messages, such as "create hook" */
-    size_t body_max;   /* 0: RB_GITHUB_BODY_MAX */
-    int timeout_ms;    /* whole request, 0: the client's default */
+    const char *name;   /* static: for metrics and messages, such as "create hook" */
+    size_t body_max;    /* 0: RB_GITHUB_BODY_MAX */
+    int timeout_ms;     /* whole request, 0: the client's default */
 };
 void rb_github_request_clear(struct rb_github_request *request);
 
-/* What a hook of ours looks like on GitHub: events pull_request and issues, active, json, insecure_ssl "0". */
+/* What a hook of ours looks like on GitHub: events pull_request and issues, active, json, insecure_ssl "0".
+ */
 struct rb_github_hook_config {
     const char *url;
     const char *secret;
@@ -48,27 +51,28 @@ void rb_github_get_repo(struct rb_github_request *request, const char *owner, co
 void rb_github_create_hook(struct rb_github_request *request, const char *owner, const char *repo,
                            const struct rb_github_hook_config *config);
 void rb_github_list_hooks(struct rb_github_request *request, const char *owner, const char *repo, int page);
-void rb_github_update_hook(struct rb_github_request *request, const char *owner, const char *repo, int64_t hook_id,
-                           const struct rb_github_hook_config *config);
-void rb_github_delete_hook(struct rb_github_request *request, const char *owner, const char *repo, int64_t hook_id);
-void rb_github_get_commit(struct rb_github_request *request, const char *owner, const char *repo, const char *ref,
-                          const char *etag);
-void rb_github_get_tree(struct rb_github_request *request, const char *owner, const char *repo, const char *tree_sha,
-                        bool recursive);
-void rb_github_get_blob(struct rb_github_request *request, const char *owner, const char *repo, const char *sha,
-                        size_t max_bytes); /* raw media type: the body is the file */
+void rb_github_update_hook(struct rb_github_request *request, const char *owner, const char *repo,
+                           int64_t hook_id, const struct rb_github_hook_config *config);
+void rb_github_delete_hook(struct rb_github_request *request, const char *owner, const char *repo,
+                           int64_t hook_id);
+void rb_github_get_commit(struct rb_github_request *request, const char *owner, const char *repo,
+                          const char *ref, const char *etag);
+void rb_github_get_tree(struct rb_github_request *request, const char *owner, const char *repo,
+                        const char *tree_sha, bool recursive);
+void rb_github_get_blob(struct rb_github_request *request, const char *owner, const char *repo,
+                        const char *sha, size_t max_bytes); /* raw media type: the body is the file */
 
 /* ---- answers ------------------------------------------------------------------------------------------ */
 
 struct rb_github_response {
-    int status;  /* 0 when no answer came */
-    rb_err err;  /* RB_OK for any complete HTTP answer; else RB_EUNAVAILABLE, RB_ETIMEOUT, RB_ETOOBIG */
-    char *body;  /* zero-terminated, may be NULL */
+    int status; /* 0 when no answer came */
+    rb_err err; /* RB_OK for any complete HTTP answer; else RB_EUNAVAILABLE, RB_ETIMEOUT, RB_ETOOBIG */
+    char *body; /* zero-terminated, may be NULL */
     size_t len;
     char etag[160];
-    char scopes[256];    /* X-OAuth-Scopes; "" when absent */
-    bool has_scopes;     /* the header was there: a classic token */
-    bool has_next;       /* Link names a next page */
+    char scopes[256];       /* X-OAuth-Scopes; "" when absent */
+    bool has_scopes;        /* the header was there: a classic token */
+    bool has_next;          /* Link names a next page */
     int64_t rate_remaining; /* -1 when absent */
     int64_t rate_reset;     /* seconds since 1970, 0 when absent */
     int64_t retry_after;    /* seconds, 0 when absent */
@@ -78,14 +82,14 @@ void rb_github_response_clear(struct rb_github_response *response);
 
 /*
  * Turns an answer into a result and a sentence for a person ("what was refused and what you can do"). 2xx and
- * 304 are RB_OK. 401 RB_EAUTH; 403 with a limit, 429: RB_ELIMIT ("… rate limited until 2026-11-24T09:00:00Z");
- * 403 otherwise RB_EFORBIDDEN; 404 RB_ENOTFOUND; 409 and 422 "already exists" RB_ECONFLICT; other 4xx RB_EINVAL;
- * 5xx RB_EUNAVAILABLE; no answer RB_EUNAVAILABLE or RB_ETIMEOUT. For hook requests with a classic token whose
- * scopes lack repo (or write:repo_hook, admin:repo_hook) the sentence says so. `what` is request->name,
- * `repo` "owner/name". Pure.
+ * 304 are RB_OK. 401 RB_EAUTH; 403 with a limit, 429: RB_ELIMIT ("… rate limited until
+ * 2026-11-24T09:00:00Z"); 403 otherwise RB_EFORBIDDEN; 404 RB_ENOTFOUND; 409 and 422 "already exists"
+ * RB_ECONFLICT; other 4xx RB_EINVAL; 5xx RB_EUNAVAILABLE; no answer RB_EUNAVAILABLE or RB_ETIMEOUT. For hook
+ * requests with a classic token whose scopes lack repo (or write:repo_hook, admin:repo_hook) the sentence
+ * says so. `what` is request->name, `repo` "owner/name". Pure.
  */
-rb_err rb_github_judge(char *sentence, size_t size, const struct rb_github_response *response, const char *what,
-                       const char *repo);
+rb_err rb_github_judge(char *sentence, size_t size, const struct rb_github_response *response,
+                       const char *what, const char *repo);
 
 struct rb_github_repo {
     int64_t id;
@@ -99,17 +103,21 @@ struct rb_github_user {
     char login[64];
 };
 /* RB_EPROTOCOL when the body is not what GitHub documents. Pure. */
-rb_err rb_github_read_user(struct rb_github_user *user, const struct rb_github_response *response) RB_MUST_CHECK;
-rb_err rb_github_read_repo(struct rb_github_repo *repo, const struct rb_github_response *response) RB_MUST_CHECK;
+rb_err rb_github_read_user(struct rb_github_user *user,
+                           const struct rb_github_response *response) RB_MUST_CHECK;
+rb_err rb_github_read_repo(struct rb_github_repo *repo,
+                           const struct rb_github_response *response) RB_MUST_CHECK;
 rb_err rb_github_read_hook_id(int64_t *hook_id, const struct rb_github_response *response) RB_MUST_CHECK;
 /* The hook on this page whose config.url is `url`: RB_ENOTFOUND when it is not there. */
-rb_err rb_github_find_hook(int64_t *hook_id, const struct rb_github_response *response, const char *url) RB_MUST_CHECK;
+rb_err rb_github_find_hook(int64_t *hook_id, const struct rb_github_response *response,
+                           const char *url) RB_MUST_CHECK;
 /* Commit and tree object names (each 65 bytes). */
-rb_err rb_github_read_commit(char commit[65], char tree[65], const struct rb_github_response *response) RB_MUST_CHECK;
-/* One call of `fn` per entry, in GitHub's order; stops at its first error. `type` is blob, tree or commit; `size`
- * -1 when absent. */
-typedef rb_err (*rb_github_entry_fn)(void *arg, const char *path, const char *mode, const char *type, const char *sha,
-                                     int64_t size);
+rb_err rb_github_read_commit(char commit[65], char tree[65],
+                             const struct rb_github_response *response) RB_MUST_CHECK;
+/* One call of `fn` per entry, in GitHub's order; stops at its first error. `type` is blob, tree or commit;
+ * `size` -1 when absent. */
+typedef rb_err (*rb_github_entry_fn)(void *arg, const char *path, const char *mode, const char *type,
+                                     const char *sha, int64_t size);
 rb_err rb_github_read_tree(bool *truncated, const struct rb_github_response *response, rb_github_entry_fn fn,
                            void *arg) RB_MUST_CHECK;
 
@@ -127,11 +135,11 @@ rb_err rb_github_start(struct rb_github **out, const struct rb_github_options *o
 /* Cuts what is in flight (their callbacks run with RB_EUNAVAILABLE) and joins the thread. NULL is fine. */
 void rb_github_stop(struct rb_github *github);
 
-/* Runs on the I/O thread, must not block; `response` is borrowed (move its body by setting it to NULL). Exactly
- * one call per accepted request. */
+/* Runs on the I/O thread, must not block; `response` is borrowed (move its body by setting it to NULL).
+ * Exactly one call per accepted request. */
 typedef void (*rb_github_fn)(void *arg, struct rb_github_response *response);
-/* Takes the request's strings on success (the struct is cleared). Does not block. Transport-level retries: none,
- * except a GET sent on a kept-alive connection that turned out to be dead. */
+/* Takes the request's strings on success (the struct is cleared). Does not block. Transport-level retries:
+ * none, except a GET sent on a kept-alive connection that turned out to be dead. */
 rb_err rb_github_submit(struct rb_github *github, struct rb_github_request *request, const char *token,
                         rb_github_fn fn, void *arg) RB_MUST_CHECK;
 /* The same, waiting. The result is that of the transport; read the answer with rb_github_judge(). */

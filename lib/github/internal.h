@@ -1,0 +1,68 @@
+/* Private to lib/github. */
+#ifndef RB_GITHUB_INTERNAL_H
+#define RB_GITHUB_INTERNAL_H
+
+#include <curl/curl.h>
+
+#include "lib/github/github.h"
+
+struct github_budget;
+
+/* One request on its way. */
+struct github_call {
+    struct github_call *next; /* in the list it waits in */
+    struct rb_github_request request;
+    char *token; /* wiped when the call ends */
+    rb_github_fn fn;
+    void *arg;
+    int64_t deadline, started_us;
+    struct github_budget *budget;
+    CURL *easy;
+    struct curl_slist *headers;
+    struct rb_buf body;
+    struct rb_github_response response;
+    int redirects;
+    bool too_big;
+};
+
+/* Singly linked, in order of arrival. */
+struct github_queue {
+    struct github_call *head, *tail;
+    int count;
+};
+void github_queue_push(struct github_queue *queue, struct github_call *call);
+struct github_call *github_queue_pop(struct github_queue *queue);
+
+/*
+ * What one token may do: RB_GITHUB_IN_FLIGHT requests at once, one write at a time, nothing before
+ * `blocked_until`. Used by the I/O thread alone. Budgets that are idle and not blocked are forgotten.
+ */
+struct github_budgets {
+    struct github_budget *head;
+    int count;
+};
+struct github_budget *github_budget_of(struct github_budgets *budgets, const char *token);
+/* The next waiting call that may start now; NULL when none may. */
+struct github_call *github_budgets_next(struct github_budgets *budgets, int64_t now);
+/* A waiting call that need not wait any longer, since its time is up before its budget opens; NULL when none.
+ */
+struct github_call *github_budgets_hopeless(struct github_budgets *budgets, int64_t now,
+                                            int64_t *blocked_until);
+/* When to look again although nothing arrives: the next blocked budget that opens, the next deadline;
+ * INT64_MAX. */
+int64_t github_budgets_deadline(const struct github_budgets *budgets);
+void github_budget_wait(struct github_budget *budget, struct github_call *call);
+void github_budget_ended(struct github_budget *budget, const struct github_call *call);
+struct github_call *github_budgets_take_any(struct github_budgets *budgets);
+void github_budgets_forget_idle(struct github_budgets *budgets, int64_t now, bool all);
+
+/* Puts what an easy handle needs onto the call; RB_EINTERNAL when libcurl has no memory. */
+rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_options *options,
+                               int64_t now);
+void github_transfer_release(struct github_call *call);
+/* Fills call->response from the ended transfer. */
+void github_transfer_read(struct github_call *call, CURLcode code);
+/* The address to follow, owned by libcurl until the handle is used again; NULL: the answer is final. */
+const char *github_transfer_redirect(struct github_call *call, const char *base_url);
+
+#endif

@@ -1,0 +1,207 @@
+/* One transfer: what libcurl is told, and what it brings back. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/github/internal.h"
+
+#define TRANSFER_REDIRECTS  3           /* a repository renamed and its owner too is 2 */
+#define TRANSFER_MESSAGE    (64 * 1024) /* error bodies are small: larger ones are not looked into */
+#define TRANSFER_STALL_SECS 5           /* below 1 byte a second for so long is a dead peer */
+
+static size_t transfer_on_body(char *data, size_t size, size_t count, void *arg)
+{
+    struct github_call *call = arg;
+    if (rb_buf_append(&call->body, data, size * count)) {
+        call->too_big = true;
+        return CURL_WRITEFUNC_ERROR;
+    }
+    return size * count;
+}
+
+/* Whether this line is the header `name`; its value, trimmed, goes to `value`. One that does not fit is left
+ * out. */
+static bool transfer_header(const char *line, size_t len, const char *name, char *value, size_t size)
+{
+    size_t name_len = strlen(name);
+    if (len <= name_len || strncasecmp(line, name, name_len) != 0 || line[name_len] != ':')
+        return false;
+    const char *start = line + name_len + 1, *end = line + len;
+    while (start < end && (*start == ' ' || *start == '\t'))
+        start++;
+    while (end > start && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' '))
+        end--;
+    if ((size_t)(end - start) >= size)
+        return false;
+    memcpy(value, start, (size_t)(end - start));
+    value[end - start] = '\0';
+    return true;
+}
+
+static void transfer_reset_response(struct rb_github_response *response)
+{
+    *response = (struct rb_github_response){.rate_remaining = -1};
+}
+
+static size_t transfer_on_header(char *line, size_t size, size_t count, void *arg)
+{
+    struct github_call *call = arg;
+    struct rb_github_response *response = &call->response;
+    size_t len = size * count;
+    char value[1024];
+    if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+        transfer_reset_response(response); /* of an answer before this one (100 Continue) nothing stays */
+        rb_buf_reset(&call->body);
+    } else if (transfer_header(line, len, "etag", response->etag, sizeof(response->etag))) {
+        return len;
+    } else if (transfer_header(line, len, "x-oauth-scopes", response->scopes, sizeof(response->scopes))) {
+        response->has_scopes = true;
+    } else if (transfer_header(line, len, "link", value, sizeof(value))) {
+        response->has_next = strstr(value, "rel=\"next\"") != NULL;
+    } else if (transfer_header(line, len, "x-ratelimit-remaining", value, 24)) {
+        response->rate_remaining = strtoll(value, NULL, 10);
+    } else if (transfer_header(line, len, "x-ratelimit-reset", value, 24)) {
+        response->rate_reset = strtoll(value, NULL, 10);
+    } else if (transfer_header(line, len, "retry-after", value, 24)) {
+        response->retry_after = strtoll(value, NULL, 10);
+    }
+    return len;
+}
+
+static bool transfer_add_header(struct github_call *call, const char *name, const char *value)
+{
+    char *line = rb_asprintf("%s: %s", name, value);
+    struct curl_slist *longer = curl_slist_append(call->headers, line);
+    memset(line, 0, strlen(line));
+    free(line);
+    if (!longer)
+        return false;
+    call->headers = longer;
+    return true;
+}
+
+static const char *const transfer_methods[] = {"GET", "POST", "PATCH", "DELETE"};
+
+rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_options *options, int64_t now)
+{
+    const struct rb_github_request *request = &call->request;
+    char *bearer = rb_asprintf("Bearer %s", call->token);
+    bool fine = transfer_add_header(call, "Accept", request->accept) &&
+                transfer_add_header(call, "X-GitHub-Api-Version", "2022-11-28") &&
+                transfer_add_header(call, "Authorization", bearer) && transfer_add_header(call, "Expect", "");
+    if (fine && request->etag)
+        fine = transfer_add_header(call, "If-None-Match", request->etag);
+    if (fine && request->body)
+        fine = transfer_add_header(call, "Content-Type", "application/json");
+    memset(bearer, 0, strlen(bearer));
+    free(bearer);
+    call->easy = fine ? curl_easy_init() : NULL;
+    if (!call->easy)
+        return rb_error_set(RB_EINTERNAL, "libcurl has no memory for a request");
+    char *url = rb_asprintf("%s%s", options->base_url, request->path);
+    int64_t left = call->deadline - now;
+    CURL *easy = call->easy;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, transfer_methods[request->method]);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent);
+    if (request->body)
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body); /* kept by the call */
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, ""); /* the limit is on what comes out of the decoder */
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(left > 1 ? left : 1));
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)TRANSFER_STALL_SECS);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, transfer_on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, transfer_on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    free(url);
+    rb_buf_init(&call->body, request->body_max ? request->body_max : RB_GITHUB_BODY_MAX);
+    transfer_reset_response(&call->response);
+    return RB_OK;
+}
+
+void github_transfer_release(struct github_call *call)
+{
+    for (struct curl_slist *header = call->headers; header; header = header->next)
+        memset(header->data, 0, strlen(header->data)); /* one of them is the token */
+    curl_slist_free_all(call->headers);
+    curl_easy_cleanup(call->easy);
+    rb_buf_free(&call->body);
+    call->headers = NULL;
+    call->easy = NULL;
+}
+
+/* GitHub's "message" and, where there are, the messages of its "errors". */
+static void transfer_read_message(struct rb_github_response *response)
+{
+    if (response->status < 400 || response->len > TRANSFER_MESSAGE)
+        return;
+    json_t *body = response->body ? json_loadb(response->body, response->len, 0, NULL) : NULL, *error;
+    const char *message = json_string_value(json_object_get(body, "message"));
+    size_t index;
+    snprintf(response->message, sizeof(response->message), "%s", message ? message : "");
+    json_array_foreach(json_object_get(body, "errors"), index, error)
+    {
+        const char *more = json_is_string(error) ? json_string_value(error)
+                                                 : json_string_value(json_object_get(error, "message"));
+        size_t used = strlen(response->message);
+        if (more)
+            snprintf(response->message + used, sizeof(response->message) - used, "%s%s", used ? ": " : "",
+                     more);
+    }
+    json_decref(body);
+    for (char *c = response->message; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = ' ';
+    }
+}
+
+void github_transfer_read(struct github_call *call, CURLcode code)
+{
+    struct rb_github_response *response = &call->response;
+    long status = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (code != CURLE_OK) {
+        response->err = call->too_big                      ? RB_ETOOBIG
+                        : code == CURLE_OPERATION_TIMEDOUT ? RB_ETIMEOUT
+                        : code == CURLE_OUT_OF_MEMORY      ? RB_EINTERNAL
+                                                           : RB_EUNAVAILABLE;
+        response->status = 0;
+        snprintf(response->message, sizeof(response->message), "%s", curl_easy_strerror(code));
+        return;
+    }
+    response->status = (int)status;
+    response->len = call->body.len;
+    response->body = rb_strndup(call->body.data, call->body.len);
+    transfer_read_message(response);
+}
+
+const char *github_transfer_redirect(struct github_call *call, const char *base_url)
+{
+    int status = call->response.status;
+    bool same_method = status == 307 || status == 308;
+    bool get = call->request.method == RB_GITHUB_GET;
+    char *target = NULL;
+    if (!same_method && !(get && (status == 301 || status == 302)))
+        return NULL;
+    if (call->redirects >= TRANSFER_REDIRECTS)
+        return NULL;
+    curl_easy_getinfo(call->easy, CURLINFO_REDIRECT_URL, &target);
+    /* The token goes to the same scheme, host and port, and nowhere else. */
+    const char *host = strstr(base_url, "://");
+    size_t origin = host ? (size_t)(host + 3 - base_url) + strcspn(host + 3, "/?#") : 0;
+    if (!target || !origin || strncasecmp(target, base_url, origin) != 0 ||
+        (target[origin] && !strchr("/?", target[origin])))
+        return NULL;
+    call->redirects++;
+    return target;
+}
