@@ -1,9 +1,9 @@
 /*
  * lib/repo: a connected repository as a subscriber sees it.
  *
- * Puts the other libraries together: opens the person's token from the store for as long as it is needed, gives
- * the tree (cache first, GitHub if we are the first to ask; truncated answers are walked folder by folder) and
- * the content of files. All functions block; one rb_repo per event, on one thread.
+ * Puts the other libraries together: opens the person's token from the store for as long as it is needed,
+ * gives the tree (cache first, GitHub if we are the first to ask; truncated answers are walked folder by
+ * folder) and the content of files. All functions block; one rb_repo per event, on one thread.
  */
 #ifndef RB_REPO_H
 #define RB_REPO_H
@@ -43,7 +43,8 @@ rb_err rb_repo_file(const char **content, size_t *len, struct rb_repo_handle *ha
 /* Many files at once (requests overlap within the token's budget). contents[i] is NULL where errs[i] is not
  * RB_OK. The result is the first temporary error, so that the caller can retry the event, else RB_OK. */
 rb_err rb_repo_files(const char **contents, size_t *lens, rb_err *errs, struct rb_repo_handle *handle,
-                     const struct rb_tree_entry *const *entries, size_t count, size_t max_bytes) RB_MUST_CHECK;
+                     const struct rb_tree_entry *const *entries, size_t count,
+                     size_t max_bytes) RB_MUST_CHECK;
 /* RB_OK while this generation is still the newest and the installation active, RB_ESTALE otherwise. */
 rb_err rb_repo_is_current(struct rb_repo_handle *handle) RB_MUST_CHECK;
 
