@@ -1,0 +1,155 @@
+/*
+ * Private to edge/: the process, its threads, and the exchange, which is one request with its answer.
+ *
+ * Every exchange belongs to one thread: all its functions are called there. It outlives the client's
+ * connection for as long as a flow holds it; answering a client that is gone does nothing.
+ */
+#ifndef RB_EDGE_H
+#define RB_EDGE_H
+
+#include "bus/bus.h"
+#include "lib/base/base.h"
+#include "lib/github/github.h"
+#include "lib/secrets/secrets.h"
+#include "lib/store/store.h"
+
+#define EDGE_SOURCE "/repobus/edge" /* CloudEvents source of what this process publishes */
+
+struct edge_settings {
+    const char *listen_address, *database_url, *nats_url, *github_api_url, *secret_key, *secret_key_previous;
+    const char *hook_url; /* {BACKEND_URL}/api/v1/webhooks/github */
+    int port, threads, github_timeout_ms, reservation_seconds, reconcile_seconds, drain_seconds;
+};
+
+/* The process. Everything here is made before the threads and constant afterwards. */
+struct edge {
+    struct edge_settings settings;
+    struct rb_keyring *keyring;
+    struct rb_github *github;
+    struct rb_bus *bus;
+};
+
+struct edge_thread;
+
+/* ---- routes ------------------------------------------------------------------------------------------- */
+
+struct edge_exchange;
+typedef void (*edge_handler_fn)(struct edge_exchange *exchange);
+struct edge_route {
+    const char *method;
+    const char *pattern; /* "/api/v1/repos/{owner}/{repo}/install" */
+    edge_handler_fn handler;
+    const char *name; /* in metrics */
+};
+extern const struct edge_route edge_routes[]; /* ends with a NULL method */
+
+/* Whether `path` fits `pattern`. What stands for {owner} and {repo} is pointed to; it is not checked yet.
+ * Pure. */
+struct edge_captures {
+    const char *owner, *repo;
+    size_t owner_len, repo_len;
+};
+bool edge_route_matches(struct edge_captures *captures, const char *pattern, const char *path, size_t len);
+
+/* ---- the exchange ------------------------------------------------------------------------------------- */
+
+struct edge_exchange {
+    struct edge *edge;
+    struct edge_thread *thread;
+    const struct edge_route *route;
+    struct rb_arena *arena;   /* of the exchange */
+    const char *owner, *repo; /* checked by GitHub's naming rules; NULL where the route has none */
+    const char *traceparent;  /* of the client, or NULL */
+    int64_t user_id;          /* 0 until edge_authenticate() */
+};
+
+void edge_hold(struct edge_exchange *exchange);
+void edge_release(struct edge_exchange *exchange);
+/* A header of the request, copied at its start: "authorization", "last-event-id". NULL when absent. */
+const char *edge_header(const struct edge_exchange *exchange, const char *name);
+/* The answer: once an exchange. `body` is copied. */
+void edge_answer_json(struct edge_exchange *exchange, int status, const char *body, size_t len);
+/* {"detail": …} */
+void edge_answer_error(struct edge_exchange *exchange, int status, const char *fmt, ...) RB_PRINTF(3, 4);
+void edge_answer_text(struct edge_exchange *exchange, int status, const char *type, const char *body,
+                      size_t len);
+/* For a failed statement: 503, since nothing was written. */
+void edge_answer_no_database(struct edge_exchange *exchange);
+/* Reads the JWT; answers 401 and returns false when it is not ours, valid and alive. */
+bool edge_authenticate(struct edge_exchange *exchange);
+
+/* Runs one statement; `fn` is called on the exchange's thread, with rows borrowed. The exchange is held
+ * meanwhile. */
+typedef void (*edge_rows_fn)(void *arg, rb_err err, const struct rb_rows *rows);
+void edge_query(struct edge_exchange *exchange, const struct rb_statement *statement,
+                const struct rb_param *params, size_t count, edge_rows_fn fn, void *arg);
+/* Asks GitHub; `fn` is called on the exchange's thread. Takes the request. The exchange is held meanwhile. */
+typedef void (*edge_github_fn)(void *arg, struct rb_github_response *response);
+void edge_ask_github(struct edge_exchange *exchange, struct rb_github_request *request, const char *token,
+                     edge_github_fn fn, void *arg);
+/* Calls `fn` on the exchange's thread after EDGE_PAUSE_MS. The exchange is held meanwhile. */
+#define EDGE_PAUSE_MS 300
+void edge_pause(struct edge_exchange *exchange, void (*fn)(void *), void *arg);
+
+/* ---- server-sent events ------------------------------------------------------------------------------- */
+
+/* An open stream; on its thread's list. Ends when the client is gone, too slow, or the server drains. */
+struct edge_stream;
+/* Starts the answer of an exchange as a stream about one installation. NULL when there are too many (503
+ * answered). */
+struct edge_stream *edge_stream_open(struct edge_exchange *exchange, int64_t installation_id);
+/* `data` is one line. What does not fit the stream's queue ends it: the client reconnects and gets the state.
+ */
+void edge_stream_send(struct edge_stream *stream, const char *event, const char *data, size_t len);
+/* Gives `data` to every stream about this installation on all threads. Any thread may call. */
+void edge_streams_tell(int64_t installation_id, const char *event, const char *data);
+/* Ends every stream after a gap in what is told, so that clients reconnect to the present state. Any thread.
+ */
+void edge_streams_reset(void);
+
+/* ---- the server --------------------------------------------------------------------------------------- */
+
+/* Starts the threads and listens; logs "edge listening=ADDRESS:PORT". */
+rb_err edge_server_start(struct edge *edge) RB_MUST_CHECK;
+/* Ends gracefully: no new connection, requests under way finish within settings.drain_seconds, streams get
+ * `bye`. */
+void edge_server_stop(void);
+bool edge_server_has_database(void); /* some thread has a working connection */
+
+/* ---- background --------------------------------------------------------------------------------------- */
+
+/* Threads that live as long as the process. Each stop function joins. */
+rb_err edge_relay_start(struct edge *edge) RB_MUST_CHECK;
+void edge_relay_stop(void);
+rb_err edge_projection_start(struct edge *edge) RB_MUST_CHECK;
+void edge_projection_stop(void);
+rb_err edge_reconciler_start(struct edge *edge) RB_MUST_CHECK;
+void edge_reconciler_stop(void);
+
+/* A thread of the background: `run` is called until it is stopped, each time after `wake_fd` or what it waits
+ * for. */
+struct edge_worker {
+    const char *name;
+    struct edge *edge;
+    void (*run)(struct edge_worker *worker); /* returns when edge_worker_is_stopping() */
+    int wake_fd;                             /* readable once the worker is to stop */
+    struct rb_db *db;
+    void *thread;
+};
+rb_err edge_worker_start(struct edge_worker *worker) RB_MUST_CHECK;
+void edge_worker_stop(struct edge_worker *worker);
+bool edge_worker_is_stopping(const struct edge_worker *worker);
+/* Sleeps at most `ms`; returns early when the worker is to stop. */
+void edge_worker_sleep(const struct edge_worker *worker, int64_t ms);
+
+/* ---- handlers ----------------------------------------------------------------------------------------- */
+
+void edge_install(struct edge_exchange *exchange);
+void edge_list_repos(struct edge_exchange *exchange);
+void edge_get_repo(struct edge_exchange *exchange);
+void edge_repo_events(struct edge_exchange *exchange);
+void edge_healthz(struct edge_exchange *exchange);
+void edge_readyz(struct edge_exchange *exchange);
+void edge_metrics(struct edge_exchange *exchange);
+
+#endif

@@ -1,0 +1,380 @@
+/*
+ * The exchange: from a request to its answer. h2o discards a request as soon as the client is gone; the only
+ * word of it is the dispose callback of something in the request's pool. So the exchange is a box of its own,
+ * the pool holds a reference to it, and the callback takes the request out of the box.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "edge/server.h"
+
+#define EXCHANGE_BODY_MAX   (64 * 1024) /* no route of today reads a body at all */
+#define EXCHANGE_HEADER_MAX 8192
+
+struct exchange_box {
+    struct edge_exchange exchange; /* first: the one is cast to the other */
+    h2o_req_t *request;
+    int references;
+    bool answered;
+    int64_t started_us;
+    const char *authorization, *last_event_id;
+};
+
+static struct exchange_box *exchange_box_of(struct edge_exchange *exchange)
+{
+    return (struct exchange_box *)exchange;
+}
+
+/* ---- routing ------------------------------------------------------------------------------------------ */
+
+bool edge_route_matches(struct edge_captures *captures, const char *pattern, const char *path, size_t len)
+{
+    const char *end = path + len;
+    *captures = (struct edge_captures){0};
+    while (*pattern) {
+        if (*pattern != '{') {
+            if (path == end || *path++ != *pattern++)
+                return false;
+            continue;
+        }
+        const char *start = path;
+        while (path < end && *path != '/')
+            path++;
+        if (path == start)
+            return false;
+        if (pattern[1] == 'o') {
+            captures->owner = start;
+            captures->owner_len = (size_t)(path - start);
+        } else {
+            captures->repo = start;
+            captures->repo_len = (size_t)(path - start);
+        }
+        pattern = strchr(pattern, '}') + 1;
+    }
+    return path == end;
+}
+
+static const struct edge_route *exchange_find_route(struct edge_captures *captures, char *allow,
+                                                    size_t allow_size, h2o_iovec_t method, h2o_iovec_t path)
+{
+    struct edge_captures found;
+    allow[0] = '\0';
+    for (const struct edge_route *route = edge_routes; route->method; route++) {
+        if (!edge_route_matches(&found, route->pattern, path.base, path.len))
+            continue;
+        if (h2o_memis(method.base, method.len, route->method, strlen(route->method))) {
+            *captures = found;
+            return route;
+        }
+        size_t used = strlen(allow);
+        snprintf(allow + used, allow_size - used, "%s%s", used ? ", " : "", route->method);
+    }
+    return NULL;
+}
+
+/* ---- life --------------------------------------------------------------------------------------------- */
+
+void edge_hold(struct edge_exchange *exchange)
+{
+    exchange_box_of(exchange)->references++;
+}
+
+void edge_release(struct edge_exchange *exchange)
+{
+    struct exchange_box *box = exchange_box_of(exchange);
+    if (--box->references > 0)
+        return;
+    exchange->thread->exchanges--;
+    rb_arena_free(exchange->arena);
+    free(box);
+}
+
+/* The request's pool is being cleared: the answer is complete, or the client is gone. */
+static void exchange_on_dispose(void *reference)
+{
+    struct exchange_box *box = *(struct exchange_box **)reference;
+    box->request = NULL;
+    edge_release(&box->exchange);
+}
+
+static const char *exchange_copy_header(struct exchange_box *box, h2o_req_t *request, const char *name)
+{
+    ssize_t at = h2o_find_header_by_str(&request->headers, name, strlen(name), -1);
+    if (at < 0 || request->headers.entries[at].value.len > EXCHANGE_HEADER_MAX)
+        return NULL;
+    h2o_iovec_t value = request->headers.entries[at].value;
+    return rb_arena_strndup(box->exchange.arena, value.base, value.len);
+}
+
+static struct exchange_box *exchange_new(struct edge_thread *thread, h2o_req_t *request)
+{
+    struct exchange_box *box = rb_calloc(1, sizeof(*box));
+    box->exchange = (struct edge_exchange){.edge = thread->edge, .thread = thread, .arena = rb_arena_new()};
+    box->request = request;
+    box->references = 1;
+    box->started_us = rb_clock_us();
+    thread->exchanges++;
+    struct exchange_box **reference =
+        h2o_mem_alloc_shared(&request->pool, sizeof(*reference), exchange_on_dispose);
+    *reference = box;
+    box->authorization = exchange_copy_header(box, request, "authorization");
+    box->last_event_id = exchange_copy_header(box, request, "last-event-id");
+    box->exchange.traceparent = exchange_copy_header(box, request, "traceparent");
+    return box;
+}
+
+h2o_req_t *edge_exchange_request(struct edge_exchange *exchange)
+{
+    return exchange_box_of(exchange)->request;
+}
+
+const char *edge_header(const struct edge_exchange *exchange, const char *name)
+{
+    const struct exchange_box *box = (const struct exchange_box *)exchange;
+    return strcmp(name, "authorization") == 0 ? box->authorization : box->last_event_id;
+}
+
+int edge_on_request(h2o_handler_t *super, h2o_req_t *request)
+{
+    struct edge_thread *thread = ((struct edge_h2o_handler *)super)->thread;
+    struct edge_captures captures = {0};
+    char allow[64];
+    struct exchange_box *box = exchange_new(thread, request);
+    struct edge_exchange *exchange = &box->exchange;
+    h2o_iovec_t path = h2o_iovec_init(request->path.base,
+                                      request->query_at == SIZE_MAX ? request->path.len : request->query_at);
+    exchange->route = exchange_find_route(&captures, allow, sizeof(allow), request->method, path);
+    if (!exchange->route && *allow) {
+        char *value = h2o_strdup(&request->pool, allow, SIZE_MAX).base;
+        h2o_add_header_by_str(&request->pool, &request->res.headers, H2O_STRLIT("allow"), 0, NULL, value,
+                              strlen(value));
+        edge_answer_error(exchange, 405, "This route allows %s only", allow);
+    } else if (!exchange->route) {
+        edge_answer_error(exchange, 404, "There is no such route: see docs/api.md for those there are");
+    } else if (request->entity.len > EXCHANGE_BODY_MAX) {
+        edge_answer_error(exchange, 413, "The body has more than %d bytes", EXCHANGE_BODY_MAX);
+    } else if (captures.owner && !rb_github_owner_is_valid(captures.owner, captures.owner_len)) {
+        edge_answer_error(exchange, 422,
+                          "The owner is no GitHub name: 1 to 39 letters, digits and single hyphens");
+    } else if (captures.repo && !rb_github_repo_is_valid(captures.repo, captures.repo_len)) {
+        edge_answer_error(exchange, 422,
+                          "The repository is no GitHub name: 1 to 100 letters, digits, '-', '_' and '.', not "
+                          "ending in .git");
+    } else {
+        if (captures.owner)
+            exchange->owner = rb_arena_strndup(exchange->arena, captures.owner, captures.owner_len);
+        if (captures.repo)
+            exchange->repo = rb_arena_strndup(exchange->arena, captures.repo, captures.repo_len);
+        exchange->route->handler(exchange);
+    }
+    return 0;
+}
+
+/* ---- answers ------------------------------------------------------------------------------------------ */
+
+static const char *exchange_reason(int status)
+{
+    switch (status) {
+    case 200:
+        return "OK";
+    case 400:
+        return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 409:
+        return "Conflict";
+    case 413:
+        return "Payload Too Large";
+    case 422:
+        return "Unprocessable Entity";
+    case 502:
+        return "Bad Gateway";
+    case 503:
+        return "Service Unavailable";
+    default:
+        return "Internal Server Error";
+    }
+}
+
+bool edge_exchange_begin_answer(struct edge_exchange *exchange, int status)
+{
+    struct exchange_box *box = exchange_box_of(exchange);
+    if (box->answered)
+        return false;
+    box->answered = true;
+    char labels[96];
+    const char *name = exchange->route ? exchange->route->name : "none";
+    snprintf(labels, sizeof(labels), "route=\"%s\",status=\"%d\"", name, status);
+    rb_metric_add(rb_metric_counter("repobus_http_requests_total", labels, "Requests by route and status"),
+                  1);
+    snprintf(labels, sizeof(labels), "route=\"%s\"", name);
+    rb_metric_observe_us(rb_metric_histogram("repobus_http_request_seconds", labels, "Time to the answer"),
+                         rb_clock_us() - box->started_us);
+    if (!box->request)
+        return false;
+    box->request->res.status = status;
+    box->request->res.reason = exchange_reason(status);
+    return true;
+}
+
+void edge_answer_text(struct edge_exchange *exchange, int status, const char *type, const char *body,
+                      size_t len)
+{
+    if (!edge_exchange_begin_answer(exchange, status))
+        return;
+    h2o_req_t *request = exchange_box_of(exchange)->request;
+    h2o_add_header(&request->pool, &request->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
+    h2o_send_inline(request, body, len); /* copies; the request may be gone when it returns */
+}
+
+void edge_answer_json(struct edge_exchange *exchange, int status, const char *body, size_t len)
+{
+    edge_answer_text(exchange, status, "application/json", body, len);
+}
+
+void edge_answer_error(struct edge_exchange *exchange, int status, const char *fmt, ...)
+{
+    char detail[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(detail, sizeof(detail), fmt, args);
+    va_end(args);
+    json_t *body = json_pack("{s:s%}", "detail", detail, strlen(detail));
+    /* What is not UTF-8 came from outside: it is left out rather than passed on. */
+    char *text = body ? json_dumps(body, JSON_COMPACT) : rb_strdup("{\"detail\":\"Unreadable error\"}");
+    edge_answer_json(exchange, status, text, strlen(text));
+    json_decref(body);
+    free(text);
+}
+
+void edge_answer_no_database(struct edge_exchange *exchange)
+{
+    rb_log_error("%s: %s", exchange->route ? exchange->route->name : "request", rb_error_text());
+    edge_answer_error(exchange, 503,
+                      "The database cannot be reached and nothing was written: try again in a moment");
+}
+
+bool edge_authenticate(struct edge_exchange *exchange)
+{
+    const char *value = edge_header(exchange, "authorization");
+    static const char scheme[] = "bearer ";
+    if (value && strncasecmp(value, scheme, sizeof(scheme) - 1) == 0) {
+        const char *token = value + sizeof(scheme) - 1;
+        if (rb_jwt_verify(&exchange->user_id, exchange->edge->keyring, token, strlen(token)) == RB_OK)
+            return true;
+    }
+    edge_answer_error(exchange, 401, "Unauthorized");
+    return false;
+}
+
+/* ---- the database ------------------------------------------------------------------------------------- */
+
+struct exchange_query {
+    struct edge_exchange *exchange;
+    edge_rows_fn fn;
+    void *arg;
+};
+
+static void exchange_on_rows(void *arg, rb_err err, const struct rb_rows *rows)
+{
+    struct exchange_query query = *(struct exchange_query *)arg;
+    free(arg);
+    query.fn(query.arg, err, rows);
+    edge_release(query.exchange);
+}
+
+/* A statement that was refused at once answers through the loop as well: callers are never called back from
+ * within. */
+static void exchange_on_refused(struct edge_thread *thread, void *arg)
+{
+    (void)thread;
+    rb_error_set(RB_ELIMIT, "too many statements are waiting for PostgreSQL");
+    exchange_on_rows(arg, RB_ELIMIT, NULL);
+}
+
+void edge_query(struct edge_exchange *exchange, const struct rb_statement *statement,
+                const struct rb_param *params, size_t count, edge_rows_fn fn, void *arg)
+{
+    struct exchange_query *query = rb_malloc(sizeof(*query));
+    *query = (struct exchange_query){.exchange = exchange, .fn = fn, .arg = arg};
+    edge_hold(exchange);
+    if (rb_pool_query(exchange->thread->pool, statement, params, count, exchange_on_rows, query) != RB_OK)
+        edge_thread_post(exchange->thread, exchange_on_refused, query);
+}
+
+/* ---- GitHub ------------------------------------------------------------------------------------------- */
+
+struct exchange_call {
+    struct edge_exchange *exchange;
+    edge_github_fn fn;
+    void *arg;
+    struct rb_github_response response;
+};
+
+static void exchange_deliver_response(struct edge_thread *thread, void *arg)
+{
+    struct exchange_call *call = arg;
+    (void)thread;
+    call->fn(call->arg, &call->response);
+    edge_release(call->exchange);
+    rb_github_response_clear(&call->response);
+    free(call);
+}
+
+/* On the client's I/O thread. */
+static void exchange_on_response(void *arg, struct rb_github_response *response)
+{
+    struct exchange_call *call = arg;
+    call->response = *response;
+    response->body = NULL; /* moved */
+    edge_thread_post(call->exchange->thread, exchange_deliver_response, call);
+}
+
+void edge_ask_github(struct edge_exchange *exchange, struct rb_github_request *request, const char *token,
+                     edge_github_fn fn, void *arg)
+{
+    struct exchange_call *call = rb_calloc(1, sizeof(*call));
+    call->exchange = exchange;
+    call->fn = fn;
+    call->arg = arg;
+    edge_hold(exchange);
+    rb_err err = rb_github_submit(exchange->edge->github, request, token, exchange_on_response, call);
+    if (err) {
+        rb_github_request_clear(request);
+        call->response = (struct rb_github_response){.err = err, .rate_remaining = -1};
+        snprintf(call->response.message, sizeof(call->response.message), "%.255s", rb_error_text());
+        edge_thread_post(exchange->thread, exchange_deliver_response, call);
+    }
+}
+
+/* ---- pauses ------------------------------------------------------------------------------------------- */
+
+struct exchange_pause {
+    h2o_timeout_entry_t entry;
+    struct edge_exchange *exchange;
+    void (*fn)(void *);
+    void *arg;
+};
+
+static void exchange_on_pause(h2o_timeout_entry_t *entry)
+{
+    struct exchange_pause *pause = H2O_STRUCT_FROM_MEMBER(struct exchange_pause, entry, entry);
+    pause->fn(pause->arg);
+    edge_release(pause->exchange);
+    free(pause);
+}
+
+void edge_pause(struct edge_exchange *exchange, void (*fn)(void *), void *arg)
+{
+    struct exchange_pause *pause = rb_calloc(1, sizeof(*pause));
+    *pause = (struct exchange_pause){.exchange = exchange, .fn = fn, .arg = arg};
+    pause->entry.cb = exchange_on_pause;
+    edge_hold(exchange);
+    h2o_timeout_link(exchange->thread->context.loop, &exchange->thread->pause, &pause->entry);
+}

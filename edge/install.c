@@ -1,0 +1,634 @@
+/*
+ * POST /api/v1/repos/{owner}/{repo}/install: the flow that connects a repository, to be read from top to
+ * bottom.
+ *
+ * A table of named steps. Each step starts one piece of work and names the step that goes on with its result,
+ * or names the next step at once. The flow's state is a box that holds its exchange: a client that hangs up
+ * changes nothing.
+ *
+ * What must hold after a crash between any two steps: no installation without its event (they are one
+ * statement), no hook that nobody knows of (the row is reserved before GitHub is asked; the reconciler looks
+ * for hooks of reservations that ran out).
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "edge/edge.h"
+
+#define INSTALL_HOOK_PAGES  50 /* 100 hooks each: GitHub allows 20 per event, enterprises 250 */
+#define INSTALL_OWNER_WAITS 10 /* EDGE_PAUSE_MS each, while somebody else is connecting the same repository \
+                                */
+
+struct install;
+struct install_step {
+    const char *name;
+    const struct install_step *(*run)(struct install *in); /* NULL: waiting, or at the end */
+};
+
+/* The steps, in the order of the way through. */
+#define INSTALL_STEPS(STEP)                                                                    \
+    STEP(find)    /* the person, and a live installation of that name */                       \
+    STEP(decide)  /* unknown, connected, under way, or go on; open the person's token */       \
+    STEP(reserve) /* the row with its sealed secret, unique per person and repository */       \
+    STEP(reserved)                                                                             \
+    STEP(lost_the_race) /* another request of this person was first: connected or under way */ \
+    STEP(look)          /* ask GitHub for the repository */                                    \
+    STEP(seen)          /* its number and name into the row */                                 \
+    STEP(identified)                                                                           \
+    STEP(make_hook)                                                                            \
+    STEP(hook_answered)                                                                        \
+    STEP(find_hook) /* one with our address exists: which? */                                  \
+    STEP(hook_page)                                                                            \
+    STEP(find_owner)  /* does an installation of ours own it? */                               \
+    STEP(owner_found) /* share it, wait for it, or adopt it */                                 \
+    STEP(adopt_hook)                                                                           \
+    STEP(hook_adopted)                                                                         \
+    STEP(activate) /* installation and event, one statement */                                 \
+    STEP(activated)                                                                            \
+    STEP(read_back) /* the outcome is unknown: ask */                                          \
+    STEP(outcome_read)                                                                         \
+    STEP(connected)                                                                            \
+    STEP(undo)      /* from here on: take back what was done, then answer */                   \
+    STEP(undo_find) /* a hook may exist whose number we never heard */                         \
+    STEP(undo_page)                                                                            \
+    STEP(undo_owner)                                                                           \
+    STEP(undo_owner_found)                                                                     \
+    STEP(undo_hook)                                                                            \
+    STEP(hook_undone)                                                                          \
+    STEP(drop) /* the reservation */                                                           \
+    STEP(dropped)                                                                              \
+    STEP(refuse)
+
+#define INSTALL_DECLARE(step)                                             \
+    static const struct install_step *install_##step(struct install *in); \
+    static const struct install_step step_##step = {#step, install_##step};
+INSTALL_STEPS(INSTALL_DECLARE)
+
+/* What is known of a hook on GitHub for this flow. */
+enum install_hook {
+    HOOK_NONE,    /* not asked for, or refused for certain */
+    HOOK_UNKNOWN, /* asked for, no clear answer: it may exist */
+    HOOK_OURS,    /* made or adopted by this flow: goes with it when it fails */
+    HOOK_SHARED,  /* belongs to another installation, too: never removed here */
+};
+
+struct install {
+    struct edge_exchange *exchange;
+    const struct install_step *next;
+    const char *name; /* "owner/repo" as asked for, later as GitHub has it */
+    const char *owner, *repo;
+    int64_t installation_id, generation;
+    char *token; /* the person's; wiped at the end */
+    char secret[RB_HOOK_SECRET_SIZE];
+    uint8_t sealed[RB_HOOK_SECRET_SIZE + RB_SEAL_OVERHEAD];
+    size_t sealed_len;
+    struct rb_github_repo about;
+    enum install_hook hook;
+    int64_t hook_id;
+    int page, waits;
+    /* What the last piece of work gave. */
+    rb_err err;
+    const struct rb_rows *rows;
+    struct rb_github_response *response;
+    char sentence[512];
+    /* The answer once everything is taken back. */
+    int refusal;
+    char refusal_text[640];
+};
+
+/* ---- driving ------------------------------------------------------------------------------------------ */
+
+static void install_end(struct install *in)
+{
+    struct edge_exchange *exchange = in->exchange;
+    rb_secret_free(in->token);
+    rb_secret_wipe(in->secret, sizeof(in->secret));
+    free(in);
+    edge_release(exchange);
+}
+
+static void install_go(struct install *in, const struct install_step *step)
+{
+    while (step) {
+        rb_log_debug("install %s: %s", in->name, step->name);
+        step = step->run(in);
+    }
+}
+
+static void install_on_rows(void *arg, rb_err err, const struct rb_rows *rows)
+{
+    struct install *in = arg;
+    in->err = err;
+    in->rows = rows;
+    install_go(in, in->next);
+}
+
+static const struct install_step *install_query(struct install *in, const struct rb_statement *statement,
+                                                const struct rb_param *params, size_t count,
+                                                const struct install_step *next)
+{
+    in->next = next;
+    edge_query(in->exchange, statement, params, count, install_on_rows, in);
+    return NULL;
+}
+
+static void install_on_response(void *arg, struct rb_github_response *response)
+{
+    struct install *in = arg;
+    in->response = response;
+    install_go(in, in->next);
+}
+
+static const struct install_step *install_ask(struct install *in, struct rb_github_request *request,
+                                              const struct install_step *next)
+{
+    in->next = next;
+    edge_ask_github(in->exchange, request, in->token, install_on_response, in);
+    return NULL;
+}
+
+static void install_on_pause(void *arg)
+{
+    struct install *in = arg;
+    install_go(in, in->next);
+}
+
+/* The judgement of the last answer; its sentence is kept for the person. */
+static rb_err install_judge(struct install *in, const char *what)
+{
+    in->err = rb_github_judge(in->sentence, sizeof(in->sentence), in->response, what, in->name);
+    return in->err;
+}
+
+/* Decides what the person will be told once everything is taken back. */
+static const struct install_step *install_fail(struct install *in, const char *why)
+{
+    in->refusal = 502;
+    snprintf(in->refusal_text, sizeof(in->refusal_text), "Failed to install webhook: %.500s", why);
+    return &step_undo;
+}
+
+/* A failed statement: the person hears that the database is away, whatever the cause. */
+static const struct install_step *install_fail_database(struct install *in)
+{
+    rb_log_error("install %s: %s", in->name, rb_error_text());
+    in->refusal = 503;
+    snprintf(in->refusal_text, sizeof(in->refusal_text),
+             "The database cannot be reached: nothing is connected yet, try again in a moment");
+    return &step_undo;
+}
+
+/* ---- the way through ---------------------------------------------------------------------------------- */
+
+void edge_install(struct edge_exchange *exchange)
+{
+    if (!edge_authenticate(exchange))
+        return;
+    struct install *in = rb_calloc(1, sizeof(*in));
+    in->exchange = exchange;
+    in->owner = exchange->owner;
+    in->repo = exchange->repo;
+    in->name = rb_arena_printf(exchange->arena, "%s/%s", exchange->owner, exchange->repo);
+    edge_hold(exchange);
+    install_go(in, &step_find);
+}
+
+static const struct install_step *install_find(struct install *in)
+{
+    static const struct rb_statement statement = {
+        "install_find",
+        "select u.token_sealed, i.state, coalesce(i.reserved_until < now(), false), "
+        "nextval(pg_get_serial_sequence('installations', 'id')), nextval('generations') "
+        "from users u left join installations i on i.user_id = u.id and lower(i.repo_full_name) = lower($2) "
+        "and i.state in ('reserved', 'active') where u.id = $1"};
+    struct rb_param params[] = {RB_P_INT(in->exchange->user_id), RB_P_TEXT(in->name)};
+    return install_query(in, &statement, params, 2, &step_decide);
+}
+
+static const struct install_step *install_decide(struct install *in)
+{
+    if (in->err) {
+        edge_answer_no_database(in->exchange);
+        install_end(in);
+        return NULL;
+    }
+    if (rb_rows_count(in->rows) == 0) {
+        in->refusal = 401;
+        snprintf(in->refusal_text, sizeof(in->refusal_text), "Unauthorized");
+        return &step_refuse;
+    }
+    const char *state = rb_rows_text(in->rows, 0, 1);
+    bool expired = rb_rows_bool(in->rows, 0, 2);
+    if (strcmp(state, "active") == 0 || (strcmp(state, "reserved") == 0 && !expired))
+        return &step_lost_the_race;
+    in->installation_id = rb_rows_int(in->rows, 0, 3);
+    in->generation = rb_rows_int(in->rows, 0, 4);
+    size_t len = 0;
+    const uint8_t *sealed = rb_rows_bytes(in->rows, 0, 0, &len);
+    if (rb_unseal(&in->token, NULL, in->exchange->edge->keyring, RB_PURPOSE_OAUTH_TOKEN,
+                  in->exchange->user_id, sealed, len)) {
+        in->refusal = 401;
+        snprintf(in->refusal_text, sizeof(in->refusal_text),
+                 "Session expired \xe2\x80\x94 please log out and sign in again.");
+        return &step_refuse;
+    }
+    return &step_reserve;
+}
+
+static const struct install_step *install_reserve(struct install *in)
+{
+    /* A reservation of this person that ran out is replaced: what it may have left on GitHub is found below.
+     */
+    static const struct rb_statement statement = {
+        "install_reserve",
+        "with gone as (delete from installations where user_id = $2 and lower(repo_full_name) = lower($3) "
+        "and state = 'reserved' and reserved_until < now() returning 1) "
+        "insert into installations (id, user_id, repo_full_name, webhook_secret, state, generation, "
+        "reserved_until) "
+        "select $1, $2, $3, $4, 'reserved', $5, now() + make_interval(secs => $6) from (select count(*) from "
+        "gone) g"};
+    rb_hook_secret_make(in->secret);
+    in->err = rb_seal(in->sealed, &in->sealed_len, in->exchange->edge->keyring, RB_PURPOSE_HOOK_SECRET,
+                      in->installation_id, in->secret, strlen(in->secret));
+    if (in->err)
+        return install_fail_database(in);
+    struct rb_param params[] = {
+        RB_P_INT(in->installation_id), RB_P_INT(in->exchange->user_id),
+        RB_P_TEXT(in->name),           RB_P_BYTES(in->sealed, in->sealed_len),
+        RB_P_INT(in->generation),      RB_P_INT(in->exchange->edge->settings.reservation_seconds)};
+    return install_query(in, &statement, params, 6, &step_reserved);
+}
+
+static const struct install_step *install_reserved(struct install *in)
+{
+    if (in->err == RB_ECONFLICT) {
+        static const struct rb_statement statement = {
+            "install_conflict",
+            "select state from installations where user_id = $1 and lower(repo_full_name) = "
+            "lower($2) and state in ('reserved', 'active')"};
+        struct rb_param params[] = {RB_P_INT(in->exchange->user_id), RB_P_TEXT(in->name)};
+        return install_query(in, &statement, params, 2, &step_lost_the_race);
+    }
+    return in->err ? install_fail_database(in) : &step_look;
+}
+
+static const struct install_step *install_lost_the_race(struct install *in)
+{
+    /* Rows of step find have the state in column 1, those of the conflict in column 0. */
+    bool connected = false;
+    if (!in->err && rb_rows_count(in->rows) > 0)
+        connected = strcmp(rb_rows_text(in->rows, 0, in->installation_id ? 0 : 1), "active") == 0;
+    in->refusal = connected ? 400 : 409;
+    snprintf(in->refusal_text, sizeof(in->refusal_text), "%s",
+             connected ? "Repo already connected" : "Repo is being connected");
+    return &step_refuse;
+}
+
+static const struct install_step *install_look(struct install *in)
+{
+    struct rb_github_request request;
+    rb_github_get_repo(&request, in->owner, in->repo);
+    return install_ask(in, &request, &step_seen);
+}
+
+static const struct install_step *install_seen(struct install *in)
+{
+    static const struct rb_statement statement = {
+        "install_identify",
+        "update installations set repo_id = $2, repo_full_name = $3, default_branch = nullif($4, '') "
+        "where id = $1 and state = 'reserved' and generation = $5"};
+    if (install_judge(in, "read repository"))
+        return install_fail(in, in->sentence);
+    if (rb_github_read_repo(&in->about, in->response))
+        return install_fail(in, rb_error_text());
+    /* Whatever the name's case or an old name was, from here on it is GitHub's. */
+    struct rb_arena *arena = in->exchange->arena;
+    in->name = rb_arena_strdup(arena, in->about.full_name);
+    const char *slash = strchr(in->name, '/');
+    in->owner = rb_arena_strndup(arena, in->name, (size_t)(slash - in->name));
+    in->repo = slash + 1;
+    if (!in->about.admin) {
+        snprintf(in->sentence, sizeof(in->sentence), "you need admin rights on %s to install webhooks",
+                 in->name);
+        return install_fail(in, in->sentence);
+    }
+    struct rb_param params[] = {RB_P_INT(in->installation_id), RB_P_INT(in->about.id), RB_P_TEXT(in->name),
+                                RB_P_TEXT(in->about.default_branch), RB_P_INT(in->generation)};
+    return install_query(in, &statement, params, 5, &step_identified);
+}
+
+static const struct install_step *install_identified(struct install *in)
+{
+    if (in->err == RB_ECONFLICT) { /* the same repository by another name */
+        in->refusal = 400;
+        snprintf(in->refusal_text, sizeof(in->refusal_text), "Repo already connected");
+        return &step_undo;
+    }
+    return in->err ? install_fail_database(in) : &step_make_hook;
+}
+
+static const struct install_step *install_make_hook(struct install *in)
+{
+    struct rb_github_request request;
+    const struct rb_github_hook_config config = {.url = in->exchange->edge->settings.hook_url,
+                                                 .secret = in->secret};
+    rb_github_create_hook(&request, in->owner, in->repo, &config);
+    in->hook = HOOK_UNKNOWN;
+    return install_ask(in, &request, &step_hook_answered);
+}
+
+static const struct install_step *install_hook_answered(struct install *in)
+{
+    rb_err err = install_judge(in, "create hook");
+    if (err == RB_ECONFLICT) {
+        in->hook = HOOK_NONE;
+        in->page = 1;
+        return &step_find_hook;
+    }
+    if (err) {
+        /* A clear refusal made nothing. A 5xx, a cut or silence may have. */
+        if (in->response->status >= 400 && in->response->status < 500)
+            in->hook = HOOK_NONE;
+        return install_fail(in, in->sentence);
+    }
+    if (rb_github_read_hook_id(&in->hook_id, in->response))
+        return install_fail(in, rb_error_text());
+    in->hook = HOOK_OURS;
+    return &step_activate;
+}
+
+/* ---- a hook with our address exists already ----------------------------------------------------------- */
+
+static const struct install_step *install_find_hook(struct install *in)
+{
+    struct rb_github_request request;
+    rb_github_list_hooks(&request, in->owner, in->repo, in->page);
+    return install_ask(in, &request, &step_hook_page);
+}
+
+static const struct install_step *install_hook_page(struct install *in)
+{
+    if (install_judge(in, "list hooks"))
+        return install_fail(in, in->sentence);
+    rb_err err = rb_github_find_hook(&in->hook_id, in->response, in->exchange->edge->settings.hook_url);
+    if (err == RB_OK)
+        return &step_find_owner;
+    if (err != RB_ENOTFOUND)
+        return install_fail(in, rb_error_text());
+    if (in->response->has_next && in->page++ < INSTALL_HOOK_PAGES)
+        return &step_find_hook;
+    snprintf(
+        in->sentence, sizeof(in->sentence),
+        "a webhook with our address exists on %s but is hidden from us, since it was made through another "
+        "application: remove it in the repository's settings and try again",
+        in->name);
+    return install_fail(in, in->sentence);
+}
+
+static const struct rb_statement install_owner_statement = {
+    "install_owner",
+    "select id, state, webhook_secret from installations where repo_id = $1 and id <> $2 "
+    "and ((state = 'active' and webhook_id = $3) or (state = 'reserved' and reserved_until > now())) "
+    "order by state limit 1"}; /* 'active' sorts first */
+
+static const struct install_step *install_find_owner(struct install *in)
+{
+    struct rb_param params[] = {RB_P_INT(in->about.id), RB_P_INT(in->installation_id), RB_P_INT(in->hook_id)};
+    return install_query(in, &install_owner_statement, params, 3, &step_owner_found);
+}
+
+static const struct install_step *install_share(struct install *in)
+{
+    char *secret = NULL;
+    size_t len = 0;
+    const uint8_t *sealed = rb_rows_bytes(in->rows, 0, 2, &len);
+    const struct rb_keyring *keyring = in->exchange->edge->keyring;
+    if (rb_unseal(&secret, NULL, keyring, RB_PURPOSE_HOOK_SECRET, rb_rows_int(in->rows, 0, 0), sealed, len))
+        return &step_adopt_hook; /* nobody holds its secret any more */
+    snprintf(in->secret, sizeof(in->secret), "%s", secret);
+    rb_secret_free(secret);
+    if (rb_seal(in->sealed, &in->sealed_len, keyring, RB_PURPOSE_HOOK_SECRET, in->installation_id, in->secret,
+                strlen(in->secret)))
+        return install_fail_database(in);
+    in->hook = HOOK_SHARED;
+    return &step_activate;
+}
+
+static const struct install_step *install_owner_found(struct install *in)
+{
+    if (in->err)
+        return install_fail_database(in);
+    if (rb_rows_count(in->rows) == 0)
+        return &step_adopt_hook;
+    if (strcmp(rb_rows_text(in->rows, 0, 1), "active") == 0)
+        return install_share(in);
+    /* Somebody else is connecting it this very moment: the hook is theirs, soon known to be, or gone. */
+    if (in->waits++ < INSTALL_OWNER_WAITS) {
+        in->next = in->waits % 2 ? &step_find_owner : &step_make_hook;
+        edge_pause(in->exchange, install_on_pause, in);
+        return NULL;
+    }
+    return install_fail(in, "somebody else is connecting this repository right now: try again in a minute");
+}
+
+static const struct install_step *install_adopt_hook(struct install *in)
+{
+    struct rb_github_request request;
+    const struct rb_github_hook_config config = {.url = in->exchange->edge->settings.hook_url,
+                                                 .secret = in->secret};
+    rb_github_update_hook(&request, in->owner, in->repo, in->hook_id, &config);
+    return install_ask(in, &request, &step_hook_adopted);
+}
+
+static const struct install_step *install_hook_adopted(struct install *in)
+{
+    if (install_judge(in, "update hook"))
+        return install_fail(in, in->sentence);
+    in->hook = HOOK_OURS;
+    return &step_activate;
+}
+
+/* ---- the record and its event ------------------------------------------------------------------------- */
+
+/* The CloudEvent repo.connected. `body` is freed by the caller. */
+static rb_err install_event(struct rb_buf *body, char id[RB_UUID_SIZE], char trace[RB_TRACEPARENT_SIZE],
+                            const struct install *in)
+{
+    json_t *data =
+        json_pack("{s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:s?}", "installation_id", in->installation_id,
+                  "generation", in->generation, "repo_id", in->about.id, "repo", in->name, "owner", in->owner,
+                  "name", in->repo, "user_id", in->exchange->user_id, "webhook_id", in->hook_id,
+                  "default_branch", *in->about.default_branch ? in->about.default_branch : NULL);
+    rb_uuid_make(id);
+    rb_traceparent_make(trace, in->exchange->traceparent);
+    rb_buf_init(body, RB_EVENT_MAX);
+    rb_err err = data ? rb_event_encode(body, RB_REPO_CONNECTED, id, EDGE_SOURCE, trace, data)
+                      : rb_error_set(RB_EINTERNAL, "the event cannot be written as JSON");
+    json_decref(data);
+    return err;
+}
+
+static const struct install_step *install_activate(struct install *in)
+{
+    static const struct rb_statement statement = {
+        "install_activate", "with activated as (update installations set state = 'active', reserved_until = "
+                            "null, webhook_id = $3, "
+                            "webhook_secret = $4, connected_at = now() where id = $1 and generation = $2 and "
+                            "state = 'reserved' returning id), "
+                            "event as (insert into outbox (id, subject, traceparent, body, created_at) "
+                            "select $5::uuid, $6, $7, $8, clock_timestamp() from activated returning id), "
+                            "told as (select pg_notify('outbox', '') from event) "
+                            "select (select count(*) from activated), (select count(*) from told)"};
+    struct rb_buf body;
+    char id[RB_UUID_SIZE], trace[RB_TRACEPARENT_SIZE];
+    rb_err err = install_event(&body, id, trace, in);
+    if (err) {
+        rb_buf_free(&body);
+        return install_fail(in, rb_error_text());
+    }
+    struct rb_param params[] = {RB_P_INT(in->installation_id),
+                                RB_P_INT(in->generation),
+                                RB_P_INT(in->hook_id),
+                                RB_P_BYTES(in->sealed, in->sealed_len),
+                                RB_P_TEXT(id),
+                                RB_P_TEXT(RB_REPO_CONNECTED),
+                                RB_P_TEXT(trace),
+                                RB_P_TEXT(body.data)};
+    install_query(in, &statement, params, 8, &step_activated);
+    rb_buf_free(&body); /* arguments are copied */
+    return NULL;
+}
+
+static const struct install_step *install_activated(struct install *in)
+{
+    if (in->err == RB_ETIMEOUT || in->err == RB_EUNAVAILABLE)
+        return &step_read_back;
+    if (in->err)
+        return install_fail_database(in);
+    if (rb_rows_int(in->rows, 0, 0) == 1)
+        return &step_connected;
+    /* The reservation ran out and somebody cleaned up: so does this flow. */
+    return install_fail(in, "it took too long: try again");
+}
+
+static const struct install_step *install_read_back(struct install *in)
+{
+    static const struct rb_statement statement = {
+        "install_read_back",
+        "select 1 from installations where id = $1 and generation = $2 and state = 'active'"};
+    struct rb_param params[] = {RB_P_INT(in->installation_id), RB_P_INT(in->generation)};
+    return install_query(in, &statement, params, 2, &step_outcome_read);
+}
+
+static const struct install_step *install_outcome_read(struct install *in)
+{
+    if (!in->err)
+        return rb_rows_count(in->rows) > 0 ? &step_connected : install_fail_database(in);
+    /* Nothing may be taken back that may have been committed: the reservation, if it is one still, is the
+     * reconciler's. */
+    rb_log_error("install %s: the outcome is unknown: %s", in->name, rb_error_text());
+    in->refusal = 503;
+    snprintf(in->refusal_text, sizeof(in->refusal_text),
+             "The database was lost while connecting: look whether the repository is connected, else try "
+             "again in a "
+             "minute");
+    return &step_refuse;
+}
+
+static const struct install_step *install_connected(struct install *in)
+{
+    char body[320];
+    int len = snprintf(body, sizeof(body),
+                       "{\"status\":\"connected\",\"installation_id\":%" PRId64 ",\"repo\":\"%s\"}",
+                       in->installation_id, in->name); /* a checked name needs no escaping */
+    rb_log_info("connected repo=%s installation=%" PRId64 " hook=%" PRId64, in->name, in->installation_id,
+                in->hook_id);
+    edge_answer_json(in->exchange, 200, body, (size_t)len);
+    install_end(in);
+    return NULL;
+}
+
+/* ---- taking back -------------------------------------------------------------------------------------- */
+
+static const struct install_step *install_undo(struct install *in)
+{
+    if (in->hook == HOOK_OURS)
+        return &step_undo_hook;
+    in->page = 1;
+    return in->hook == HOOK_UNKNOWN ? &step_undo_find : &step_drop;
+}
+
+static const struct install_step *install_undo_find(struct install *in)
+{
+    struct rb_github_request request;
+    rb_github_list_hooks(&request, in->owner, in->repo, in->page);
+    return install_ask(in, &request, &step_undo_page);
+}
+
+static const struct install_step *install_undo_page(struct install *in)
+{
+    char ignored[512];
+    /* Where it cannot be found out now, or GitHub may still be about to make it, the reservation stays for
+     * the reconciler, which looks again when it has run out. */
+    if (rb_github_judge(ignored, sizeof(ignored), in->response, "list hooks", in->name))
+        return &step_refuse;
+    rb_err err = rb_github_find_hook(&in->hook_id, in->response, in->exchange->edge->settings.hook_url);
+    if (err == RB_OK)
+        return &step_undo_owner;
+    if (err == RB_ENOTFOUND && in->response->has_next && in->page++ < INSTALL_HOOK_PAGES)
+        return &step_undo_find;
+    return &step_refuse;
+}
+
+static const struct install_step *install_undo_owner(struct install *in)
+{
+    struct rb_param params[] = {RB_P_INT(in->about.id), RB_P_INT(in->installation_id), RB_P_INT(in->hook_id)};
+    return install_query(in, &install_owner_statement, params, 3, &step_undo_owner_found);
+}
+
+static const struct install_step *install_undo_owner_found(struct install *in)
+{
+    if (in->err)
+        return &step_refuse;
+    return rb_rows_count(in->rows) == 0 ? &step_undo_hook : &step_drop;
+}
+
+static const struct install_step *install_undo_hook(struct install *in)
+{
+    struct rb_github_request request;
+    rb_github_delete_hook(&request, in->owner, in->repo, in->hook_id);
+    return install_ask(in, &request, &step_hook_undone);
+}
+
+static const struct install_step *install_hook_undone(struct install *in)
+{
+    char ignored[512];
+    rb_err err = rb_github_judge(ignored, sizeof(ignored), in->response, "delete hook", in->name);
+    return err == RB_OK || err == RB_ENOTFOUND ? &step_drop : &step_refuse;
+}
+
+static const struct install_step *install_drop(struct install *in)
+{
+    static const struct rb_statement statement = {
+        "install_drop", "delete from installations where id = $1 and generation = $2 and state = 'reserved'"};
+    struct rb_param params[] = {RB_P_INT(in->installation_id), RB_P_INT(in->generation)};
+    return install_query(in, &statement, params, 2, &step_dropped);
+}
+
+static const struct install_step *install_dropped(struct install *in)
+{
+    if (in->err)
+        rb_log_warn("install %s: the reservation stays until it runs out: %s", in->name, rb_error_text());
+    return &step_refuse;
+}
+
+static const struct install_step *install_refuse(struct install *in)
+{
+    if (in->refusal >= 500)
+        rb_log_warn("not connected repo=%s: %s", in->name, in->refusal_text);
+    edge_answer_error(in->exchange, in->refusal, "%s", in->refusal_text);
+    install_end(in);
+    return NULL;
+}

@@ -1,0 +1,253 @@
+/*
+ * The server: one thread a core, each with its own loop, h2o context, listening socket (the kernel spreads
+ * connections over them) and database connections. Nothing is shared but what never changes; other threads
+ * send messages.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "edge/server.h"
+
+#define SERVER_THREADS_MAX     64
+#define SERVER_CONNECTIONS_MAX 8192 /* a thread; more wait in the kernel's queue */
+#define SERVER_BACKLOG         1024
+#define SERVER_ENTITY_MAX      (1024 * 1024) /* h2o's own limit; edge_on_request() answers 413 far below it */
+#define SERVER_REQUEST_MS      15000         /* head and body of a request */
+#define SERVER_POOL            4 /* database connections a thread: 32 statements are in flight on each */
+
+static struct edge_thread server_threads[SERVER_THREADS_MAX];
+static int server_thread_count;
+static atomic_int server_databases; /* threads whose pool is connected, for readiness */
+
+/* ---- messages between threads ------------------------------------------------------------------------- */
+
+struct server_message {
+    h2o_multithread_message_t super;
+    edge_thread_fn fn;
+    void *arg;
+};
+
+void edge_thread_post(struct edge_thread *thread, edge_thread_fn fn, void *arg)
+{
+    struct server_message *message = rb_calloc(1, sizeof(*message));
+    message->fn = fn;
+    message->arg = arg;
+    h2o_multithread_send_message(&thread->receiver, &message->super);
+}
+
+static void server_on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
+{
+    struct edge_thread *thread = H2O_STRUCT_FROM_MEMBER(struct edge_thread, receiver, receiver);
+    while (!h2o_linklist_is_empty(messages)) {
+        struct server_message *message =
+            H2O_STRUCT_FROM_MEMBER(struct server_message, super.link, messages->next);
+        h2o_linklist_unlink(&message->super.link);
+        message->fn(thread, message->arg);
+        free(message);
+    }
+}
+
+/* ---- connections -------------------------------------------------------------------------------------- */
+
+static void server_on_connection_closed(void *arg)
+{
+    struct edge_thread *thread = arg;
+    thread->connections--;
+}
+
+static void server_on_accept(h2o_socket_t *listener, const char *err)
+{
+    struct edge_thread *thread = listener->data;
+    if (err || thread->connections >= SERVER_CONNECTIONS_MAX)
+        return;
+    h2o_socket_t *socket = h2o_evloop_socket_accept(listener);
+    if (!socket)
+        return;
+    thread->connections++;
+    socket->on_close.cb = server_on_connection_closed;
+    socket->on_close.data = thread;
+    h2o_accept(&thread->accept, socket);
+}
+
+static void server_on_pool(h2o_socket_t *socket, const char *err)
+{
+    struct edge_thread *thread = socket->data;
+    (void)err;
+    bool before = rb_pool_is_connected(thread->pool);
+    rb_pool_dispatch(thread->pool);
+    bool after = rb_pool_is_connected(thread->pool);
+    if (before != after)
+        atomic_fetch_add(&server_databases, after ? 1 : -1);
+}
+
+bool edge_server_has_database(void)
+{
+    return atomic_load(&server_databases) > 0;
+}
+
+/* ---- a thread ----------------------------------------------------------------------------------------- */
+
+static rb_err server_listen(int *fd, int *port, const struct edge_settings *settings)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)*port)};
+    socklen_t size = sizeof(name);
+    int on = 1;
+    if (inet_pton(AF_INET, settings->listen_address, &name.sin_addr) != 1)
+        return rb_error_set(RB_EINVAL, "LISTEN_ADDRESS=%s is no IPv4 address", settings->listen_address);
+    *fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    setsockopt(*fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    if (bind(*fd, (struct sockaddr *)&name, sizeof(name)) || listen(*fd, SERVER_BACKLOG)) {
+        rb_err err = rb_error_set(RB_ECONFLICT, "cannot listen on %s:%d: %s (PORT chooses another)",
+                                  settings->listen_address, *port, strerror(errno));
+        close(*fd);
+        return err;
+    }
+    getsockname(*fd, (struct sockaddr *)&name, &size);
+    *port = ntohs(name.sin_port);
+    return RB_OK;
+}
+
+static rb_err server_thread_set_up(struct edge_thread *thread, int listen_fd)
+{
+    struct edge *edge = thread->edge;
+    const struct rb_pool_options pool = {
+        .url = edge->settings.database_url, .application = "repobus-edge", .connections = SERVER_POOL};
+    rb_err err = rb_pool_new(&thread->pool, &pool);
+    if (err)
+        return err;
+    h2o_config_init(&thread->config);
+    thread->config.http1.upgrade_to_http2 = 0;
+    thread->config.http1.req_timeout = SERVER_REQUEST_MS;
+    thread->config.max_request_entity_size = SERVER_ENTITY_MAX;
+    thread->config.server_name = h2o_iovec_init(H2O_STRLIT("repobus"));
+    h2o_hostconf_t *host =
+        h2o_config_register_host(&thread->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
+    h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
+    struct edge_h2o_handler *handler = (struct edge_h2o_handler *)h2o_create_handler(path, sizeof(*handler));
+    handler->super.on_req = edge_on_request;
+    handler->thread = thread;
+    h2o_context_init(&thread->context, h2o_evloop_create(), &thread->config);
+    h2o_loop_t *loop = thread->context.loop;
+    thread->accept.ctx = &thread->context;
+    thread->accept.hosts = thread->config.hosts;
+    thread->queue = h2o_multithread_create_queue(loop);
+    h2o_multithread_register_receiver(thread->queue, &thread->receiver, server_on_messages);
+    h2o_timeout_init(loop, &thread->pause, EDGE_PAUSE_MS);
+    h2o_timeout_init(loop, &thread->heartbeat, EDGE_HEARTBEAT_MS);
+    thread->listener = h2o_evloop_socket_create(loop, listen_fd, H2O_SOCKET_FLAG_DONT_READ);
+    thread->listener->data = thread;
+    /* A copy, since h2o closes what it watches. */
+    thread->pool_socket =
+        h2o_evloop_socket_create(loop, dup(rb_pool_fd(thread->pool)), H2O_SOCKET_FLAG_DONT_READ);
+    thread->pool_socket->data = thread;
+    return RB_OK;
+}
+
+static bool server_is_drained(const struct edge_thread *thread)
+{
+    return thread->drain_deadline && (thread->exchanges == 0 || rb_clock_ms() >= thread->drain_deadline);
+}
+
+static void *server_main(void *arg)
+{
+    struct edge_thread *thread = arg;
+    h2o_socket_read_start(thread->listener, server_on_accept);
+    h2o_socket_read_start(thread->pool_socket, server_on_pool);
+    while (!server_is_drained(thread)) {
+        /* Asleep until something arrives; while draining the deadline is looked at, too. */
+        h2o_evloop_run(thread->context.loop, thread->drain_deadline ? 100 : INT32_MAX);
+    }
+    if (thread->exchanges)
+        rb_log_warn("ended with %d requests under way", thread->exchanges);
+    rb_pool_free(thread->pool);
+    return NULL;
+}
+
+static void server_begin_drain(struct edge_thread *thread, void *arg)
+{
+    (void)arg;
+    thread->drain_deadline = rb_clock_ms() + thread->edge->settings.drain_seconds * 1000LL;
+    h2o_socket_read_stop(thread->listener);
+    h2o_socket_close(thread->listener);
+    edge_streams_end_all(thread, "bye");
+    h2o_context_request_shutdown(&thread->context);
+}
+
+/* ---- all of them -------------------------------------------------------------------------------------- */
+
+static void server_tell_streams(struct edge_thread *thread, void *arg);
+
+rb_err edge_server_start(struct edge *edge)
+{
+    int port = edge->settings.port;
+    int count = edge->settings.threads;
+    signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < count && i < SERVER_THREADS_MAX; i++) {
+        struct edge_thread *thread = &server_threads[i];
+        int fd = -1;
+        thread->edge = edge;
+        rb_err err = server_listen(&fd, &port, &edge->settings);
+        if (!err)
+            err = server_thread_set_up(thread, fd);
+        if (err)
+            return err;
+        int failed = pthread_create(&thread->id, NULL, server_main, thread);
+        if (failed)
+            return rb_error_set(RB_EINTERNAL, "a thread cannot be started: %s", strerror(failed));
+        server_thread_count++;
+    }
+    rb_log_info("edge listening=%s:%d threads=%d", edge->settings.listen_address, port, server_thread_count);
+    return RB_OK;
+}
+
+void edge_server_stop(void)
+{
+    for (int i = 0; i < server_thread_count; i++)
+        edge_thread_post(&server_threads[i], server_begin_drain, NULL);
+    for (int i = 0; i < server_thread_count; i++)
+        pthread_join(server_threads[i].id, NULL);
+}
+
+/* ---- telling streams on all threads ------------------------------------------------------------------- */
+
+struct server_news {
+    int64_t installation_id; /* 0: end every stream */
+    char *event, *data;
+};
+
+static void server_post_news(int64_t installation_id, const char *event, const char *data)
+{
+    for (int i = 0; i < server_thread_count; i++) {
+        struct server_news *news = rb_calloc(1, sizeof(*news));
+        news->installation_id = installation_id;
+        news->event = rb_strdup(event);
+        news->data = rb_strdup(data);
+        edge_thread_post(&server_threads[i], server_tell_streams, news);
+    }
+}
+
+void edge_streams_tell(int64_t installation_id, const char *event, const char *data)
+{
+    server_post_news(installation_id, event, data);
+}
+
+void edge_streams_reset(void)
+{
+    server_post_news(0, "bye", "{}");
+}
+
+static void server_tell_streams(struct edge_thread *thread, void *arg)
+{
+    struct server_news *news = arg;
+    edge_streams_tell_here(thread, news->installation_id, news->event, news->data);
+    free(news->event);
+    free(news->data);
+    free(news);
+}
