@@ -93,15 +93,13 @@ void edge_pause(struct edge_exchange *exchange, void (*fn)(void *), void *arg);
 
 /* ---- server-sent events ------------------------------------------------------------------------------- */
 
-/* An open stream; on its thread's list. Ends when the client is gone, too slow, or the server drains. */
-struct edge_stream;
-/* Starts the answer of an exchange as a stream about one installation. NULL when there are too many (503
- * answered). */
-struct edge_stream *edge_stream_open(struct edge_exchange *exchange, int64_t installation_id);
-/* `data` is one line. What does not fit the stream's queue ends it: the client reconnects and gets the state.
- */
-void edge_stream_send(struct edge_stream *stream, const char *event, const char *data, size_t len);
-/* Gives `data` to every stream about this installation on all threads. Any thread may call. */
+/* Makes the answer of an exchange a stream about one installation; it ends when the client is gone, too slow,
+ * or the server drains. False when it cannot be opened; then the answer has been given. */
+bool edge_stream_open(struct edge_exchange *exchange, int64_t installation_id) RB_MUST_CHECK;
+/* Sends the present state as the stream's first event, and behind it what was told meanwhile. `state` is one
+ * line. */
+void edge_stream_start(struct edge_exchange *exchange, const char *state);
+/* Gives `data` (one line) to every stream about this installation on all threads. Any thread may call. */
 void edge_streams_tell(int64_t installation_id, const char *event, const char *data);
 /* Ends every stream after a gap in what is told, so that clients reconnect to the present state. Any thread.
  */

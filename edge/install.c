@@ -17,9 +17,10 @@
 
 #include "edge/edge.h"
 
-#define INSTALL_HOOK_PAGES  50 /* 100 hooks each: GitHub allows 20 per event, enterprises 250 */
-#define INSTALL_OWNER_WAITS 10 /* EDGE_PAUSE_MS each, while somebody else is connecting the same repository \
-                                */
+#define INSTALL_HOOK_PAGES 50 /* 100 hooks each: GitHub allows 20 per event, enterprises 250 */
+#define INSTALL_OWNER_WAITS                                                         \
+    10 /* EDGE_PAUSE_MS each, while somebody else is connecting the same repository \
+        */
 
 struct install;
 struct install_step {

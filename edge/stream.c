@@ -19,6 +19,7 @@ struct edge_stream {
     struct edge_stream *next;
     int64_t installation_id;
     struct rb_buf waiting, sending;
+    bool has_state; /* nothing is sent before the present state: what is told earlier waits behind it */
     bool is_sending, ending;
     uint64_t last_id;
 };
@@ -45,7 +46,7 @@ static void stream_close(struct edge_stream *stream)
 static void stream_flush(struct edge_stream *stream)
 {
     h2o_req_t *request = edge_exchange_request(stream->exchange);
-    if (!request || stream->is_sending || (stream->waiting.len == 0 && !stream->ending))
+    if (!request || !stream->has_state || stream->is_sending || (stream->waiting.len == 0 && !stream->ending))
         return;
     struct rb_buf free_one = stream->sending;
     stream->sending = stream->waiting;
@@ -91,16 +92,16 @@ static void stream_on_heartbeat(h2o_timeout_entry_t *entry)
     stream_flush(stream);
 }
 
-struct edge_stream *edge_stream_open(struct edge_exchange *exchange, int64_t installation_id)
+bool edge_stream_open(struct edge_exchange *exchange, int64_t installation_id)
 {
     struct edge_thread *thread = exchange->thread;
     if (thread->drain_deadline || thread->streams >= STREAMS_PER_THREAD) {
         edge_answer_error(exchange, 503,
                           "Too many event streams are open: try again later, or ask for the state");
-        return NULL;
+        return false;
     }
     if (!edge_exchange_begin_answer(exchange, 200))
-        return NULL;
+        return false;
     h2o_req_t *request = edge_exchange_request(exchange);
     struct edge_stream *stream = rb_calloc(1, sizeof(*stream));
     stream->exchange = exchange;
@@ -127,19 +128,34 @@ struct edge_stream *edge_stream_open(struct edge_exchange *exchange, int64_t ins
                           H2O_STRLIT("no"));
     request->compress_hint = H2O_COMPRESS_HINT_DISABLE;
     h2o_start_response(request, &stream->generator);
-    return stream;
+    return true;
 }
 
-void edge_stream_send(struct edge_stream *stream, const char *event, const char *data, size_t len)
+static void stream_append_event(struct edge_stream *stream, const char *event, const char *data)
 {
     char head[96];
-    /* Ids grow also over reconnects to another edge; none is needed to resume, since every stream starts with
-     * the present state. */
-    int head_len = snprintf(head, sizeof(head),
-                            "id: %llu\nevent: %.40s\ndata: ", (unsigned long long)++stream->last_id, event);
-    stream_append(stream, head, (size_t)head_len);
-    stream_append(stream, data, len);
+    /* Ids grow, also over reconnects to another edge. Nothing is kept to resume from one: every stream starts
+     * with the present state, which holds all that was missed. */
+    int len = snprintf(head, sizeof(head),
+                       "id: %llu\nevent: %.40s\ndata: ", (unsigned long long)++stream->last_id, event);
+    stream_append(stream, head, (size_t)len);
+    stream_append(stream, data, strlen(data));
     stream_append(stream, "\n\n", 2);
+}
+
+void edge_stream_start(struct edge_exchange *exchange, const char *state)
+{
+    struct edge_stream *stream = exchange->thread->first_stream;
+    while (stream && stream->exchange != exchange)
+        stream = stream->next;
+    if (!stream)
+        return; /* the client has left meanwhile */
+    struct rb_buf told = stream->waiting;
+    rb_buf_init(&stream->waiting, STREAM_QUEUE_MAX);
+    stream->has_state = true;
+    stream_append_event(stream, "state", state);
+    stream_append(stream, told.data, told.len);
+    rb_buf_free(&told);
     stream_flush(stream);
 }
 
@@ -152,8 +168,10 @@ void edge_streams_tell_here(struct edge_thread *thread, int64_t installation_id,
     }
     for (struct edge_stream *stream = thread->first_stream, *next; stream; stream = next) {
         next = stream->next; /* sending may close this one */
-        if (stream->installation_id == installation_id)
-            edge_stream_send(stream, event, data, strlen(data));
+        if (stream->installation_id == installation_id) {
+            stream_append_event(stream, event, data);
+            stream_flush(stream);
+        }
     }
 }
 
@@ -161,10 +179,8 @@ void edge_streams_end_all(struct edge_thread *thread, const char *event)
 {
     for (struct edge_stream *stream = thread->first_stream, *next; stream; stream = next) {
         next = stream->next;
-        char text[96];
-        int len = snprintf(text, sizeof(text), "id: %llu\nevent: %.40s\ndata: {}\n\n",
-                           (unsigned long long)++stream->last_id, event);
-        stream_append(stream, text, (size_t)len);
+        stream_append_event(stream, event, "{}");
+        stream->has_state = true; /* one that never got its state ends as well */
         stream->ending = true;
         stream_flush(stream);
     }

@@ -73,6 +73,14 @@ create table runs (
   primary key (installation_id, subscriber)
 );
 
+-- As JSON shows times and runs, to people who ask and to those who watch.
+create function json_time(at timestamptz) returns text language sql stable strict
+  return to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
+create function json_run(r runs) returns jsonb language sql stable
+  return jsonb_build_object('subscriber', r.subscriber, 'state', r.state, 'generation', r.generation,
+    'attempt', r.attempt, 'done', r.done, 'total', r.total, 'note', r.note, 'error', r.error,
+    'started_at', json_time(r.started_at), 'finished_at', json_time(r.finished_at), 'at', json_time(r.at));
+
 -- File lists, fetched from GitHub once for all subscribers.
 create table trees (
   repo_id     bigint not null,

@@ -22,6 +22,7 @@ struct rb_db {
     int channel_count;
     bool in_transaction;
     bool lost_in_transaction; /* until the caller ends it */
+    PGnotify *looked_at;      /* arrived, not asked for yet */
 };
 
 rb_err rb_db_open(struct rb_db **out, const char *url, const char *application, int statement_timeout_ms)
@@ -47,6 +48,7 @@ void rb_db_close(struct rb_db *db)
     if (!db)
         return;
     db_disconnect(db);
+    PQfreemem(db->looked_at);
     for (int i = 0; i < db->channel_count; i++)
         free(db->channels[i]);
     free(db->url);
@@ -228,15 +230,22 @@ rb_err rb_db_listen(struct rb_db *db, const char *channel)
     return db_connect(db);
 }
 
-static bool db_take_notifications(struct rb_db *db)
+/* The one that rb_db_wait() looked at, until it is asked for. */
+static void db_keep_notification(struct rb_db *db, PGnotify *notification)
 {
-    bool any = false;
-    PGnotify *notification;
-    while ((notification = PQnotifies(db->conn))) {
-        any = true;
-        PQfreemem(notification);
-    }
-    return any;
+    PQfreemem(db->looked_at);
+    db->looked_at = notification;
+}
+
+char *rb_db_notification(struct rb_db *db)
+{
+    PGnotify *notification = db->looked_at ? db->looked_at : db->conn ? PQnotifies(db->conn) : NULL;
+    db->looked_at = NULL;
+    if (!notification)
+        return NULL;
+    char *payload = rb_strdup(notification->extra);
+    PQfreemem(notification);
+    return payload;
 }
 
 rb_err rb_db_wait(bool *notified, struct rb_db *db, int timeout_ms, int wake_fd)
@@ -245,8 +254,16 @@ rb_err rb_db_wait(bool *notified, struct rb_db *db, int timeout_ms, int wake_fd)
     rb_err err = db_connect(db);
     if (err)
         return err;
-    if (db_take_notifications(db)) {
+    /* libpq holds back what it has read already: that counts as arrived. */
+    if (!PQconsumeInput(db->conn)) {
+        err = store_error_of(NULL, db->conn, "waiting for notifications");
+        db_disconnect(db);
+        return err;
+    }
+    PGnotify *waiting = PQnotifies(db->conn);
+    if (waiting) {
         *notified = true;
+        db_keep_notification(db, waiting);
         return RB_OK;
     }
     struct pollfd fds[2] = {{.fd = PQsocket(db->conn), .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
@@ -257,7 +274,9 @@ rb_err rb_db_wait(bool *notified, struct rb_db *db, int timeout_ms, int wake_fd)
         db_disconnect(db);
         return err;
     }
-    *notified = db_take_notifications(db);
+    waiting = PQnotifies(db->conn);
+    *notified = waiting != NULL;
+    db_keep_notification(db, waiting);
     return RB_OK;
 }
 

@@ -78,6 +78,9 @@ bool rb_db_ping(struct rb_db *db);
  * channel listened on (*notified true), `timeout_ms` passes, or `wake_fd` (-1: none) becomes readable. */
 rb_err rb_db_listen(struct rb_db *db, const char *channel) RB_MUST_CHECK;
 rb_err rb_db_wait(bool *notified, struct rb_db *db, int timeout_ms, int wake_fd) RB_MUST_CHECK;
+/* The payload of the next notification that has arrived, or NULL; freed by the caller. What was sent while the
+ * connection was lost is lost: rb_db_wait() then returned an error, and the caller looks at the tables once. */
+char *rb_db_notification(struct rb_db *db);
 
 /* Session-level advisory lock (released by rb_db_unlock or when the connection ends). rb_db_lock waits up to
  * `timeout_ms` (RB_ETIMEOUT); rb_db_try_lock gives RB_ECONFLICT at once when another session holds it.

@@ -1,0 +1,114 @@
+/* repobus-edge: configuration, what the process is made of, and its end. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "edge/edge.h"
+
+static const char main_help[] =
+    "repobus-edge - the HTTP server of Repobus\n"
+    "\n"
+    "Settings are environment variables:\n"
+    "  SECRET_KEY            32 characters or more, required; SECRET_KEY_PREVIOUS while rotating\n"
+    "  DATABASE_URL          postgresql://user:password@host:5432/database, required\n"
+    "  NATS_URL              nats://host:4222, required\n"
+    "  BACKEND_URL           where GitHub reaches this server, required\n"
+    "  GITHUB_API_URL        https://api.github.com\n"
+    "  LISTEN_ADDRESS, PORT  127.0.0.1, 8080 (0: any free port)\n"
+    "  EDGE_THREADS          one a core\n"
+    "  GITHUB_TIMEOUT_MS     10000, a whole request to GitHub\n"
+    "  RESERVATION_SECONDS   60, until a connect that did not end is taken back\n"
+    "  RECONCILE_SECONDS     30, between sweeps\n"
+    "  DRAIN_SECONDS         20, for requests under way after SIGTERM\n"
+    "  LOG_LEVEL, LOG_FORMAT debug|info|warn|error, text|json\n"
+    "\n"
+    "It ends with 0 after SIGTERM or SIGINT, with 1 when it cannot start.\n";
+
+static rb_err main_configure(struct rb_config *config, struct edge_settings *settings)
+{
+    static char hook_url[640];
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    settings->secret_key = rb_config_secret(config, "SECRET_KEY", RB_SECRET_KEY_MIN, true);
+    settings->secret_key_previous = rb_config_secret(config, "SECRET_KEY_PREVIOUS", RB_SECRET_KEY_MIN, false);
+    settings->database_url =
+        rb_config_string(config, "DATABASE_URL", NULL, "postgresql://user:password@host:5432/database");
+    settings->nats_url = rb_config_string(config, "NATS_URL", NULL, "nats://host:4222");
+    settings->github_api_url =
+        rb_config_url(config, "GITHUB_API_URL", "https://api.github.com", "the address of GitHub's API");
+    settings->listen_address = rb_config_string(config, "LISTEN_ADDRESS", "127.0.0.1", NULL);
+    settings->port = (int)rb_config_int(config, "PORT", 8080, 0, 65535);
+    settings->threads = (int)rb_config_int(config, "EDGE_THREADS", cores > 0 ? cores : 1, 1, 64);
+    settings->github_timeout_ms = (int)rb_config_int(config, "GITHUB_TIMEOUT_MS", 10000, 100, 60000);
+    settings->reservation_seconds = (int)rb_config_int(config, "RESERVATION_SECONDS", 60, 1, 3600);
+    settings->reconcile_seconds = (int)rb_config_int(config, "RECONCILE_SECONDS", 30, 1, 86400);
+    settings->drain_seconds = (int)rb_config_int(config, "DRAIN_SECONDS", 20, 0, 600);
+    const char *backend =
+        rb_config_url(config, "BACKEND_URL", NULL, "the address at which GitHub reaches this server");
+    snprintf(hook_url, sizeof(hook_url), "%s/api/v1/webhooks/github", backend ? backend : "");
+    settings->hook_url = hook_url;
+    return rb_config_check(config);
+}
+
+static rb_err main_make(struct edge *edge)
+{
+    const struct rb_github_options github = {.base_url = edge->settings.github_api_url,
+                                             .user_agent = "repobus",
+                                             .timeout_ms = edge->settings.github_timeout_ms};
+    const struct rb_bus_options bus = {.url = edge->settings.nats_url, .name = "repobus-edge"};
+    rb_err err =
+        rb_keyring_new(&edge->keyring, edge->settings.secret_key, edge->settings.secret_key_previous);
+    if (!err)
+        err = rb_github_start(&edge->github, &github);
+    if (!err)
+        err = rb_bus_connect(&edge->bus, &bus);
+    if (!err)
+        err = edge_relay_start(edge);
+    if (!err)
+        err = edge_projection_start(edge);
+    if (!err)
+        err = edge_reconciler_start(edge);
+    return err ? err : edge_server_start(edge);
+}
+
+int main(int argc, char **argv)
+{
+    static struct edge edge; /* as long as the process */
+    sigset_t signals;
+    int received = 0;
+    if (argc > 1) {
+        bool help = strcmp(argv[1], "--help") == 0;
+        fputs(main_help, help ? stdout : stderr);
+        return help ? 0 : 2;
+    }
+    rb_log_init("edge");
+    prctl(PR_SET_DUMPABLE, 0); /* no core dumps: they would hold keys */
+    struct rb_config *config = rb_config_new();
+    if (main_configure(config, &edge.settings)) {
+        rb_config_free(config);
+        return 1;
+    }
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before there are threads: sigwait() below takes them */
+    if (main_make(&edge)) {
+        rb_log_error("%s", rb_error_text());
+        rb_config_free(config);
+        return 1;
+    }
+    sigwait(&signals, &received);
+    rb_log_info("stopping");
+    edge_server_stop();
+    edge_reconciler_stop();
+    edge_projection_stop();
+    edge_relay_stop();
+    rb_github_stop(edge.github);
+    rb_bus_close(edge.bus);
+    rb_keyring_free(edge.keyring);
+    rb_config_free(config);
+    return 0;
+}

@@ -1,0 +1,148 @@
+/*
+ * The relay: committed outbox rows go to JetStream. One is active across all edges, by an advisory lock. Rows
+ * are claimed by what they are (unpublished), never by a high-water mark: numbers are given before commits,
+ * so a lower one may appear later. A row is marked when JetStream has acknowledged it; a crash in between
+ * publishes it again under the same id, which the stream drops within its duplicate window.
+ *
+ * Woken by the notification that the committing statement sends; looks by itself every few seconds in case
+ * one was missed.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "edge/edge.h"
+
+#define RELAY_BATCH    64
+#define RELAY_POLL_MS  5000
+#define RELAY_RETRY_MS 1000          /* after a failure, halved at random */
+#define RELAY_PRUNE_MS (3600 * 1000) /* published rows are looked through this often */
+#define RELAY_KEEP     "30 days"     /* so long a lost stream can be refilled */
+
+static struct edge_worker relay_worker;
+
+static rb_err relay_mark(struct rb_db *db, const struct rb_rows *rows, const rb_err *errs, size_t count)
+{
+    static const struct rb_statement statement = {
+        "relay_mark", "update outbox set published_at = now() where id = $1::uuid"};
+    rb_err err = RB_OK;
+    for (size_t i = 0; i < count && !err; i++) {
+        struct rb_param params[] = {RB_P_TEXT(rb_rows_text(rows, i, 0))};
+        if (!errs[i])
+            err = rb_db_query(NULL, db, &statement, params, 1);
+    }
+    return err;
+}
+
+/* Publishes what is unpublished, one batch. `*count` is how many rows there were. */
+static rb_err relay_batch(size_t *count, struct edge_worker *worker)
+{
+    static const struct rb_statement claim = {
+        "relay_claim", "select id, subject, traceparent, body from outbox where published_at is null "
+                       "order by position limit $1 for update skip locked"};
+    struct rb_param params[] = {RB_P_INT(RELAY_BATCH)};
+    struct rb_rows *rows = NULL;
+    struct rb_bus_message messages[RELAY_BATCH];
+    rb_err errs[RELAY_BATCH], published = RB_OK;
+    char text[256] = "";
+    *count = 0;
+    rb_err err = rb_db_begin(worker->db);
+    if (err)
+        return err;
+    err = rb_db_query(&rows, worker->db, &claim, params, 1);
+    if (!err)
+        *count = rb_rows_count(rows);
+    for (size_t i = 0; i < *count; i++) {
+        messages[i] = (struct rb_bus_message){.id = rb_rows_text(rows, i, 0),
+                                              .subject = rb_rows_text(rows, i, 1),
+                                              .traceparent = rb_rows_text(rows, i, 2),
+                                              .body = rb_rows_text(rows, i, 3)};
+        messages[i].len = strlen(messages[i].body);
+    }
+    if (*count) {
+        published = rb_bus_publish_all(errs, worker->edge->bus, messages, *count);
+        snprintf(text, sizeof(text), "%.255s", rb_error_text());
+        err = relay_mark(worker->db, rows, errs, *count);
+    }
+    if (!err)
+        err = rb_db_commit(worker->db);
+    else
+        rb_db_rollback(worker->db);
+    rb_rows_free(rows);
+    if (!err && published)
+        err = rb_error_set(published, "publishing: %s", text);
+    return err;
+}
+
+static void relay_prune(struct edge_worker *worker, int64_t *next)
+{
+    static const struct rb_statement statement = {
+        "relay_prune", "delete from outbox where published_at < now() - interval '" RELAY_KEEP "'"};
+    if (rb_clock_ms() < *next)
+        return;
+    *next = rb_clock_ms() + RELAY_PRUNE_MS;
+    if (rb_db_query(NULL, worker->db, &statement, NULL, 0))
+        rb_log_warn("relay: old events stay for now: %s", rb_error_text());
+}
+
+/* Everything there is to publish. RB_ECONFLICT: another edge is the relay. */
+static rb_err relay_drain(struct edge_worker *worker, int64_t *next_prune)
+{
+    struct rb_metric *count_metric = rb_metric_counter("repobus_outbox_published_total", NULL,
+                                                       "Events given to JetStream and acknowledged");
+    rb_err err = rb_db_try_lock(worker->db, RB_LOCK_RELAY, 0);
+    size_t count = 0;
+    if (err)
+        return err;
+    do {
+        err = relay_batch(&count, worker);
+        if (!err)
+            rb_metric_add(count_metric, (int64_t)count);
+    } while (!err && count == RELAY_BATCH && !edge_worker_is_stopping(worker));
+    if (!err)
+        relay_prune(worker, next_prune);
+    /* Given back each time: another edge takes over the moment this one ends. */
+    rb_db_unlock(worker->db, RB_LOCK_RELAY, 0);
+    return err;
+}
+
+static void relay_run(struct edge_worker *worker)
+{
+    int64_t next_prune = 0;
+    bool streams_exist = false, failing = false;
+    rb_err err = rb_db_listen(worker->db, "outbox");
+    while (!edge_worker_is_stopping(worker)) {
+        bool notified = false;
+        if (!streams_exist && rb_bus_is_connected(worker->edge->bus))
+            streams_exist = rb_bus_setup(worker->edge->bus) == RB_OK;
+        err = relay_drain(worker, &next_prune);
+        if (err == RB_ENOTFOUND || err == RB_EINVAL || err == RB_EUNAVAILABLE)
+            streams_exist = false; /* they may be gone with NATS's data: made again before the next attempt */
+        if (err && err != RB_ECONFLICT) {
+            if (!failing)
+                rb_log_warn("relay: events wait in the outbox: %s", rb_error_text());
+            failing = true;
+            edge_worker_sleep(worker, rb_jitter_ms(RELAY_RETRY_MS));
+            continue;
+        }
+        if (failing && !err)
+            rb_log_info("relay: publishing again");
+        failing = failing && err;
+        if (rb_db_wait(&notified, worker->db, RELAY_POLL_MS, worker->wake_fd))
+            edge_worker_sleep(worker, rb_jitter_ms(RELAY_RETRY_MS));
+        /* One wake-up serves all that has been announced: they are found by what they are. */
+        for (char *payload; (payload = rb_db_notification(worker->db));)
+            free(payload);
+    }
+}
+
+rb_err edge_relay_start(struct edge *edge)
+{
+    relay_worker = (struct edge_worker){.name = "repobus-relay", .edge = edge, .run = relay_run};
+    return edge_worker_start(&relay_worker);
+}
+
+void edge_relay_stop(void)
+{
+    edge_worker_stop(&relay_worker);
+}

@@ -1,0 +1,135 @@
+/*
+ * Reading: what is connected, how it stands, and its events as they happen. Each is one statement, whose JSON
+ * PostgreSQL builds; the edge passes it on.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "edge/edge.h"
+
+#define REPOS_LISTED_MAX "1000" /* installations of one person in one answer */
+
+/* REPO of docs/api.md, without the profile; `i` is the installation. */
+#define REPOS_JSON                                                                                           \
+    "jsonb_build_object('installation_id', i.id, 'repo', i.repo_full_name, 'repo_id', i.repo_id, "           \
+    "'webhook_id', "                                                                                         \
+    "i.webhook_id, 'default_branch', i.default_branch, 'state', i.state, 'generation', i.generation, "       \
+    "'connected_at', "                                                                                       \
+    "json_time(i.connected_at), 'runs', coalesce((select jsonb_agg(json_run(r) order by r.subscriber) from " \
+    "runs r "                                                                                                \
+    "where r.installation_id = i.id), '[]'), 'profile', null)"
+
+/* This person's live installation of a name. */
+#define REPOS_BY_NAME                                                                                   \
+    "from installations i where i.user_id = $1 and lower(i.repo_full_name) = lower($2) and i.state in " \
+    "('reserved', 'active')"
+
+static const char *repos_name(struct edge_exchange *exchange)
+{
+    return rb_arena_printf(exchange->arena, "%s/%s", exchange->owner, exchange->repo);
+}
+
+static void repos_on_json(void *arg, rb_err err, const struct rb_rows *rows)
+{
+    struct edge_exchange *exchange = arg;
+    if (err)
+        edge_answer_no_database(exchange);
+    else if (rb_rows_count(rows) == 0)
+        edge_answer_error(exchange, 404, "You have not connected %s: POST to /api/v1/repos/%s/install does",
+                          repos_name(exchange), repos_name(exchange));
+    else
+        edge_answer_json(exchange, 200, rb_rows_text(rows, 0, 0), strlen(rb_rows_text(rows, 0, 0)));
+}
+
+void edge_list_repos(struct edge_exchange *exchange)
+{
+    static const struct rb_statement statement = {
+        "repos_list",
+        "select jsonb_build_object('repos', coalesce(jsonb_agg(repo order by id desc), '[]')) from "
+        "(select i.id, " REPOS_JSON " as repo from installations i where i.user_id = $1 "
+        "and i.state in ('reserved', 'active') order by i.id desc limit " REPOS_LISTED_MAX ") all_of_them"};
+    if (!edge_authenticate(exchange))
+        return;
+    struct rb_param params[] = {RB_P_INT(exchange->user_id)};
+    edge_query(exchange, &statement, params, 1, repos_on_json, exchange);
+}
+
+void edge_get_repo(struct edge_exchange *exchange)
+{
+    static const struct rb_statement statement = {
+        "repos_get",
+        "select " REPOS_JSON " || jsonb_build_object('profile', (select p.profile from profiles p where "
+        "p.installation_id = i.id order by p.generation desc, p.scanned_at desc limit 1)) " REPOS_BY_NAME};
+    if (!edge_authenticate(exchange))
+        return;
+    struct rb_param params[] = {RB_P_INT(exchange->user_id), RB_P_TEXT(repos_name(exchange))};
+    edge_query(exchange, &statement, params, 2, repos_on_json, exchange);
+}
+
+/* ---- events ------------------------------------------------------------------------------------------- */
+
+/*
+ * The stream is opened before the present state is read: a change that is committed before the reading is in
+ * the state, one committed after it is told to the stream. So nothing falls in between.
+ */
+static void repos_on_state(void *arg, rb_err err, const struct rb_rows *rows)
+{
+    if (err || rb_rows_count(rows) == 0)
+        edge_stream_start(arg, "null"); /* the client asks again */
+    else
+        edge_stream_start(arg, rb_rows_text(rows, 0, 0));
+}
+
+static void repos_on_found(void *arg, rb_err err, const struct rb_rows *rows)
+{
+    static const struct rb_statement statement = {"repos_state", "select " REPOS_JSON
+                                                                 " from installations i where i.id = $1"};
+    struct edge_exchange *exchange = arg;
+    if (err || rb_rows_count(rows) == 0) {
+        repos_on_json(exchange, err, rows);
+        return;
+    }
+    int64_t id = rb_rows_int(rows, 0, 0);
+    struct rb_param params[] = {RB_P_INT(id)};
+    if (edge_stream_open(exchange, id))
+        edge_query(exchange, &statement, params, 1, repos_on_state, exchange);
+}
+
+void edge_repo_events(struct edge_exchange *exchange)
+{
+    static const struct rb_statement statement = {"repos_find", "select i.id " REPOS_BY_NAME};
+    if (!edge_authenticate(exchange))
+        return;
+    struct rb_param params[] = {RB_P_INT(exchange->user_id), RB_P_TEXT(repos_name(exchange))};
+    edge_query(exchange, &statement, params, 2, repos_on_found, exchange);
+}
+
+/* ---- health ------------------------------------------------------------------------------------------- */
+
+void edge_healthz(struct edge_exchange *exchange)
+{
+    static const char body[] = "{\"status\":\"ok\"}";
+    edge_answer_json(exchange, 200, body, sizeof(body) - 1);
+}
+
+void edge_readyz(struct edge_exchange *exchange)
+{
+    bool database = edge_server_has_database(), nats = rb_bus_is_connected(exchange->edge->bus);
+    const char *body = rb_arena_printf(exchange->arena, "{\"ready\":%s,\"database\":\"%s\",\"nats\":\"%s\"}",
+                                       database && nats ? "true" : "false", database ? "ok" : "unreachable",
+                                       nats ? "ok" : "unreachable");
+    edge_answer_json(exchange, database && nats ? 200 : 503, body, strlen(body));
+}
+
+#define METRICS_TEXT_MAX (1024 * 1024)
+
+void edge_metrics(struct edge_exchange *exchange)
+{
+    struct rb_buf text;
+    rb_buf_init(&text, METRICS_TEXT_MAX);
+    if (rb_metrics_print(&text))
+        edge_answer_error(exchange, 500, "The metrics have more than %d bytes", METRICS_TEXT_MAX);
+    else
+        edge_answer_text(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", text.data, text.len);
+    rb_buf_free(&text);
+}
