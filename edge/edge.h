@@ -107,7 +107,7 @@ void edge_streams_reset(void);
 
 /* ---- the server --------------------------------------------------------------------------------------- */
 
-/* Starts the threads and listens; logs "edge listening=ADDRESS:PORT". */
+/* Starts the threads and listens; logs "listening=ADDRESS:PORT". */
 rb_err edge_server_start(struct edge *edge) RB_MUST_CHECK;
 /* Ends gracefully: no new connection, requests under way finish within settings.drain_seconds, streams get
  * `bye`. */

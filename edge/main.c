@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "edge/edge.h"
@@ -85,7 +85,7 @@ int main(int argc, char **argv)
         return help ? 0 : 2;
     }
     rb_log_init("edge");
-    prctl(PR_SET_DUMPABLE, 0); /* no core dumps: they would hold keys */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0}); /* a core dump would hold keys */
     struct rb_config *config = rb_config_new();
     if (main_configure(config, &edge.settings)) {
         rb_config_free(config);
