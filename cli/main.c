@@ -1,0 +1,127 @@
+/* repobus: the command line. */
+#include <curl/curl.h>
+#include <popt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "lib/github/github.h"
+
+static const char main_help[] =
+    "repobus - connect GitHub repositories and watch what is made of them\n"
+    "\n"
+    "  repobus connect OWNER/REPO     connect it, show the progress, end when all is done\n"
+    "  repobus watch OWNER/REPO       show the progress of one that is connected\n"
+    "  repobus status [OWNER/REPO]    how it stands, and what it is\n"
+    "  repobus list                   everything you have connected\n"
+    "  repobus token --login NAME     for the server's administrator: a token for a person\n"
+    "  repobus --help                 this text\n"
+    "\n"
+    "Options\n"
+    "  --json                  machine-readable: one JSON document, for connect and watch one a line\n"
+    "  --if-needed             connect: go on when it is connected already\n"
+    "  --no-wait               connect: end when it is connected\n"
+    "  --wait-for=LIST         connect, watch: until these subscribers are done (default scanner,grapher)\n"
+    "  --timeout=SECONDS       connect, watch: at most so long (default 600)\n"
+    "  --login=NAME            token: the person's GitHub login\n"
+    "  --offline               token: take the login as given, do not ask GitHub\n"
+    "  --days=N                token: how long the token is valid (default 7)\n"
+    "\n"
+    "Environment\n"
+    "  REPOBUS_URL             the server (default http://127.0.0.1:8080)\n"
+    "  REPOBUS_TOKEN           your token\n"
+    "  token also reads SECRET_KEY and DATABASE_URL (the server's), GITHUB_API_URL, and GITHUB_TOKEN, the "
+    "person's\n"
+    "  GitHub token; it asks for the latter when it is not set.\n"
+    "\n"
+    "Exit codes\n"
+    "  0 fine   1 failed   2 wrong use   3 not authorised   4 connected already   5 GitHub refused or "
+    "unreachable\n"
+    "  6 server unreachable or too late   7 not connected\n"
+    "\n"
+    "Example\n"
+    "  export REPOBUS_TOKEN=$(GITHUB_TOKEN=gho_... repobus token --login octocat)\n"
+    "  repobus connect octocat/hello-world\n";
+
+static int main_wrong_use(const char *what, const char *detail)
+{
+    fprintf(stderr, "repobus: %s%s%s. `repobus --help` shows how it is used.\n", what, detail ? ": " : "",
+            detail ? detail : "");
+    return CLI_USAGE;
+}
+
+static bool main_is_repo(const char *repo)
+{
+    const char *slash = repo ? strchr(repo, '/') : NULL;
+    return slash && rb_github_owner_is_valid(repo, (size_t)(slash - repo)) &&
+           rb_github_repo_is_valid(slash + 1, strlen(slash + 1));
+}
+
+static int main_run(const struct cli_options *options, const char *command, const char *repo)
+{
+    bool needs_repo = strcmp(command, "connect") == 0 || strcmp(command, "watch") == 0;
+    if ((needs_repo || repo) && !main_is_repo(repo))
+        return main_wrong_use(repo ? "this is no OWNER/REPO" : "OWNER/REPO is missing", repo);
+    if (strcmp(command, "connect") == 0)
+        return cli_connect(options, repo);
+    if (strcmp(command, "watch") == 0)
+        return cli_watch(options, repo);
+    if (strcmp(command, "status") == 0)
+        return cli_status(options, repo);
+    if (strcmp(command, "list") == 0)
+        return cli_status(options, NULL);
+    if (strcmp(command, "token") != 0)
+        return main_wrong_use("there is no such command", command);
+    return options->login ? cli_token(options) : main_wrong_use("--login is missing", NULL);
+}
+
+int main(int argc, const char **argv)
+{
+    struct cli_options options = {
+        .url = getenv("REPOBUS_URL"), .token = getenv("REPOBUS_TOKEN"), .timeout_seconds = 600, .days = 7};
+    char *wait_for = NULL, *login = NULL;
+    int json = 0, if_needed = 0, no_wait = 0, offline = 0, help = 0, code;
+    const struct poptOption table[] = {
+        {"json", 0, POPT_ARG_NONE, &json, 0, NULL, NULL},
+        {"if-needed", 0, POPT_ARG_NONE, &if_needed, 0, NULL, NULL},
+        {"no-wait", 0, POPT_ARG_NONE, &no_wait, 0, NULL, NULL},
+        {"offline", 0, POPT_ARG_NONE, &offline, 0, NULL, NULL},
+        {"wait-for", 0, POPT_ARG_STRING, &wait_for, 0, NULL, NULL},
+        {"login", 0, POPT_ARG_STRING, &login, 0, NULL, NULL},
+        {"timeout", 0, POPT_ARG_INT, &options.timeout_seconds, 0, NULL, NULL},
+        {"days", 0, POPT_ARG_INT, &options.days, 0, NULL, NULL},
+        {"help", 'h', POPT_ARG_NONE, &help, 0, NULL, NULL},
+        POPT_TABLEEND,
+    };
+    rb_log_init("repobus");
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    poptContext context = poptGetContext("repobus", argc, argv, table, 0);
+    int parsed = poptGetNextOpt(context);
+    const char *command = poptGetArg(context), *repo = poptGetArg(context), *more = poptGetArg(context);
+    options.json = json;
+    options.if_needed = if_needed;
+    options.no_wait = no_wait;
+    options.offline = offline;
+    options.login = login;
+    options.wait_for = wait_for ? wait_for : "scanner,grapher";
+    if (!options.url || !*options.url)
+        options.url = "http://127.0.0.1:8080";
+    if (options.token && (!*options.token || strpbrk(options.token, "\r\n")))
+        options.token = NULL;
+    if (parsed < -1)
+        code = main_wrong_use(poptBadOption(context, 0), poptStrerror(parsed));
+    else if (help || (command && strcmp(command, "help") == 0))
+        code = fputs(main_help, stdout) < 0 ? CLI_FAILED : CLI_OK;
+    else if (!command)
+        code = main_wrong_use("a command is missing", NULL);
+    else if (more || options.timeout_seconds < 1 || options.days < 1 || options.days > 3650)
+        code = main_wrong_use("the arguments are wrong", more);
+    else
+        code = main_run(&options, command, repo);
+    poptFreeContext(context);
+    free(wait_for);
+    free(login);
+    curl_global_cleanup();
+    return code;
+}
