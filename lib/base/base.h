@@ -19,6 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus /* one parser of the scanner is C++ */
+extern "C" {
+#endif
+
 #define RB_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define RB_MUST_CHECK        __attribute__((warn_unused_result))
 
@@ -200,5 +204,9 @@ rb_err rb_health_start(struct rb_health **out, const char *address, int port, rb
 int rb_health_port(const struct rb_health *health);
 /* Blocks until its thread has ended; NULL is fine. It cannot be started again. */
 void rb_health_stop(struct rb_health *health);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,0 +1,369 @@
+/*
+ * Deliveries of webhooks, as GitHub makes them: one POST per hook, signed with the hook's secret, all hooks
+ * of an event under one delivery id, ten seconds to answer, no second try. One thread with curl sends them;
+ * the results come back to the event loop as messages. Only hosts that are clearly at home are sent to (an IP
+ * address, a name without a dot, localhost): a test must not reach out into the world.
+ */
+#include "lib/secrets/secrets.h"
+#include "tests/github/standin.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <string.h>
+
+#define DELIVER_TIMEOUT_MS  10000 /* GitHub's */
+#define DELIVER_QUEUE_MAX   10000 /* beyond it a delivery counts as failed */
+#define DELIVER_AT_ONCE     64    /* connections of one curl handle */
+#define DELIVER_IDLE_MS     1000
+#define DELIVER_PAYLOAD_MAX (25 * 1024 * 1024) /* GitHub does not send larger ones */
+
+/* One event: shared by the jobs of all its hooks. */
+struct deliver_event {
+    struct sim *sim;
+    int64_t repo_id;
+    char name[64];
+    char guid[RB_UUID_SIZE];
+    json_t *payload;
+    json_t *results;
+    size_t open; /* jobs that have not come back */
+    bool is_again;
+    rb_sim_delivered_fn done;
+    void *arg;
+};
+
+struct deliver_job {
+    h2o_multithread_message_t message; /* first: the loop gets the job by it */
+    struct deliver_event *event;
+    struct deliver_job *next;
+    int64_t hook_id;
+    char *url;
+    char *body;
+    size_t len;
+    struct curl_slist *headers;
+    bool is_insecure;
+    int64_t begun_ms;
+    int64_t took_ms;
+    int status;
+};
+
+static struct {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    CURLM *multi;
+    struct deliver_job *first; /* waiting, oldest first */
+    struct deliver_job *last;
+    size_t count;
+    bool is_stopping;
+    bool is_running;
+    h2o_multithread_queue_t *queue;
+    h2o_multithread_receiver_t receiver;
+} deliver;
+
+static void deliver_job_free(struct deliver_job *job)
+{
+    curl_slist_free_all(job->headers);
+    free(job->url);
+    free(job->body);
+    free(job);
+}
+
+/* ---- on the loop ---- */
+
+static void deliver_remember(struct deliver_job *job)
+{
+    struct deliver_event *event = job->event;
+    struct sim_repo *repo = rb_sim_repo_by_id(&event->sim->state, event->repo_id);
+    struct sim_hook *hook = repo != NULL ? rb_sim_hook_find(repo, job->hook_id) : NULL;
+    if (hook == NULL) {
+        return;
+    }
+    struct sim_delivery *slot = &hook->deliveries[hook->delivery_count++ % SIM_DELIVERIES_KEPT];
+    json_decref(slot->payload);
+    *slot = (struct sim_delivery){
+        .id = event->sim->state.next_delivery_id++,
+        .at_ms = rb_clock_wall_ms() - job->took_ms,
+        .duration_ms = job->took_ms,
+        .status = job->status,
+        .is_again = event->is_again,
+        .payload = json_incref(event->payload),
+    };
+    const char *action = rb_sim_json_string(event->payload, "action");
+    memcpy(slot->guid, event->guid, sizeof(slot->guid));
+    snprintf(slot->event, sizeof(slot->event), "%s", event->name);
+    snprintf(slot->action, sizeof(slot->action), "%s", action != NULL ? action : "");
+}
+
+static void deliver_event_end(struct deliver_event *event)
+{
+    if (event->done != NULL) {
+        event->done(event->arg, event->results);
+    }
+    json_decref(event->payload);
+    json_decref(event->results);
+    free(event);
+}
+
+static void deliver_job_end(struct deliver_job *job)
+{
+    struct deliver_event *event = job->event;
+    deliver_remember(job);
+    json_array_append_new(event->results, json_pack("{s:I, s:s, s:i}", "hook_id", (json_int_t)job->hook_id,
+                                                    "delivery", event->guid, "status", job->status));
+    deliver_job_free(job);
+    if (--event->open == 0) {
+        deliver_event_end(event);
+    }
+}
+
+static void deliver_on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
+{
+    (void)receiver;
+    while (!h2o_linklist_is_empty(messages)) {
+        struct deliver_job *job = H2O_STRUCT_FROM_MEMBER(struct deliver_job, message.link, messages->next);
+        h2o_linklist_unlink(&job->message.link);
+        deliver_job_end(job);
+    }
+}
+
+/* ---- on the thread ---- */
+
+static size_t deliver_ignore(char *data, size_t size, size_t count, void *arg)
+{
+    (void)data;
+    (void)arg;
+    return size * count;
+}
+
+static void deliver_begin(struct deliver_job *job)
+{
+    CURL *easy = curl_easy_init();
+    job->begun_ms = rb_clock_ms();
+    curl_easy_setopt(easy, CURLOPT_URL, job->url);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, job);
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, job->body);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)job->len);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, job->headers);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "GitHub-Hookshot/b8c71d8");
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)DELIVER_TIMEOUT_MS);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, job->is_insecure ? 0L : 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, job->is_insecure ? 0L : 2L);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, deliver_ignore);
+    curl_multi_add_handle(deliver.multi, easy);
+}
+
+static void deliver_collect(void)
+{
+    int left = 0;
+    const CURLMsg *message = NULL;
+    while ((message = curl_multi_info_read(deliver.multi, &left)) != NULL) {
+        struct deliver_job *job = NULL;
+        long status = 0;
+        CURL *easy = message->easy_handle;
+        if (message->msg != CURLMSG_DONE) {
+            continue;
+        }
+        CURLcode result = message->data.result;
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&job);
+        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+        job->status = result == CURLE_OK ? (int)status : 0;
+        job->took_ms = rb_clock_ms() - job->begun_ms;
+        if (result != CURLE_OK) {
+            rb_log_debug("delivery to hook %lld: %s", (long long)job->hook_id, curl_easy_strerror(result));
+        }
+        curl_multi_remove_handle(deliver.multi, easy);
+        curl_easy_cleanup(easy);
+        h2o_multithread_send_message(&deliver.receiver, &job->message);
+    }
+}
+
+static struct deliver_job *deliver_take(bool *is_stopping)
+{
+    pthread_mutex_lock(&deliver.lock);
+    struct deliver_job *jobs = deliver.first;
+    deliver.first = deliver.last = NULL;
+    deliver.count = 0;
+    *is_stopping = deliver.is_stopping;
+    pthread_mutex_unlock(&deliver.lock);
+    return jobs;
+}
+
+static void *deliver_main(void *arg)
+{
+    (void)arg;
+    for (bool is_stopping = false; !is_stopping;) {
+        struct deliver_job *jobs = deliver_take(&is_stopping);
+        while (jobs != NULL) {
+            struct deliver_job *job = jobs;
+            jobs = job->next;
+            deliver_begin(job);
+        }
+        int running = 0;
+        curl_multi_perform(deliver.multi, &running);
+        deliver_collect();
+        if (!is_stopping) {
+            curl_multi_poll(deliver.multi, NULL, 0, DELIVER_IDLE_MS, NULL);
+        }
+    }
+    return NULL;
+}
+
+/* ---- making deliveries ---- */
+
+/* True for an address at home: digits and dots, [::1], no dot at all, localhost. */
+static bool deliver_may_reach(const char *url)
+{
+    CURLU *parts = curl_url();
+    char *host = NULL;
+    bool is_near = false;
+    if (curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
+        is_near = strchr(host, '.') == NULL || strspn(host, "0123456789.") == strlen(host);
+    }
+    curl_free(host);
+    curl_url_cleanup(parts);
+    return is_near;
+}
+
+static void deliver_header(struct deliver_job *job, const char *name, const char *value)
+{
+    char line[512];
+    snprintf(line, sizeof(line), "%s: %s", name, value);
+    job->headers = curl_slist_append(job->headers, line);
+}
+
+static void deliver_headers(struct deliver_job *job, const struct sim_hook *hook,
+                            const struct deliver_event *event)
+{
+    char number[32];
+    deliver_header(job, "Accept", "*/*");
+    deliver_header(job, "Content-Type",
+                   strcmp(hook->content_type, "json") == 0 ? "application/json"
+                                                           : "application/x-www-form-urlencoded");
+    deliver_header(job, "Expect", ""); // curl would wait for "100 Continue"
+    deliver_header(job, "X-GitHub-Delivery", event->guid);
+    deliver_header(job, "X-GitHub-Event", event->name);
+    snprintf(number, sizeof(number), "%lld", (long long)hook->id);
+    deliver_header(job, "X-GitHub-Hook-ID", number);
+    snprintf(number, sizeof(number), "%lld", (long long)event->repo_id);
+    deliver_header(job, "X-GitHub-Hook-Installation-Target-ID", number);
+    deliver_header(job, "X-GitHub-Hook-Installation-Target-Type", "repository");
+    if (hook->secret != NULL) {
+        char signature[RB_SIGNATURE_SIZE];
+        rb_signature_make(signature, hook->secret, strlen(hook->secret), job->body, job->len);
+        deliver_header(job, "X-Hub-Signature-256", signature);
+    }
+}
+
+static char *deliver_body(const struct sim_hook *hook, const char *text)
+{
+    if (strcmp(hook->content_type, "json") == 0) {
+        return rb_strdup(text);
+    }
+    char *escaped = curl_easy_escape(NULL, text, 0);
+    char *body = rb_asprintf("payload=%s", escaped);
+    curl_free(escaped);
+    return body;
+}
+
+static void deliver_enqueue(struct deliver_event *event, const struct sim_hook *hook, const char *text)
+{
+    struct deliver_job *job = rb_calloc(1, sizeof(*job));
+    job->event = event;
+    job->hook_id = hook->id;
+    job->url = rb_strdup(hook->url);
+    job->body = deliver_body(hook, text);
+    job->len = strlen(job->body);
+    job->is_insecure = strcmp(hook->insecure_ssl, "1") == 0;
+    event->open++;
+    deliver_headers(job, hook, event);
+
+    pthread_mutex_lock(&deliver.lock);
+    bool is_taken = deliver.count < DELIVER_QUEUE_MAX && deliver_may_reach(hook->url);
+    if (is_taken) {
+        if (deliver.last != NULL) {
+            deliver.last->next = job;
+        } else {
+            deliver.first = job;
+        }
+        deliver.last = job;
+        deliver.count++;
+    }
+    pthread_mutex_unlock(&deliver.lock);
+    if (is_taken) {
+        curl_multi_wakeup(deliver.multi);
+    } else {
+        deliver_job_end(job);
+    }
+}
+
+static bool deliver_is_wanted(const struct sim_hook *hook, const char *event)
+{
+    size_t i;
+    json_t *value;
+    json_array_foreach(hook->events, i, value)
+    {
+        const char *name = json_string_value(value);
+        if (strcmp(name, event) == 0 || strcmp(name, "*") == 0) {
+            return hook->is_active;
+        }
+    }
+    return false;
+}
+
+void rb_sim_deliver(struct sim *sim, struct sim_repo *repo, struct sim_hook *only, const char *name,
+                    const json_t *payload, const char *guid, rb_sim_delivered_fn done, void *arg)
+{
+    struct deliver_event *event = rb_calloc(1, sizeof(*event));
+    event->sim = sim;
+    event->repo_id = repo->id;
+    event->payload = json_deep_copy(payload);
+    event->results = json_array();
+    event->is_again = guid != NULL;
+    event->done = done;
+    event->arg = arg;
+    event->open = 1; // held until all jobs are queued
+    snprintf(event->name, sizeof(event->name), "%s", name);
+    if (guid != NULL && strlen(guid) == RB_UUID_SIZE - 1) {
+        memcpy(event->guid, guid, sizeof(event->guid));
+    } else {
+        rb_uuid_make(event->guid);
+    }
+    char *text = json_dumps(event->payload, JSON_COMPACT);
+    for (struct sim_hook *hook = repo->hooks; text != NULL && hook != NULL; hook = hook->next) {
+        bool is_meant = only != NULL ? hook == only : deliver_is_wanted(hook, name);
+        if (is_meant && strlen(text) <= DELIVER_PAYLOAD_MAX) {
+            deliver_enqueue(event, hook, text);
+        }
+    }
+    free(text);
+    if (--event->open == 0) {
+        deliver_event_end(event);
+    }
+}
+
+rb_err rb_sim_deliver_start(struct sim *sim)
+{
+    deliver.multi = curl_multi_init();
+    curl_multi_setopt(deliver.multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)DELIVER_AT_ONCE);
+    pthread_mutex_init(&deliver.lock, NULL);
+    deliver.queue = h2o_multithread_create_queue(sim->loop);
+    h2o_multithread_register_receiver(deliver.queue, &deliver.receiver, deliver_on_messages);
+    if (pthread_create(&deliver.thread, NULL, deliver_main, NULL) != 0) {
+        return rb_error_set(RB_EINTERNAL, "no thread for deliveries");
+    }
+    deliver.is_running = true;
+    return RB_OK;
+}
+
+void rb_sim_deliver_stop(void)
+{
+    pthread_mutex_lock(&deliver.lock);
+    deliver.is_stopping = true;
+    pthread_mutex_unlock(&deliver.lock);
+    curl_multi_wakeup(deliver.multi);
+    pthread_join(deliver.thread, NULL);
+}

@@ -1,0 +1,375 @@
+/*
+ * GitHub's routes, and what surrounds every one of them: who asks, may they, how many requests are left, what
+ * validators the answer carries. The order is GitHub's: user agent, token, rate limit, route, permission.
+ */
+#include "tests/github/standin.h"
+
+#include <curl/curl.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <strings.h>
+
+static void route_root(struct sim_exchange *x)
+{
+    rb_sim_answer_json(x, 200, rb_sim_shape_root(x->base));
+}
+
+static void route_user(struct sim_exchange *x)
+{
+    rb_sim_answer_json(x, 200, rb_sim_shape_me(x->base, x->user, &x->sim->state));
+}
+
+static void route_user_repos(struct sim_exchange *x)
+{
+    size_t total = 0;
+    for (const struct sim_repo *repo = x->sim->state.repos; repo != NULL; repo = repo->next) {
+        total +=
+            rb_sim_repo_permission(repo, x->user) > SIM_READ || strcasecmp(repo->owner, x->user->login) == 0;
+    }
+    size_t first = 0;
+    size_t end = 0;
+    rb_sim_page(x, total, &first, &end);
+    json_t *list = json_array();
+    size_t at = 0;
+    for (const struct sim_repo *repo = x->sim->state.repos; repo != NULL; repo = repo->next) {
+        if (rb_sim_repo_permission(repo, x->user) > SIM_READ ||
+            strcasecmp(repo->owner, x->user->login) == 0) {
+            if (at >= first && at < end) {
+                json_array_append_new(list, rb_sim_shape_repo(x->base, repo, x->user, false));
+            }
+            at++;
+        }
+    }
+    rb_sim_answer_json(x, 200, list);
+}
+
+static void route_repo(struct sim_exchange *x)
+{
+    rb_sim_answer_json(x, 200, rb_sim_shape_repo(x->base, x->repo, x->user, true));
+}
+
+static void route_rate_limit(struct sim_exchange *x)
+{
+    const struct sim_user *user = x->user;
+    json_t *core =
+        json_pack("{s:I, s:I, s:I, s:I, s:s}", "limit", (json_int_t)user->rate_limit, "used",
+                  (json_int_t)user->rate_used, "remaining", (json_int_t)(user->rate_limit - user->rate_used),
+                  "reset", (json_int_t)user->rate_reset, "resource", "core");
+    json_t *search = json_pack("{s:i, s:i, s:i, s:I, s:s}", "limit", 30, "used", 0, "remaining", 30, "reset",
+                               (json_int_t)(rb_clock_wall_ms() / 1000 + 60), "resource", "search");
+    x->has_no_rate = true;
+    rb_sim_answer_json(
+        x, 200, json_pack("{s:{s:O, s:o}, s:o}", "resources", "core", core, "search", search, "rate", core));
+}
+
+#define DOC_REPO    "repos/repos#get-a-repository"
+#define DOC_HOOKS   "repos/webhooks#"
+#define DOC_COMMITS "commits/commits#"
+static const struct sim_route route_table[] = {
+    {"GET", "/", SIM_NEED_NOTHING, "meta/meta#github-api-root", route_root},
+    {"GET", "/user", SIM_NEED_USER, "users/users#get-the-authenticated-user", route_user},
+    {"GET", "/user/repos", SIM_NEED_USER, "repos/repos#list-repositories-for-the-authenticated-user",
+     route_user_repos},
+    {"GET", "/rate_limit", SIM_NEED_NOTHING, "rate-limit/rate-limit", route_rate_limit},
+    {"GET", "/repos/:/:", SIM_NEED_READ, DOC_REPO, route_repo},
+    {"GET", "/repos/:/:/branches", SIM_NEED_READ, "branches/branches#list-branches", rb_sim_git_branches},
+    {"GET", "/repos/:/:/branches/*", SIM_NEED_READ, "branches/branches#get-a-branch", rb_sim_git_branch},
+    {"GET", "/repos/:/:/commits", SIM_NEED_READ, DOC_COMMITS "list-commits", rb_sim_git_commits},
+    {"GET", "/repos/:/:/commits/*", SIM_NEED_READ, DOC_COMMITS "get-a-commit", rb_sim_git_commit},
+    {"GET", "/repos/:/:/git/commits/:", SIM_NEED_READ, "git/commits#get-a-commit-object",
+     rb_sim_git_commit_object},
+    {"GET", "/repos/:/:/git/trees/*", SIM_NEED_READ, "git/trees#get-a-tree", rb_sim_tree_get},
+    {"GET", "/repos/:/:/git/blobs/:", SIM_NEED_READ, "git/blobs#get-a-blob", rb_sim_git_blob},
+    {"GET", "/repos/:/:/contents", SIM_NEED_READ, "repos/contents#get-repository-content",
+     rb_sim_git_contents},
+    {"GET", "/repos/:/:/contents/*", SIM_NEED_READ, "repos/contents#get-repository-content",
+     rb_sim_git_contents},
+    {"GET", "/repos/:/:/hooks", SIM_NEED_HOOKS_READ, DOC_HOOKS "list-repository-webhooks", rb_sim_hooks_list},
+    {"POST", "/repos/:/:/hooks", SIM_NEED_HOOKS_WRITE, DOC_HOOKS "create-a-repository-webhook",
+     rb_sim_hooks_create},
+    {"GET", "/repos/:/:/hooks/:", SIM_NEED_HOOKS_READ, DOC_HOOKS "get-a-repository-webhook",
+     rb_sim_hooks_get},
+    {"PATCH", "/repos/:/:/hooks/:", SIM_NEED_HOOKS_WRITE, DOC_HOOKS "update-a-repository-webhook",
+     rb_sim_hooks_update},
+    {"DELETE", "/repos/:/:/hooks/:", SIM_NEED_HOOKS_WRITE, DOC_HOOKS "delete-a-repository-webhook",
+     rb_sim_hooks_delete},
+    {"POST", "/repos/:/:/hooks/:/pings", SIM_NEED_HOOKS_READ, DOC_HOOKS "ping-a-repository-webhook",
+     rb_sim_hooks_ping},
+    {"GET", "/repos/:/:/hooks/:/config", SIM_NEED_HOOKS_READ,
+     DOC_HOOKS "get-a-webhook-configuration-for-a-repository", rb_sim_hooks_config_get},
+    {"PATCH", "/repos/:/:/hooks/:/config", SIM_NEED_HOOKS_WRITE,
+     DOC_HOOKS "update-a-webhook-configuration-for-a-repository", rb_sim_hooks_config_update},
+    {"GET", "/repos/:/:/hooks/:/deliveries", SIM_NEED_HOOKS_READ,
+     DOC_HOOKS "list-deliveries-for-a-repository-webhook", rb_sim_hooks_deliveries},
+    {"GET", "/repos/:/:/hooks/:/deliveries/:", SIM_NEED_HOOKS_READ,
+     DOC_HOOKS "get-a-delivery-for-a-repository-webhook", rb_sim_hooks_delivery},
+    {"POST", "/repos/:/:/hooks/:/deliveries/:/attempts", SIM_NEED_HOOKS_WRITE,
+     DOC_HOOKS "redeliver-a-delivery-for-a-repository-webhook", rb_sim_hooks_redeliver},
+};
+
+static const char *route_decode(struct rb_arena *arena, const char *text, size_t len)
+{
+    char *copy = rb_arena_strndup(arena, text, len);
+    char *decoded = curl_easy_unescape(NULL, copy, 0, NULL);
+    const char *result = rb_arena_strdup(arena, decoded != NULL ? decoded : copy);
+    curl_free(decoded);
+    return result;
+}
+
+static bool route_matches(const char *pattern, struct sim_exchange *x)
+{
+    const char *path = x->path;
+    x->arg_count = 0;
+    while (*pattern != '\0') {
+        if (*pattern == ':' || *pattern == '*') {
+            size_t len = *pattern == ':' ? strcspn(path, "/") : strlen(path);
+            if (len == 0 || x->arg_count == SIM_ARGS_MAX) {
+                return false;
+            }
+            x->args[x->arg_count++] = route_decode(x->arena, path, len);
+            path += len;
+            pattern++;
+        } else if (*pattern++ != *path++) {
+            return false;
+        }
+    }
+    return *path == '\0';
+}
+
+const struct sim_route *rb_sim_route_match(const struct sim_route *routes, size_t count,
+                                           struct sim_exchange *x)
+{
+    const char *method = strcmp(x->method, "HEAD") == 0 ? "GET" : x->method;
+    size_t len = strlen(x->path);
+    if (len > 1 && x->path[len - 1] == '/') {
+        x->path[len - 1] = '\0';
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(routes[i].method, method) == 0 && route_matches(routes[i].pattern, x)) {
+            return &routes[i];
+        }
+    }
+    return NULL;
+}
+
+/* Whose token it is; false after 401. */
+static bool route_authenticate(struct sim_exchange *x)
+{
+    const char *header = x->authorization;
+    x->user = &x->sim->state.anonymous;
+    if (header == NULL || *header == '\0') {
+        return true;
+    }
+    const char *token = strchr(header, ' ');
+    bool is_known = strncasecmp(header, "bearer ", 7) == 0 || strncasecmp(header, "token ", 6) == 0;
+    struct sim_user *user = is_known ? rb_sim_user_by_token(&x->sim->state, token + 1) : NULL;
+    if (user == NULL) {
+        rb_sim_answer_error(x, 401, "", "Bad credentials");
+        return false;
+    }
+    x->user = user;
+    rb_sim_record_login(x->record, user->login);
+    return true;
+}
+
+/* "/repositories/NUMBER/…" is the same as "/repos/owner/name/…": where redirects lead. */
+static void route_by_number(struct sim_exchange *x)
+{
+    static const char prefix[] = "/repositories/";
+    if (strncmp(x->path, prefix, sizeof(prefix) - 1) != 0) {
+        return;
+    }
+    char *rest = NULL;
+    int64_t id = strtoll(x->path + sizeof(prefix) - 1, &rest, 10);
+    const struct sim_repo *repo = rb_sim_repo_by_id(&x->sim->state, id);
+    if (repo != NULL) {
+        x->path = rb_arena_printf(x->arena, "/repos/%s/%s%s", repo->owner, repo->name, rest);
+    }
+}
+
+/* Behind the repository's name in the path. */
+static const char *route_rest(const struct sim_exchange *x)
+{
+    const char *p = x->path + strlen("/repos/");
+    p += strcspn(p, "/") + 1;
+    return p + strcspn(p, "/");
+}
+
+static void route_moved(struct sim_exchange *x, const struct sim_repo *repo)
+{
+    bool is_read = strcmp(x->method, "GET") == 0 || strcmp(x->method, "HEAD") == 0;
+    char *url = rb_arena_printf(x->arena, "%s/repositories/%lld%s%s%s", x->base, (long long)repo->id,
+                                route_rest(x), *x->query != '\0' ? "?" : "", x->query);
+    rb_sim_header(x, "location", "%s", url);
+    rb_sim_answer_json(x, is_read ? 301 : 307,
+                       json_pack("{s:s, s:s, s:s}", "message",
+                                 is_read ? "Moved Permanently" : "Temporary Redirect", "url", url,
+                                 "documentation_url",
+                                 "https://docs.github.com/rest/guides/"
+                                 "best-practices-for-using-the-rest-api#follow-redirects"));
+}
+
+static bool route_has_hook_scope(const struct sim_exchange *x, bool is_write)
+{
+    const struct sim_user *user = x->user;
+    return rb_sim_user_has_scope(user, "repo") || rb_sim_user_has_scope(user, "admin:repo_hook") ||
+           rb_sim_user_has_scope(user, "write:repo_hook") ||
+           (!is_write && rb_sim_user_has_scope(user, "read:repo_hook")) ||
+           (!x->repo->is_private && rb_sim_user_has_scope(user, "public_repo"));
+}
+
+static const char *route_accepted_scopes(const struct sim_route *route)
+{
+    switch (route->need) {
+    case SIM_NEED_READ:
+        return "repo";
+    case SIM_NEED_HOOKS_READ:
+        return "admin:repo_hook, public_repo, read:repo_hook, repo, write:repo_hook";
+    case SIM_NEED_HOOKS_WRITE:
+        return "admin:repo_hook, public_repo, repo, write:repo_hook";
+    default:
+        return "";
+    }
+}
+
+/* Finds the repository and looks at permissions; false after an answer. */
+static bool route_permit(struct sim_exchange *x)
+{
+    enum sim_need need = x->route->need;
+    if (need == SIM_NEED_NOTHING) {
+        return true;
+    }
+    if (need == SIM_NEED_USER) {
+        if (x->user->login == NULL) {
+            rb_sim_answer_error(x, 401, x->route->doc, "Requires authentication");
+        }
+        return x->user->login != NULL;
+    }
+    x->repo = rb_sim_repo_find(&x->sim->state, x->args[0], x->args[1]);
+    if (x->repo == NULL) {
+        const struct sim_repo *moved = rb_sim_repo_moved(&x->sim->state, x->args[0], x->args[1]);
+        if (moved != NULL && rb_sim_repo_permission(moved, x->user) != SIM_NONE) {
+            route_moved(x, moved);
+        } else {
+            rb_sim_answer_error(x, 404, x->route->doc, "Not Found");
+        }
+        return false;
+    }
+    enum sim_permission level = rb_sim_repo_permission(x->repo, x->user);
+    bool is_hook = need == SIM_NEED_HOOKS_READ || need == SIM_NEED_HOOKS_WRITE;
+    if (level == SIM_NONE ||
+        (is_hook && (level != SIM_ADMIN || !route_has_hook_scope(x, need == SIM_NEED_HOOKS_WRITE)))) {
+        rb_sim_answer_error(x, 404, x->route->doc, "Not Found");
+        return false;
+    }
+    return true;
+}
+
+static void route_renew_rate(struct sim_user *user)
+{
+    int64_t now = rb_clock_wall_ms() / 1000;
+    if (now >= user->rate_reset) {
+        user->rate_used = 0;
+        user->rate_reset = now + SIM_RATE_WINDOW;
+    }
+}
+
+void rb_sim_rate_headers(struct sim_exchange *x, const struct sim_user *user)
+{
+    int64_t left = user->rate_limit - user->rate_used;
+    rb_sim_header(x, "x-ratelimit-limit", "%lld", (long long)user->rate_limit);
+    rb_sim_header(x, "x-ratelimit-remaining", "%lld", (long long)(left > 0 ? left : 0));
+    rb_sim_header(x, "x-ratelimit-used", "%lld", (long long)user->rate_used);
+    rb_sim_header(x, "x-ratelimit-reset", "%lld", (long long)user->rate_reset);
+    rb_sim_header(x, "x-ratelimit-resource", "core");
+}
+
+static bool route_is_limited(struct sim_exchange *x)
+{
+    if (x->user->rate_used < x->user->rate_limit) {
+        return false;
+    }
+    char *message =
+        rb_arena_printf(x->arena,
+                        "API rate limit exceeded for user ID %lld. If you reach out to GitHub Support for "
+                        "help, please include the request ID %s.",
+                        (long long)x->user->id, x->request_id);
+    rb_sim_answer_error(x, 403, "overview/rate-limits-for-the-rest-api", message);
+    return true;
+}
+
+/* W/"…" of the body; 304 when the client has it. */
+static void route_validate(struct sim_exchange *x)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int digest_len = 0;
+    char hex[65] = "";
+    struct sim_answer *answer = &x->answer;
+    bool is_read = strcmp(x->method, "GET") == 0 || strcmp(x->method, "HEAD") == 0;
+    if (answer->status != 200 || !is_read || x->has_no_rate || answer->body == NULL ||
+        EVP_Digest(answer->body, answer->len, digest, &digest_len, EVP_sha256(), NULL) != 1) {
+        return;
+    }
+    for (unsigned int i = 0; i < digest_len; i++) {
+        snprintf(hex + 2 * (size_t)i, 3, "%02x", digest[i]);
+    }
+    rb_sim_header(x, "etag", "W/\"%s\"", hex);
+    rb_sim_header(x, "cache-control", "private, max-age=60, s-maxage=60");
+    rb_sim_header(x, "vary",
+                  "Accept, Authorization, Cookie, X-GitHub-OTP,Accept-Encoding, Accept, X-Requested-With");
+    if (x->if_none_match != NULL && strstr(x->if_none_match, hex) != NULL) {
+        rb_sim_answer_empty(x, 304);
+    }
+}
+
+static void route_dispatch(struct sim_exchange *x)
+{
+    if (x->user_agent == NULL || *x->user_agent == '\0') {
+        static const char text[] =
+            "Request forbidden by administrative rules. Please make sure your request has a "
+            "User-Agent header (https://docs.github.com/en/rest/overview/"
+            "resources-in-the-rest-api#user-agent-required). Check https://developer.github.com "
+            "for other possible causes.\n";
+        rb_sim_answer_bytes(x, 403, "text/html; charset=utf-8", text, sizeof(text) - 1);
+        return;
+    }
+    if (!route_authenticate(x)) {
+        return;
+    }
+    route_renew_rate(x->user);
+    route_by_number(x);
+    x->route = rb_sim_route_match(route_table, sizeof(route_table) / sizeof(route_table[0]), x);
+    bool is_free = x->route != NULL && x->route->handle == route_rate_limit;
+    if (!is_free && route_is_limited(x)) {
+        return;
+    }
+    if (x->route == NULL) {
+        rb_sim_answer_error(x, 404, "", "Not Found");
+    } else if (route_permit(x)) {
+        x->route->handle(x);
+    }
+}
+
+void rb_sim_api(struct sim_exchange *x)
+{
+    route_dispatch(x);
+    route_validate(x);
+    if (x->user != NULL) {
+        // A 304 is free; so is asking how many are left.
+        bool is_counted =
+            x->answer.status != 304 && !x->has_no_rate && x->user->rate_used < x->user->rate_limit;
+        x->user->rate_used += is_counted;
+        rb_sim_rate_headers(x, x->user);
+        if (x->user->login != NULL) {
+            rb_sim_header(x, "x-oauth-scopes", "%s", x->user->scopes);
+            rb_sim_header(x, "x-accepted-oauth-scopes", "%s",
+                          x->route != NULL ? route_accepted_scopes(x->route) : "");
+        }
+    }
+    bool is_raw = x->answer.content_type != NULL && strstr(x->answer.content_type, "raw") != NULL;
+    rb_sim_header(x, "x-github-media-type", "github.v3; %s", is_raw ? "param=raw" : "format=json");
+    rb_sim_header(x, "x-github-api-version-selected", "2022-11-28");
+    rb_sim_header(x, "x-github-request-id", "%s", x->request_id);
+    x->user = NULL;
+    x->repo = NULL;
+}
