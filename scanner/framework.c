@@ -2,6 +2,7 @@
  * Which dependency shows which framework. A name that ends with '*' is a prefix. Frameworks are what an
  * application is written against or tested with; libraries for one task are dependencies and nothing more.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -9,6 +10,8 @@
 #include "scanner/text.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
+
+#define FRAMEWORKS_FOUND_MAX 400 /* more than the tables hold */
 
 struct sign {
     const char *package, *framework;
@@ -375,7 +378,7 @@ static size_t sign_len(const char *ecosystem, const char *package)
     return is_major ? (size_t)(slash - package) : len;
 }
 
-const char *rb_framework_of(const char *ecosystem, const char *package)
+static const char *framework_find(size_t *rank, const char *ecosystem, const char *package)
 {
     for (size_t t = 0; t < COUNT(tables); t++) {
         if (strcmp(tables[t].ecosystem, ecosystem) != 0)
@@ -387,6 +390,7 @@ const char *rb_framework_of(const char *ecosystem, const char *package)
             bool is_prefix = sign[sign_length - 1] == '*';
             sign_length -= is_prefix;
             if (is_prefix ? len >= sign_length : len == sign_length) {
+                *rank = i;
                 if (strncasecmp(package, sign, sign_length) == 0)
                     return tables[t].signs[i].framework;
             }
@@ -395,20 +399,58 @@ const char *rb_framework_of(const char *ecosystem, const char *package)
     return NULL;
 }
 
+const char *rb_framework_of(const char *ecosystem, const char *package)
+{
+    size_t rank;
+    return framework_find(&rank, ecosystem, package);
+}
+
+/* One that was found, with its place: ecosystems in the order of their first manifest, then as in the tables,
+ * which begin with what applications are built on and end with what they are tested with. */
+struct found {
+    struct rb_scan_framework framework;
+    size_t ecosystem, rank;
+};
+
+static int found_order(const void *a, const void *b)
+{
+    const struct found *x = a, *y = b;
+    if (x->ecosystem != y->ecosystem)
+        return x->ecosystem < y->ecosystem ? -1 : 1;
+    return x->rank < y->rank ? -1 : x->rank > y->rank;
+}
+
+static size_t found_note(struct found *found, size_t count, const struct rb_scan_dependency *item)
+{
+    size_t rank, ecosystem = count;
+    const char *name = framework_find(&rank, item->ecosystem, item->name);
+    if (!name)
+        return count;
+    for (size_t k = 0; k < count; k++) {
+        if (strcmp(found[k].framework.ecosystem, item->ecosystem) != 0)
+            continue;
+        ecosystem = found[k].ecosystem;
+        if (strcmp(found[k].framework.name, name) == 0) {
+            found[k].rank = rank < found[k].rank ? rank : found[k].rank;
+            return count;
+        }
+    }
+    found[count] = (struct found){{name, item->ecosystem, item->manifest}, ecosystem, rank};
+    return count + 1;
+}
+
 /* Only what the repository itself asks for: not what others pull in, nor what an example uses. */
 size_t rb_scan_frameworks(struct rb_scan_framework *out, size_t max, const struct rb_scan *scan)
 {
+    struct found found[FRAMEWORKS_FOUND_MAX];
     size_t count = 0;
-    for (size_t i = 0; i < scan->sheet.count && count < max; i++) {
+    for (size_t i = 0; i < scan->sheet.count && count < FRAMEWORKS_FOUND_MAX; i++) {
         const struct rb_scan_dependency *item = &scan->sheet.items[i];
-        if (item->indirect || item->aside)
-            continue;
-        const char *name = rb_framework_of(item->ecosystem, item->name);
-        bool is_known = !name;
-        for (size_t k = 0; k < count && !is_known; k++)
-            is_known = strcmp(out[k].name, name) == 0 && strcmp(out[k].ecosystem, item->ecosystem) == 0;
-        if (!is_known)
-            out[count++] = (struct rb_scan_framework){name, item->ecosystem, item->manifest};
+        if (!item->indirect && !item->aside)
+            count = found_note(found, count, item);
     }
-    return count;
+    qsort(found, count, sizeof *found, found_order);
+    for (size_t i = 0; i < count && i < max; i++)
+        out[i] = found[i].framework;
+    return count < max ? count : max;
 }

@@ -39,8 +39,6 @@ static const struct {
     {"architecture", "docs"},
     {"support", "docs"},
     {"citation", "docs"},
-    {"agents", "contributing"},
-    {"claude", "contributing"},
 };
 
 /* Whole names and their role, at any depth that is looked at. */
@@ -213,6 +211,19 @@ static bool path_is_ci(const char *path)
            (rb_text_ends(path, ".yml") || rb_text_ends(path, ".yaml"));
 }
 
+/* Deep in a tree a "conftest.py" or an "index.ts" is one of many. */
+static bool role_fits_depth(const char *role, const char *base, size_t depth)
+{
+    static const char *const common[] = {"app.", "index.", "server.", "wsgi.", "asgi."};
+    if (strcmp(role, "tests") == 0)
+        return depth <= 1;
+    for (size_t i = 0; i < COUNT(common); i++) {
+        if (rb_text_starts(base, common[i]))
+            return depth <= 1;
+    }
+    return true;
+}
+
 static const char *role_of(const char *path)
 {
     if (path_is_ci(path))
@@ -224,11 +235,14 @@ static const char *role_of(const char *path)
         rb_path_is_template(path))
         return strchr(path, '/') ? NULL : strcmp(path, "Vagrantfile") == 0 ? "deploy" : NULL;
     bool is_aside = rb_path_is_documentation(path) || rb_path_is_test(path);
+    if (rb_text_starts(path, ".devcontainer/"))
+        return strcmp(path, ".devcontainer/devcontainer.json") == 0 ? "config" : NULL;
     if (rb_path_is_container(path) && !is_aside)
         return "container";
     const char *base = rb_path_base(path);
     for (size_t i = 0; i < COUNT(names); i++) {
-        if (strcmp(base, names[i].name) == 0 && (!is_aside || strcmp(names[i].role, "tests") == 0))
+        if (strcmp(base, names[i].name) == 0 && role_fits_depth(names[i].role, base, rb_path_depth(path)) &&
+            (!is_aside || (strcmp(names[i].role, "tests") == 0 && !rb_path_is_documentation(path))))
             return names[i].role;
     }
     /* Spring Boot and its like: the class with main(). */

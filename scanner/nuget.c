@@ -9,7 +9,8 @@
 #include "scanner/text.h"
 #include "scanner/tree.h"
 
-#define NUGET_DEPTH_MAX 16 /* ItemGroup lies at 1, inside Choose/When at 3 */
+#define NUGET_PROPERTIES_MAX 8  /* a property that names a property that names … */
+#define NUGET_DEPTH_MAX      16 /* ItemGroup lies at 1, inside Choose/When at 3 */
 
 static bool nuget_is_test_project(const char *path)
 {
@@ -23,14 +24,49 @@ static const char *nuget_value(const xmlNode *node, const char *name, struct rb_
     return *value ? value : rb_xml_child_text(node, name, arena);
 }
 
+/* The value of a property that this file sets. */
+static const char *nuget_property(const xmlNode *root, const char *name, struct rb_arena *arena)
+{
+    for (const xmlNode *group = rb_xml_child(root, "PropertyGroup"); group;
+         group = rb_xml_next(group, "PropertyGroup")) {
+        const char *value = rb_xml_child_text(group, name, arena);
+        if (*value)
+            return value;
+    }
+    return "";
+}
+
+/* "$(Name)" and "$(Name).1" with what the same file says; left as written where it does not. */
+static const char *nuget_fill(const xmlNode *node, const char *text, struct rb_arena *arena)
+{
+    const xmlNode *root = xmlDocGetRootElement(node->doc);
+    for (int i = 0; i < NUGET_PROPERTIES_MAX; i++) {
+        const char *start = strstr(text, "$(");
+        const char *end = start ? strchr(start, ')') : NULL;
+        if (!end || strlen(text) > RB_SCAN_NAME_MAX)
+            break;
+        const char *name = rb_arena_strndup(arena, start + 2, (size_t)(end - start - 2));
+        const char *value = nuget_property(root, name, arena);
+        if (!*value)
+            break;
+        text = rb_arena_printf(arena, "%.*s%s%s", (int)(start - text), text, value, end + 1);
+    }
+    return text;
+}
+
+static const char *nuget_version(const xmlNode *node, const char *name, struct rb_arena *arena)
+{
+    return nuget_fill(node, nuget_value(node, name, arena), arena);
+}
+
 static void nuget_reference(struct rb_scan_sheet *sheet, const xmlNode *node)
 {
     const char *name = rb_xml_attribute(node, "Include", sheet->arena);
     if (!*name) /* Update only changes what was included elsewhere */
         return;
-    const char *version = nuget_value(node, "Version", sheet->arena);
+    const char *version = nuget_version(node, "Version", sheet->arena);
     if (!*version)
-        version = nuget_value(node, "VersionOverride", sheet->arena);
+        version = nuget_version(node, "VersionOverride", sheet->arena);
     const char *kind = nuget_is_test_project(sheet->manifest) ? RB_KIND_DEV : RB_KIND_RUNTIME;
     if (strcasecmp(nuget_value(node, "PrivateAssets", sheet->arena), "all") == 0)
         kind = RB_KIND_BUILD;
@@ -51,10 +87,10 @@ static void nuget_walk(struct rb_scan_sheet *sheet, const xmlNode *parent, int d
             nuget_reference(sheet, node);
         else if (rb_xml_is(node, "PackageVersion") || rb_xml_is(node, "FrameworkReference"))
             rb_scan_add_text(sheet, rb_xml_attribute(node, "Include", sheet->arena),
-                             nuget_value(node, "Version", sheet->arena), RB_KIND_RUNTIME);
+                             nuget_version(node, "Version", sheet->arena), RB_KIND_RUNTIME);
         else if (rb_xml_is(node, "GlobalPackageReference"))
             rb_scan_add_text(sheet, rb_xml_attribute(node, "Include", sheet->arena),
-                             nuget_value(node, "Version", sheet->arena), RB_KIND_BUILD);
+                             nuget_version(node, "Version", sheet->arena), RB_KIND_BUILD);
         else if (rb_xml_is(node, "package"))
             nuget_package(sheet, node);
         else if (node->type == XML_ELEMENT_NODE)

@@ -183,19 +183,32 @@ static const char *summary_join(struct rb_arena *arena, const char *const *names
     return text;
 }
 
-/* "Python (97.8%) with some Jinja, using Flask and pytest" */
+/* The language to name first: a stylesheet may be the largest file and still not what the repository is
+ * about. */
+#define LEAD_TENTHS  100 /* 10% */
+#define WORTH_TENTHS 20  /* 2%: below, it is not worth a word */
+static size_t summary_lead(const struct rb_scan *scan)
+{
+    for (size_t i = 0; i < scan->language_count; i++) {
+        if (scan->languages[i].is_programming && scan->languages[i].tenths >= LEAD_TENTHS)
+            return i;
+    }
+    return 0;
+}
+
+/* "Python (97.8%) with HTML" */
 static const char *summary_languages(const struct rb_scan *scan)
 {
     const char *others[2];
-    size_t count = 0;
+    size_t count = 0, lead = summary_lead(scan);
     if (scan->language_count == 0)
-        return "No code that is known here";
-    for (size_t i = 1; i < scan->language_count && count < 2; i++) {
-        if (scan->languages[i].tenths >= 20) /* 2%: below, it is not worth a word */
+        return "No language known here";
+    for (size_t i = 0; i < scan->language_count && count < 2; i++) {
+        if (i != lead && scan->languages[i].tenths >= WORTH_TENTHS)
             others[count++] = scan->languages[i].name;
     }
-    const char *text = rb_arena_printf(scan->arena, "%s (%d.%d%%)", scan->languages[0].name,
-                                       scan->languages[0].tenths / 10, scan->languages[0].tenths % 10);
+    const char *text = rb_arena_printf(scan->arena, "%s (%d.%d%%)", scan->languages[lead].name,
+                                       scan->languages[lead].tenths / 10, scan->languages[lead].tenths % 10);
     if (count)
         text = rb_arena_printf(scan->arena, "%s with %s", text, summary_join(scan->arena, others, count));
     return text;

@@ -138,7 +138,8 @@ struct rb_scan_manifest {
 struct rb_scan_language {
     const char *name; /* static */
     int64_t files, bytes;
-    int tenths; /* share, in tenths of a percent */
+    int tenths;          /* share, in tenths of a percent */
+    bool is_programming; /* not markup, data or prose */
 };
 struct rb_scan_key_file {
     const char *path; /* valid UTF-8 */

@@ -94,7 +94,10 @@ void rb_scan_read(struct rb_scan *scan, size_t index, const char *content, size_
     scan->sheet.manifest = manifest->path;
     scan->sheet.ecosystem = manifest->format->ecosystem;
     scan->sheet.aside = manifest->aside;
+    size_t members = scan->sheet.members;
     rb_err err = manifest->format->parse(&scan->sheet, content, len);
+    if (manifest->aside)
+        scan->sheet.members = members; /* an example's workspace is not this repository's */
     manifest->status = err ? RB_MANIFEST_UNREADABLE : RB_MANIFEST_PARSED;
     manifest->error = err ? read_error(scan->arena) : "";
 }

@@ -195,7 +195,8 @@ void rb_scan_structure(struct rb_scan *scan)
             continue;
         scan->has_tests = scan->has_tests || rb_path_is_test(path);
         scan->has_docs = scan->has_docs || path_is_docs(path);
-        scan->has_containers = scan->has_containers || rb_path_is_container(path);
+        scan->has_containers =
+            scan->has_containers || (rb_path_is_container(path) && !rb_text_starts(path, ".devcontainer/"));
     }
     for (size_t i = 0; i < COUNT(packages); i++)
         scan->is_monorepo = scan->is_monorepo || packages[i].folders >= PACKAGES_MAKE_MONOREPO;

@@ -152,6 +152,7 @@ static void languages_keep(struct rb_scan *scan, const struct rb_scan_language *
         struct rb_scan_language *kept = &scan->languages[scan->language_count++];
         *kept = counts[i];
         kept->name = rb_languages[i].name;
+        kept->is_programming = type == RB_PROGRAMMING;
         total += kept->bytes;
     }
     for (size_t i = 0; i < scan->language_count; i++)

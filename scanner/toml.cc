@@ -1,4 +1,7 @@
 // toml++ behind a C door: nothing it throws passes, nothing of its types is seen.
+extern "C" {
+#include "lib/base/base.h"
+}
 #include "scanner/toml.h"
 
 #include <sstream>

@@ -296,7 +296,7 @@ static void survives_late_and_unasked_messages(void **state)
     assert_int_equal(natsConnection_Flush(other), NATS_OK);
     for (int i = 0; i < 50; i++) {
         natsMsg *status = NULL;
-        char id[16];
+        char id[24];
         snprintf(id, sizeof(id), "late-%d", i + 1);
         assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, id, NULL, "late", 4), RB_OK);
         assert_int_equal(natsMsg_Create(&status, inbox, NULL, NULL, 0), NATS_OK);

@@ -1,0 +1,311 @@
+/* What the file list says: languages, structure, key files, which manifests are chosen, and the profile of it
+ * all. */
+#include "scanner/language.h"
+#include "tests/unit/scanner_help.h"
+
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+
+static const char *language_of(const char *path)
+{
+    const struct rb_shared_extension *shared;
+    int index = rb_language_of(&shared, path);
+    return index != RB_LANGUAGE_NONE ? rb_languages[index].name : shared ? "shared" : "none";
+}
+
+static void test_languages_by_name(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"a.c", "C"},
+        {"a/b.CPP", "C++"},
+        {"x.py", "Python"},
+        {"x.go", "Go"},
+        {"Makefile", "Makefile"},
+        {"Makefile.linux", "Makefile"},
+        {"Dockerfile", "Dockerfile"},
+        {"Dockerfile.dev", "Dockerfile"},
+        {"dev.dockerfile", "Dockerfile"},
+        {"CMakeLists.txt", "CMake"},
+        {"notes.txt", "Text"},
+        {"a.blade.php", "Blade"},
+        {"a.php", "PHP"},
+        {"a.tsx", "TypeScript"},
+        {"a.jsx", "JavaScript"},
+        {"build.gradle.kts", "Gradle Kotlin DSL"},
+        {"x.kt", "Kotlin"},
+        {"a.h", "shared"},
+        {"a.ts", "shared"},
+        {"README", "Text"},
+        {"a.md", "Markdown"},
+        {"a.sql", "SQL"},
+        {".gitignore", "Ignore List"},
+        {"a.unknownextension", "none"},
+        {"noextension", "none"},
+        {".c", "none"},
+        {"a.", "none"},
+        {"", "none"},
+        {"dir.py/file", "none"},
+        {"Gemfile", "Ruby"},
+        {"go.mod", "Go Module"},
+        {"BUILD.bazel", "Starlark"},
+        {"a.vue", "Vue"},
+        {"a.R", "R"},
+        {"a.S", "Assembly"},
+        {"app.module.css", "CSS"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        if (strcmp(language_of(cases[i][0]), cases[i][1]) != 0)
+            fail_msg("%s is %s", cases[i][0], language_of(cases[i][0]));
+    }
+}
+
+static void test_the_table_is_sound(void **state)
+{
+    (void)state;
+    assert_true(rb_language_total >= 150);
+    for (size_t i = 1; i < rb_language_total; i++)
+        assert_true(strcasecmp(rb_languages[i - 1].name, rb_languages[i].name) < 0);
+    for (size_t i = 0; i < rb_shared_extension_total; i++) {
+        for (size_t k = 0; k < RB_LANGUAGE_CANDIDATES && rb_shared_extensions[i].candidates[k]; k++) {
+            const char *name = rb_shared_extensions[i].candidates[k];
+            if (*name && rb_language_index(name) == RB_LANGUAGE_NONE)
+                fail_msg("%s: no language %s", rb_shared_extensions[i].extension, name);
+        }
+    }
+    for (size_t i = 0; i < rb_language_hint_total; i++)
+        assert_int_not_equal(rb_language_index(rb_language_hints[i].language), RB_LANGUAGE_NONE);
+    /* No extension twice: the index would answer with either. */
+    for (size_t i = 0; i < rb_language_total; i++) {
+        char words[1024];
+        snprintf(words, sizeof words, "%s", rb_languages[i].extensions ? rb_languages[i].extensions : "");
+        char *rest = words;
+        for (char *word; (word = strsep(&rest, " ")) && *word;) {
+            char path[64];
+            snprintf(path, sizeof path, "x%s", word);
+            assert_string_equal(language_of(path), rb_languages[i].name);
+        }
+    }
+}
+
+static const struct rb_scan_language *find_language(const struct rb_scan *scan, const char *name)
+{
+    for (size_t i = 0; i < scan->language_count; i++) {
+        if (strcmp(scan->languages[i].name, name) == 0)
+            return &scan->languages[i];
+    }
+    return NULL;
+}
+
+#define SURVEY(scan, arena, ...)                                                      \
+    const struct made_file files_##scan[] = {__VA_ARGS__};                            \
+    struct rb_tree tree_##scan = make_tree(files_##scan, COUNT(files_##scan), arena); \
+    struct rb_scan scan;                                                              \
+    rb_scan_survey(&scan, &tree_##scan, arena)
+
+static void test_shared_extensions_follow_their_neighbours(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    SURVEY(c, arena, {"src/a.c", 1}, {"src/a.h", 10}, {"include/x.h", 5}, {"cpp/b.cc", 1}, {"cpp/b.h", 100},
+           {"src/c.c", 1});
+    assert_int_equal(find_language(&c, "C")->bytes, 17);
+    assert_int_equal(find_language(&c, "C++")->bytes, 101);
+    SURVEY(objc, arena, {"App.xcodeproj/project.pbxproj", 1}, {"App/a.m", 10}, {"App/a.h", 5});
+    assert_int_equal(find_language(&objc, "Objective-C")->bytes, 15);
+    SURVEY(matlab, arena, {"a.m", 10}, {"data.mat", 5});
+    assert_int_equal(find_language(&matlab, "MATLAB")->bytes, 10);
+    SURVEY(perl, arena, {"a.pl", 10}, {"lib/B.pm", 5});
+    assert_int_equal(find_language(&perl, "Perl")->bytes, 15);
+    SURVEY(ts, arena, {"a.ts", 10});
+    assert_int_equal(find_language(&ts, "TypeScript")->bytes, 10);
+    SURVEY(qt, arena, {"main.cpp", 3}, {"app.qrc", 1}, {"i18n/app_de.ts", 1000});
+    assert_null(find_language(&qt, "TypeScript"));
+    assert_int_equal(find_language(&qt, "C++")->tenths, 1000);
+    SURVEY(coq, arena, {"_CoqProject", 1}, {"a.v", 10});
+    assert_int_equal(find_language(&coq, "Rocq Prover")->bytes, 10);
+    SURVEY(verilog, arena, {"a.v", 10});
+    assert_int_equal(find_language(&verilog, "Verilog")->bytes, 10);
+    rb_arena_free(arena);
+}
+
+static void test_shares_leave_out_what_is_not_written_here(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    SURVEY(scan, arena, {"a.py", 600}, {"b.py", 0}, {"web/x.js", 399}, {"web/x.css", 1},
+           {"node_modules/y/i.js", 9999}, {"vendor/z.go", 9999}, {"package-lock.json", 9999},
+           {"web/app.min.js", 9999}, {"a_pb2.py", 9999}, {"docs/conf.py", 9999}, {"README.md", 9999},
+           {"data.json", 9999}, {"web/types.d.ts", 9999}, {"jquery-3.1.js", 9999}, {"go.sum", 9999},
+           {"schema.sql", 9999});
+    assert_int_equal(scan.language_count, 3);
+    assert_string_equal(scan.languages[0].name, "Python");
+    assert_int_equal(scan.languages[0].tenths, 600);
+    assert_int_equal(scan.languages[0].files, 2);
+    assert_int_equal(find_language(&scan, "JavaScript")->tenths, 399);
+    assert_int_equal(find_language(&scan, "CSS")->tenths, 1);
+    SURVEY(data, arena, {"a.yaml", 3}, {"b.json", 1});
+    assert_int_equal(data.language_count, 2);
+    assert_int_equal(find_language(&data, "YAML")->tenths, 750);
+    rb_arena_free(arena);
+}
+
+static void test_paths_are_told_apart(void **state)
+{
+    (void)state;
+    assert_true(rb_path_is_vendored("a/third_party/x.c"));
+    assert_true(rb_path_is_vendored("jquery.js"));
+    assert_false(rb_path_is_vendored("src/vendoring.c"));
+    assert_false(rb_path_is_vendored("src/jqueryHelpers.js"));
+    assert_false(rb_path_is_vendored("vendor"));
+    assert_true(rb_path_is_generated("x/y.pb.go"));
+    assert_false(rb_path_is_generated("x/generated.go"));
+    assert_true(rb_path_is_documentation("examples/a.c"));
+    assert_false(rb_path_is_documentation("src/examples.c"));
+    assert_true(rb_path_is_test("a/b_test.go"));
+    assert_true(rb_path_is_test("src/a.test.tsx"));
+    assert_false(rb_path_is_test("src/latest.go"));
+    assert_false(rb_path_is_test("src/a.test.md"));
+    assert_true(rb_path_is_template("{{cookiecutter.x}}/setup.py"));
+    assert_int_equal(rb_path_depth("a/b/c"), 2);
+}
+
+static const char *role_of(const struct rb_scan *scan, const char *path)
+{
+    for (size_t i = 0; i < scan->key_file_count; i++) {
+        if (strcmp(scan->key_files[i].path, path) == 0)
+            return scan->key_files[i].role;
+    }
+    return "none";
+}
+
+static void test_structure_and_key_files(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    SURVEY(scan, arena, {"README.md", 1}, {"LICENSE", 1}, {".github/workflows/ci.yml", 1},
+           {".gitlab-ci.yml", 1}, {"src/app/main.go", 10}, {"src/app/main_test.go", 10}, {"docs/index.md", 2},
+           {"Dockerfile", 1}, {"go.mod", 1}, {"vendor/x/README.md", 1}, {".devcontainer/Dockerfile", 1});
+    assert_string_equal(role_of(&scan, "README.md"), "readme");
+    assert_string_equal(role_of(&scan, "LICENSE"), "license");
+    assert_string_equal(role_of(&scan, ".github/workflows/ci.yml"), "ci");
+    assert_string_equal(role_of(&scan, "Dockerfile"), "container");
+    assert_string_equal(role_of(&scan, "src/app/main.go"), "entry point");
+    assert_string_equal(role_of(&scan, "vendor/x/README.md"), "none");
+    assert_int_equal(scan.depth, 2);
+    assert_true(scan.has_tests && scan.has_docs && scan.has_containers);
+    assert_false(scan.is_monorepo);
+    assert_int_equal(scan.ci_count, 2);
+    assert_string_equal(scan.top[0].path, "src");
+    assert_int_equal(scan.top[0].files, 2);
+    assert_int_equal(scan.top[0].bytes, 20);
+    SURVEY(mono, arena, {"packages/a/package.json", 1}, {"packages/b/package.json", 1});
+    assert_true(mono.is_monorepo);
+    SURVEY(single, arena, {"package.json", 1}, {"examples/a/package.json", 1}, {"examples/b/package.json", 1},
+           {".devcontainer/Dockerfile", 1});
+    assert_false(single.is_monorepo);
+    assert_false(single.has_containers);
+    rb_arena_free(arena);
+}
+
+static void test_manifests_near_the_root_come_first(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    enum { MANY = 200 };
+    struct made_file files[MANY + 6];
+    for (size_t i = 0; i < MANY; i++)
+        files[i] = (struct made_file){rb_arena_printf(arena, "pkg/p%03zu/package.json", i), 10};
+    files[MANY] = (struct made_file){"services/deep/down/pom.xml", 10};
+    files[MANY + 1] = (struct made_file){"package.json", 10};
+    files[MANY + 2] = (struct made_file){"node_modules/x/package.json", 10};
+    files[MANY + 3] = (struct made_file){"testdata/go.mod", 10};
+    files[MANY + 4] = (struct made_file){"setup.py", 10};
+    files[MANY + 5] = (struct made_file){"Cargo.toml", RB_SCAN_MANIFEST_BYTES + 1};
+    struct rb_tree tree = make_tree(files, COUNT(files), arena);
+    struct rb_scan scan;
+    rb_scan_survey(&scan, &tree, arena);
+    assert_int_equal(scan.manifest_count, RB_SCAN_MANIFESTS_MAX);
+    assert_int_equal(scan.manifests_left_out, MANY + 4 - RB_SCAN_MANIFESTS_MAX);
+    bool has_pom = false;
+    for (size_t i = 0; i < scan.manifest_count; i++) {
+        assert_null(strstr(scan.manifests[i].path, "node_modules"));
+        assert_null(strstr(scan.manifests[i].path, "testdata"));
+        has_pom = has_pom || strstr(scan.manifests[i].path, "pom.xml");
+    }
+    assert_true(has_pom);
+    assert_string_equal(scan.manifests[0].path, "Cargo.toml");
+    assert_int_equal(scan.manifests[0].status, RB_MANIFEST_TOO_BIG);
+    assert_string_equal(scan.manifests[1].path, "package.json");
+    assert_int_equal(scan.manifests[2].status, RB_MANIFEST_NOTED);
+    rb_arena_free(arena);
+}
+
+static void test_the_profile_holds_it_all(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    SURVEY(scan, arena, {"app.py", 900}, {"x.sh", 100}, {"requirements.txt", 20},
+           {"examples/requirements.txt", 20});
+    assert_int_equal(scan.manifest_count, 2);
+    rb_scan_read(&scan, 0, "Django==4\n", 10);
+    rb_scan_read(&scan, 1, "Flask\n", 6);
+    tree_scan.complete = false;
+    memcpy(tree_scan.incomplete_reason, "one folder", 11);
+    json_t *profile = rb_scan_profile(&scan, "acme/app");
+    char *text = json_dumps(profile, JSON_COMPACT | JSON_REAL_PRECISION(4));
+    static const char *const parts[] = {
+        "\"version\":1,\"repo\":\"acme/"
+        "app\",\"commit\":\"0123456789012345678901234567890123456789\",\"complete\":false",
+        "\"incomplete_reason\":\"one folder\"",
+        "\"files\":4,\"bytes\":1040",
+        "\"summary\":\"Python (90.0%) with Shell, using Django. 4 files, 1.0 KB. The file list is "
+        "incomplete.\"",
+        "{\"name\":\"Python\",\"files\":1,\"bytes\":900,\"share\":90.0}",
+        "\"frameworks\":[{\"name\":\"Django\",\"ecosystem\":\"pypi\",\"evidence\":\"requirements.txt\"}]",
+        "{\"ecosystem\":\"pypi\",\"name\":\"django\",\"requirement\":\"==4\",\"kind\":\"runtime\","
+        "\"manifest\":"
+        "\"requirements.txt\"}",
+        "{\"path\":\"requirements.txt\",\"ecosystem\":\"pypi\",\"status\":\"parsed\",\"error\":\"\"}",
+        "\"dependencies_truncated\":false",
+        "\"structure\":{\"top\":[{\"path\":\"examples\",\"files\":1,\"bytes\":20}],\"depth\":1,\"tests\":"
+        "false,"
+        "\"docs\":false,\"ci\":[],\"containers\":false,\"monorepo\":false}",
+    };
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        if (!strstr(text, parts[i]))
+            fail_msg("no %s in %s", parts[i], text);
+    }
+    free(text);
+    json_decref(profile);
+    rb_arena_free(arena);
+}
+
+static void test_an_empty_repository(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_tree tree = {.complete = true};
+    struct rb_scan scan;
+    rb_scan_survey(&scan, &tree, arena);
+    json_t *profile = rb_scan_profile(&scan, "a/b");
+    assert_string_equal(json_string_value(json_object_get(profile, "summary")), "Empty: no files yet.");
+    assert_int_equal(json_array_size(json_object_get(profile, "languages")), 0);
+    json_decref(profile);
+    rb_arena_free(arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_languages_by_name),
+        cmocka_unit_test(test_the_table_is_sound),
+        cmocka_unit_test(test_shared_extensions_follow_their_neighbours),
+        cmocka_unit_test(test_shares_leave_out_what_is_not_written_here),
+        cmocka_unit_test(test_paths_are_told_apart),
+        cmocka_unit_test(test_structure_and_key_files),
+        cmocka_unit_test(test_manifests_near_the_root_come_first),
+        cmocka_unit_test(test_the_profile_holds_it_all),
+        cmocka_unit_test(test_an_empty_repository),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
