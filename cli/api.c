@@ -6,8 +6,9 @@
 
 #include "cli/cli.h"
 
-#define API_BODY_MAX (64 * 1024 * 1024) /* a list of a thousand repositories and a profile are far smaller \
-                                         */
+#define API_BODY_MAX                                                                      \
+    (64 * 1024 * 1024) /* a list of a thousand repositories and a profile are far smaller \
+                        */
 #define API_EVENT_MAX     (4 * 1024 * 1024)
 #define API_TIMEOUT_S     60 /* a connect waits for GitHub */
 #define API_CONNECT_MS    5000

@@ -31,9 +31,10 @@ struct rb_param {
     size_t len;
     int64_t number;
 };
-#define RB_P_NULL       ((struct rb_param){.kind = RB_PARAM_NULL})
-#define RB_P_TEXT(text) ((struct rb_param){.kind = RB_PARAM_TEXT, .data = (text)}) /* NULL becomes SQL NULL \
-                                                                                    */
+#define RB_P_NULL ((struct rb_param){.kind = RB_PARAM_NULL})
+#define RB_P_TEXT(text)                                                                 \
+    ((struct rb_param){.kind = RB_PARAM_TEXT, .data = (text)}) /* NULL becomes SQL NULL \
+                                                                */
 #define RB_P_BYTES(ptr, n) ((struct rb_param){.kind = RB_PARAM_BYTES, .data = (ptr), .len = (n)})
 #define RB_P_INT(value) \
     ((struct rb_param){.kind = RB_PARAM_INT, .number = (value)}) /* bigint, boolean as 0/1: cast in SQL */
@@ -78,8 +79,9 @@ bool rb_db_ping(struct rb_db *db);
  * channel listened on (*notified true), `timeout_ms` passes, or `wake_fd` (-1: none) becomes readable. */
 rb_err rb_db_listen(struct rb_db *db, const char *channel) RB_MUST_CHECK;
 rb_err rb_db_wait(bool *notified, struct rb_db *db, int timeout_ms, int wake_fd) RB_MUST_CHECK;
-/* The payload of the next notification that has arrived, or NULL; freed by the caller. What was sent while the
- * connection was lost is lost: rb_db_wait() then returned an error, and the caller looks at the tables once. */
+/* The payload of the next notification that has arrived, or NULL; freed by the caller. What was sent while
+ * the connection was lost is lost: rb_db_wait() then returned an error, and the caller looks at the tables
+ * once. */
 char *rb_db_notification(struct rb_db *db);
 
 /* Session-level advisory lock (released by rb_db_unlock or when the connection ends). rb_db_lock waits up to

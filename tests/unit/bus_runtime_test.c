@@ -235,7 +235,11 @@ static void expect_nothing_pending(void)
         jsConsumerInfo *info = NULL;
         if (js_GetConsumerInfo(&info, bus->js, RB_STREAM_EVENTS, "tester", NULL, NULL) == NATS_OK)
             pending = info->NumAckPending + (int64_t)info->NumPending;
-        if(getenv("DBG")&&info) dprintf(2,"DBG pend %d ackp %d redel %d dl %d/%d floor %d/%d waiting %d\n",(int)info->NumPending,(int)info->NumAckPending,(int)info->NumRedelivered,(int)info->Delivered.Consumer,(int)info->Delivered.Stream,(int)info->AckFloor.Consumer,(int)info->AckFloor.Stream,(int)info->NumWaiting);
+        if (getenv("DBG") && info)
+            dprintf(2, "DBG pend %d ackp %d redel %d dl %d/%d floor %d/%d waiting %d\n",
+                    (int)info->NumPending, (int)info->NumAckPending, (int)info->NumRedelivered,
+                    (int)info->Delivered.Consumer, (int)info->Delivered.Stream, (int)info->AckFloor.Consumer,
+                    (int)info->AckFloor.Stream, (int)info->NumWaiting);
         jsConsumerInfo_Destroy(info);
     }
     if (pending != 0)

@@ -1,6 +1,6 @@
 /* What the file list says: languages, structure, key files, which manifests are chosen, and the profile of it
  * all. */
-#include "scanner/language.h"
+#include "lib/repo/language.h"
 #include "tests/unit/scanner_help.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))

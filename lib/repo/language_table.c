@@ -2,7 +2,7 @@
  * The data of language.h: names and types as GitHub shows them, sorted by name. An extension stands in one
  * row only, or in the table of shared extensions below.
  */
-#include "scanner/language.h"
+#include "lib/repo/language.h"
 
 #define P RB_PROGRAMMING
 #define M RB_MARKUP

@@ -2,10 +2,10 @@
  * Languages by the name of a file, as GitHub tells them: whole names first, then the longest extension known.
  * An extension that several languages use names them all; what the rest of the repository holds decides.
  */
-#ifndef RB_SCANNER_LANGUAGE_H
-#define RB_SCANNER_LANGUAGE_H
+#ifndef RB_REPO_LANGUAGE_H
+#define RB_REPO_LANGUAGE_H
 
-#include "lib/base/base.h"
+#include "lib/store/store.h"
 
 enum rb_language_type { RB_PROGRAMMING, RB_MARKUP, RB_DATA, RB_PROSE };
 struct rb_language {
@@ -41,6 +41,9 @@ int rb_language_index(const char *name);
 /* Index of the language of `path`, or RB_LANGUAGE_NONE. When the extension is shared, *shared is its row and
  * the result RB_LANGUAGE_NONE; else *shared is NULL. */
 int rb_language_of(const struct rb_shared_extension **shared, const char *path);
+/* Index of the language of each entry of `tree` into `languages` (room for tree->count); RB_LANGUAGE_NONE for
+ * what is no file and for unknown names. Shared extensions are settled by the neighbours. Pure. */
+void rb_language_of_tree(int16_t *languages, const struct rb_tree *tree);
 /* The language that a file hints at, or RB_LANGUAGE_NONE. */
 int rb_language_hinted(const char *path);
 

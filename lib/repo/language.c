@@ -1,4 +1,4 @@
-#include "scanner/language.h"
+#include "lib/repo/language.h"
 
 #include <ctype.h>
 #include <pthread.h>
