@@ -34,12 +34,12 @@ static const char begin_statement[] =
     "WITH r WHERE r.generation <= $generation SET r.generation = $generation RETURN true";
 
 /* A folder that is only known as somebody's parent has no generation yet: it is not counted as there. */
-static const char put_directories_statement
-    [] = FENCED("MERGE (d:Directory {repo_id: $repo_id, path: row.p}) "
-                "SET d.name = last(split(row.p, '/')), d.generation = $generation " IN_FOLDER(
-                    "MERGE (parent:Directory {repo_id: $repo_id, path: path}) MERGE "
-                    "(parent)-[:CONTAINS]->(d)") "FOREACH (root IN CASE row.d WHEN '' THEN [r] ELSE [] END | "
-                                                 "MERGE (root)-[:CONTAINS]->(d))");
+static const char put_directories_statement[] =
+    FENCED("MERGE (d:Directory {repo_id: $repo_id, path: row.p}) "
+           "SET d.name = last(split(row.p, '/')), d.generation = $generation " IN_FOLDER(
+               "MERGE (parent:Directory {repo_id: $repo_id, path: path}) MERGE "
+               "(parent)-[:CONTAINS]->(d)") "FOREACH (root IN CASE row.d WHEN '' THEN [r] ELSE [] END | "
+                                            "MERGE (root)-[:CONTAINS]->(d))");
 
 static const char put_files_statement[] =
     FENCED("MERGE (f:File {repo_id: $repo_id, path: row.p}) SET f.name = last(split(row.p, '/')), "
