@@ -38,8 +38,10 @@ static void fixture_open(struct rb_graph **graph, struct rb_db **db, bool neo4j)
 static void fixture_value(char *out, size_t size, const char *lines, const char *name)
 {
     const char *at = strstr(lines, name);
-    if (!at)
+    if (!at) {
         fail_msg("no %s in: %s", name, lines);
+        return;
+    }
     at += strlen(name);
     snprintf(out, size, "%.*s", (int)strcspn(at, "\n"), at);
 }
@@ -165,8 +167,10 @@ static void assert_holds(const struct rb_graph_tree *rows)
                 if (strcmp(rows->files[at].path, found->path) == 0)
                     wanted = &rows->files[at];
             }
-            if (!wanted)
+            if (!wanted) {
                 fail_msg("%s is in the graph and not in the tree", found->path);
+                return;
+            }
             assert_string_equal(found->directory, wanted->directory);
             assert_string_equal(found->sha, wanted->sha);
             assert_int_equal(found->size, wanted->size);
