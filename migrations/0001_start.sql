@@ -129,13 +129,13 @@ create table graph_repositories (
 );
 create table graph_directories (
   repo_id    bigint not null references graph_repositories (repo_id) on delete cascade,
-  path       text not null,
+  path       text collate "C" not null,
   generation bigint not null,
   primary key (repo_id, path)
 );
 create table graph_files (
   repo_id    bigint not null references graph_repositories (repo_id) on delete cascade,
-  path       text not null,
+  path       text collate "C" not null,
   directory  text not null,                         -- '' is the root
   language   text,
   size       bigint not null,
