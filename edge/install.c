@@ -482,8 +482,11 @@ static const struct install_step *install_adopt_hook(struct install *in)
 
 static const struct install_step *install_hook_adopted(struct install *in)
 {
+    int64_t id = 0;
     if (install_judge(in, "update hook"))
         return install_fail(in, in->sentence);
+    if (rb_github_read_hook_id(&id, in->response)) /* did it take the new secret? Nobody knows */
+        return install_fail(in, rb_error_text());
     in->hook = HOOK_OURS;
     return &step_activate;
 }
@@ -673,9 +676,9 @@ static const struct install_step *install_undo_hook(struct install *in)
 
 static const struct install_step *install_hook_undone(struct install *in)
 {
-    char ignored[512];
-    rb_err err = rb_github_judge(ignored, sizeof(ignored), in->response, "delete hook", in->name);
-    return err == RB_OK || err == RB_ENOTFOUND ? &step_drop : &step_refuse;
+    /* 204 alone says so. A 404 may also mean that this person may not any more: the reconciler looks again.
+     */
+    return in->response->status == 204 ? &step_drop : &step_refuse;
 }
 
 static const struct install_step *install_drop(struct install *in)

@@ -124,11 +124,13 @@ static rb_err reconcile_remove_hook(struct edge *edge, struct rb_db *db,
     struct rb_github_response response;
     rb_github_delete_hook(&request, reservation->owner, reservation->repo, hook_id);
     err = reconcile_ask(&response, edge, &request, reservation);
+    if (!err && response.status != 204)
+        err = rb_error_set(RB_EPROTOCOL, "GitHub answered the removal of a hook with %d", response.status);
     rb_github_response_clear(&response);
     if (err == RB_OK)
         rb_log_info("reconciler: removed hook=%" PRId64 " of repo=%s, which no installation owns", hook_id,
                     reservation->full_name);
-    return err == RB_ENOTFOUND ? RB_OK : err;
+    return err; /* also of a 404: whether it is gone, or hidden now, the next sweep sees */
 }
 
 static rb_err reconcile_drop(struct rb_db *db, const struct reconcile_reservation *reservation)

@@ -108,6 +108,10 @@ rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, transfer_methods[request->method]);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent);
+    /* libcurl sends again by itself what went out on a kept-alive connection that brought no answer. For a
+     * write whose answer was lost that is a second write: those get a connection of their own. */
+    if (request->method != RB_GITHUB_GET)
+        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     if (request->body)
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body); /* kept by the call */
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
