@@ -42,6 +42,8 @@ static void show_run_line(FILE *out, const json_t *run)
         snprintf(count, sizeof(count), "%" PRId64 "/%" PRId64 "  ", done, total);
     snprintf(line, sizeof(line), "%-10.40s %-9.20s %s%.300s", show_text(run, "subscriber"),
              show_text(run, "state"), count, note);
+    for (size_t len = strlen(line); len > 0 && line[len - 1] == ' '; len--)
+        line[len - 1] = '\0';
     cli_print(out, line);
     fputc('\n', out);
 }
