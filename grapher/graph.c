@@ -39,6 +39,11 @@ void rb_graph_close(struct rb_graph *graph)
     free(graph);
 }
 
+rb_err rb_graph_ping(struct rb_graph *graph)
+{
+    return graph->store->ping(graph);
+}
+
 /* ---- what is there ------------------------------------------------------------------------------------- */
 
 struct graph_change {

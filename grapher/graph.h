@@ -64,6 +64,9 @@ struct rb_graph_options {
 rb_err rb_graph_open(struct rb_graph **out, const struct rb_graph_options *options) RB_MUST_CHECK;
 void rb_graph_close(struct rb_graph *graph); /* NULL is fine */
 
+/* Asks the store for a sign of life, within seconds. RB_EUNAVAILABLE says why there is none. */
+rb_err rb_graph_ping(struct rb_graph *graph) RB_MUST_CHECK;
+
 /* Called between batches with the rows written so far; false stops the write with RB_EUNAVAILABLE. */
 typedef bool (*rb_graph_progress_fn)(void *arg, int64_t done, int64_t total);
 struct rb_graph_written {

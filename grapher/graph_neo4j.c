@@ -96,6 +96,11 @@ static rb_err neo4j_stale(const struct rb_graph_tree *tree)
     return rb_error_set(RB_ESTALE, "the graph of %s holds a newer generation", tree->full_name);
 }
 
+static rb_err neo4j_ping(struct rb_graph *graph)
+{
+    return rb_neo4j_run(NULL, graph->neo4j, "RETURN 1", NULL);
+}
+
 static rb_err neo4j_begin(struct rb_graph *graph, const struct rb_graph_tree *tree)
 {
     json_t *values = NULL;
@@ -251,6 +256,7 @@ static rb_err neo4j_read_directories(const char *const **paths, size_t *count, s
 
 const struct graph_store graph_neo4j = {
     .batch_rows = BATCH_ROWS,
+    .ping = neo4j_ping,
     .begin = neo4j_begin,
     .put_directories = neo4j_put_directories,
     .put_files = neo4j_put_files,

@@ -47,6 +47,11 @@ static const struct rb_statement read_directories_statement = {
     "graph_read_directories",
     "select path from graph_directories where repo_id = $1 and path > $2 order by path limit $3"};
 
+static rb_err postgres_ping(struct rb_graph *graph)
+{
+    return rb_db_ping(graph->db) ? RB_OK : rb_error_set(RB_EUNAVAILABLE, "PostgreSQL does not answer");
+}
+
 static rb_err postgres_begin(struct rb_graph *graph, const struct rb_graph_tree *tree)
 {
     struct rb_rows *rows = NULL;
@@ -178,6 +183,7 @@ static rb_err postgres_read_directories(const char *const **paths, size_t *count
 
 const struct graph_store graph_postgres = {
     .batch_rows = BATCH_ROWS,
+    .ping = postgres_ping,
     .begin = postgres_begin,
     .put_directories = postgres_put_directories,
     .put_files = postgres_put_files,

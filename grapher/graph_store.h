@@ -27,6 +27,7 @@ struct graph_totals {
 /* All writes between begin and finish give RB_ESTALE when a newer generation has come. */
 struct graph_store {
     size_t batch_rows;
+    rb_err (*ping)(struct rb_graph *graph);
     /* Claims the repository for tree->generation. */
     rb_err (*begin)(struct rb_graph *graph, const struct rb_graph_tree *tree);
     rb_err (*put_directories)(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *rows);

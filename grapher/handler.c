@@ -6,6 +6,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define STORE_WRITES_MAX 3                /* failures of one write before the event goes back to the queue */
+#define STORE_WAIT_MS    (30 * 60 * 1000) /* for a store that is away; then the event goes back to the queue */
+#define STORE_PROBE_MS   1000             /* between two looks at it */
 
 struct grapher_local {
     struct rb_db *db;
@@ -85,6 +90,38 @@ static rb_err job_share(struct rb_graph_about *graph, struct job *job)
     return err;
 }
 
+/*
+ * Waits for a store that is away, with one small question a second: the event stays with this worker, for all
+ * others need the store too. The answer is that of the store, or RB_EUNAVAILABLE when the grapher is to stop.
+ */
+static rb_err job_wait_for_store(struct job *job)
+{
+    int64_t deadline = rb_clock_ms() + STORE_WAIT_MS;
+    rb_err err = rb_graph_ping(job->graph);
+    while (err == RB_EUNAVAILABLE || err == RB_ETIMEOUT) {
+        if (rb_work_is_draining(job->work) || rb_clock_ms() > deadline)
+            return err;
+        rb_work_progress(job->work, 0, 0,
+                         rb_arena_printf(rb_work_arena(job->work), "waiting: %s", rb_error_text()));
+        int64_t ms = rb_jitter_ms(STORE_PROBE_MS);
+        nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+        err = rb_graph_ping(job->graph);
+    }
+    return err;
+}
+
+static rb_err job_write(struct rb_graph_written *written, struct job *job)
+{
+    rb_err err = RB_EUNAVAILABLE;
+    for (int tries = 0; tries < STORE_WRITES_MAX && (err == RB_EUNAVAILABLE || err == RB_ETIMEOUT); tries++) {
+        err = job_wait_for_store(job);
+        if (err || rb_work_is_draining(job->work))
+            return err ? err : rb_error_set(RB_EUNAVAILABLE, "the grapher is stopping");
+        err = rb_graph_write(written, job->graph, &job->tree, job_progress, job);
+    }
+    return err;
+}
+
 static rb_err job_run(struct job *job)
 {
     struct rb_arena *arena = rb_work_arena(job->work);
@@ -96,7 +133,7 @@ static rb_err job_run(struct job *job)
     if (err)
         return err;
     rb_graph_rows(&job->tree, &tree, arena);
-    err = rb_graph_write(&written, job->graph, &job->tree, job_progress, job);
+    err = job_write(&written, job);
     if (err == RB_ESTALE)
         err = job_share(&graph, job);
     else if (!err)

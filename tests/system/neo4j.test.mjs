@@ -69,14 +69,15 @@ test('kill -9 of the grapher half way: the same end', async (t) => {
   assert.equal(n, 3000);
 });
 
-test('Neo4j away: the grapher tries again', async (t) => {
+test('Neo4j away: the grapher waits, says so, and goes on when it is back', async (t) => {
   if (unavailable) return t.skip(unavailable);
   await h.server('neo4j', 'stop');
   await makeRepository(`${h.dir}/later`, { 'a.go': 'package a\n' });
   await h.control('POST', '/repos', { owner: 'acme', name: 'later', path: `${h.dir}/later` });
   await h.control('POST', '/permissions', { owner: 'acme', repo: 'later', login: 'alice', permission: 'admin' });
   const { json } = await h.install('acme/later');
-  await until('it retries', async () => (await h.runs(json.installation_id)).grapher?.state === 'retrying');
+  await until('it says what it waits for', async () => /waiting: Neo4j at http/.test((await h.runs(json.installation_id)).grapher?.note));
   await h.server('neo4j', 'start');
-  await h.untilDone(json.installation_id);
+  const { grapher } = await h.untilDone(json.installation_id);
+  assert.equal(grapher.attempt, 1, 'no delivery attempt is spent on waiting');
 });
