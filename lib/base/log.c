@@ -17,6 +17,7 @@ void rb_log_init(const char *component)
 {
     log_component = component;
     const char *level = getenv("LOG_LEVEL");
+    log_threshold = RB_LOG_INFO;
     for (int i = 0; level && i <= RB_LOG_ERROR; i++) {
         if (strcasecmp(level, log_level_names[i]) == 0)
             log_threshold = (enum rb_log_level)i;
