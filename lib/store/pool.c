@@ -122,7 +122,11 @@ static void pool_list_finish_all(struct pool_list *list, rb_err err, const char 
     pool_list_init(list);
     while (query) {
         struct pool_query *next = query->next; /* the callback's query is freed */
-        pool_query_finish(query, err, text);
+        /* One whose own error has arrived knows more than its connection. */
+        if (query->err)
+            pool_query_finish(query, query->err, query->text);
+        else
+            pool_query_finish(query, err, text);
         query = next;
     }
 }

@@ -2,7 +2,7 @@
 #include <jansson.h>
 #include <sys/mman.h>
 
-#include "tests/unit/servers.h"
+#include "tests/unit/lib_servers.h"
 
 /* ---- log ---------------------------------------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
 #include <poll.h>
 
 #include "lib/store/store.h"
-#include "tests/unit/servers.h"
+#include "tests/unit/lib_servers.h"
 
 static struct postgres_fixture postgres;
 static struct rb_db *admin; /* looks on from outside */

@@ -1,6 +1,6 @@
 /* The tree cache: its stored form, also damaged, and who fetches when. */
 #include "lib/store/store.h"
-#include "tests/unit/servers.h"
+#include "tests/unit/lib_servers.h"
 
 #define SHA_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define SHA_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -12,12 +12,9 @@ static struct rb_db *admin;
 static int start_postgres(void **state)
 {
     (void)state;
-    char out[256];
-    const char *const argv[] = {"migrations/apply", NULL};
     rb_log_init("test");
     postgres_start(&postgres);
-    setenv("DATABASE_URL", postgres.url, 1);
-    assert_int_equal(server_run(out, sizeof(out), argv), 0);
+    servers_migrate(postgres.url);
     return rb_db_open(&admin, postgres.url, "admin", 0);
 }
 

@@ -2,32 +2,15 @@
  * Real servers for unit tests: a private PostgreSQL, the GitHub stand-in, and a server of canned answers for
  * what no honest server says. Each in a folder and on a port of its own.
  */
-#ifndef RB_TESTS_SERVERS_H
-#define RB_TESTS_SERVERS_H
+#ifndef RB_TESTS_LIB_SERVERS_H
+#define RB_TESTS_LIB_SERVERS_H
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <spawn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-/* cmocka wants these four before it */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "lib/base/base.h"
-
-extern char **environ;
+#include "tests/unit/servers.h"
 
 /* Starts a program with its standard output in a pipe. */
 static inline pid_t server_spawn(int *out, const char *const argv[])
@@ -44,40 +27,6 @@ static inline pid_t server_spawn(int *out, const char *const argv[])
     close(pipe_fds[1]);
     *out = pipe_fds[0];
     return pid;
-}
-
-/* Runs a program to its end; its first `size` bytes of output without the line break. Its exit status. */
-static inline int server_run(char *out, size_t size, const char *const argv[])
-{
-    int fd, status = -1;
-    char rest[1024];
-    size_t len = 0;
-    ssize_t got;
-    pid_t pid = server_spawn(&fd, argv);
-    while ((got = read(fd, rest, sizeof(rest))) > 0) {
-        for (ssize_t i = 0; i < got && len + 1 < size; i++)
-            out[len++] = rest[i];
-    }
-    close(fd);
-    while (len > 0 && out[len - 1] == '\n')
-        len--;
-    if (size)
-        out[len] = '\0';
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static inline void server_folder(char *dir, size_t size)
-{
-    snprintf(dir, size, "/tmp/rb-unit-XXXXXX");
-    assert_non_null(mkdtemp(dir));
-    assert_int_equal(chmod(dir, 0755), 0); /* PostgreSQL may run as another account */
-}
-
-static inline void server_wipe(const char *dir)
-{
-    const char *const argv[] = {"rm", "-rf", dir, NULL};
-    server_run(NULL, 0, argv);
 }
 
 /* ---- HTTP, one request a connection ------------------------------------------------------------------- */
@@ -115,30 +64,20 @@ static inline int http_ask(char *answer, size_t size, int port, const char *meth
 struct postgres_fixture {
     char dir[64];
     char url[256];
-    int postmaster;
 };
 
 static inline void postgres_do(struct postgres_fixture *postgres, const char *verb)
 {
-    const char *const argv[] = {"tests/servers/postgres", verb, postgres->dir, NULL};
     char out[256];
-    if (server_run(out, sizeof(out), argv) != 0)
+    if (servers_do(out, sizeof(out), "postgres", verb, postgres->dir) != 0)
         fail_msg("tests/servers/postgres %s did not succeed", verb);
-    if (strcmp(verb, "start") == 0) {
-        char path[128], pid[16] = "";
+    if (strcmp(verb, "start") == 0)
         snprintf(postgres->url, sizeof(postgres->url), "%s", out);
-        snprintf(path, sizeof(path), "%s/data/postmaster.pid", postgres->dir);
-        FILE *file = fopen(path, "re");
-        assert_non_null(file);
-        assert_non_null(fgets(pid, sizeof(pid), file));
-        fclose(file);
-        postgres->postmaster = (int)strtol(pid, NULL, 10);
-    }
 }
 
 static inline void postgres_start(struct postgres_fixture *postgres)
 {
-    server_folder(postgres->dir, sizeof(postgres->dir));
+    servers_folder(postgres->dir);
     setenv("POSTGRES_FSYNC", "off", 1); /* nobody pulls the plug here */
     postgres_do(postgres, "start");
 }
@@ -146,7 +85,7 @@ static inline void postgres_start(struct postgres_fixture *postgres)
 static inline void postgres_stop(struct postgres_fixture *postgres)
 {
     postgres_do(postgres, "stop");
-    server_wipe(postgres->dir);
+    servers_remove(postgres->dir);
 }
 
 /* ---- the GitHub stand-in ------------------------------------------------------------------------------ */
@@ -161,13 +100,13 @@ struct standin_fixture {
 static inline void standin_git(const char *dir, const char *script)
 {
     const char *const argv[] = {"bash", "-euc", script, "bash", dir, NULL};
-    assert_int_equal(server_run(NULL, 0, argv), 0);
+    assert_int_equal(servers_run(argv, NULL, 0), 0);
 }
 
 /* Serves acme/shop, alice is its admin with the token "token-alice". */
 static inline void standin_start(struct standin_fixture *standin)
 {
-    server_folder(standin->dir, sizeof(standin->dir));
+    servers_folder(standin->dir);
     standin_git(standin->dir, "export GIT_CONFIG_GLOBAL=/dev/null; git init -q -b main \"$1/shop\"; cd "
                               "\"$1/shop\"; mkdir -p src/deep; "
                               "echo hello >README.md; printf 'a%.0s' {1..5000} >src/big.txt; echo x "
@@ -199,7 +138,7 @@ static inline void standin_stop(struct standin_fixture *standin)
     kill(standin->pid, SIGTERM);
     waitpid(standin->pid, &status, 0);
     close(standin->out);
-    server_wipe(standin->dir);
+    servers_remove(standin->dir);
     assert_int_equal(status, 0);
 }
 
