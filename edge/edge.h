@@ -40,6 +40,7 @@ struct edge_route {
     const char *pattern; /* "/api/v1/repos/{owner}/{repo}/install" */
     edge_handler_fn handler;
     const char *name; /* in metrics */
+    bool is_public;   /* without a JWT */
 };
 extern const struct edge_route edge_routes[]; /* ends with a NULL method */
 
@@ -50,6 +51,9 @@ struct edge_captures {
     size_t owner_len, repo_len;
 };
 bool edge_route_matches(struct edge_captures *captures, const char *pattern, const char *path, size_t len);
+/* Undoes percent-encoding (RFC 3986, section 2.1) of one segment of a path into `out` of `len` bytes; the
+ * length of the result. What is no encoding stays as it is. Pure. */
+size_t edge_segment_decode(char *out, const char *segment, size_t len);
 
 /* ---- the exchange ------------------------------------------------------------------------------------- */
 
@@ -57,16 +61,15 @@ struct edge_exchange {
     struct edge *edge;
     struct edge_thread *thread;
     const struct edge_route *route;
-    struct rb_arena *arena;   /* of the exchange */
-    const char *owner, *repo; /* checked by GitHub's naming rules; NULL where the route has none */
-    const char *traceparent;  /* of the client, or NULL */
-    int64_t user_id;          /* 0 until edge_authenticate() */
+    struct rb_arena *arena;    /* of the exchange */
+    const char *owner, *repo;  /* checked by GitHub's naming rules; NULL where the route has none */
+    const char *traceparent;   /* of the client, or NULL */
+    const char *last_event_id; /* of the client, or NULL */
+    int64_t user_id;           /* by the JWT; 0 on public routes */
 };
 
 void edge_hold(struct edge_exchange *exchange);
 void edge_release(struct edge_exchange *exchange);
-/* A header of the request, copied at its start: "authorization", "last-event-id". NULL when absent. */
-const char *edge_header(const struct edge_exchange *exchange, const char *name);
 /* The answer: once an exchange. `body` is copied. */
 void edge_answer_json(struct edge_exchange *exchange, int status, const char *body, size_t len);
 /* {"detail": …} */
@@ -75,8 +78,8 @@ void edge_answer_text(struct edge_exchange *exchange, int status, const char *ty
                       size_t len);
 /* For a failed statement: 503, since nothing was written. */
 void edge_answer_no_database(struct edge_exchange *exchange);
-/* Reads the JWT; answers 401 and returns false when it is not ours, valid and alive. */
-bool edge_authenticate(struct edge_exchange *exchange);
+/* {"detail":"Unauthorized"}: the person the JWT speaks of does not exist. */
+void edge_answer_unauthorized(struct edge_exchange *exchange);
 
 /* Runs one statement; `fn` is called on the exchange's thread, with rows borrowed. The exchange is held
  * meanwhile. */

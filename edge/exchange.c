@@ -19,7 +19,7 @@ struct exchange_box {
     int references;
     bool answered;
     int64_t started_us;
-    const char *authorization, *last_event_id;
+    const char *authorization;
 };
 
 static struct exchange_box *exchange_box_of(struct edge_exchange *exchange)
@@ -29,37 +29,13 @@ static struct exchange_box *exchange_box_of(struct edge_exchange *exchange)
 
 /* ---- routing ------------------------------------------------------------------------------------------ */
 
-bool edge_route_matches(struct edge_captures *captures, const char *pattern, const char *path, size_t len)
-{
-    const char *end = path + len;
-    *captures = (struct edge_captures){0};
-    while (*pattern) {
-        if (*pattern != '{') {
-            if (path == end || *path++ != *pattern++)
-                return false;
-            continue;
-        }
-        const char *start = path;
-        while (path < end && *path != '/')
-            path++;
-        if (path == start)
-            return false;
-        if (pattern[1] == 'o') {
-            captures->owner = start;
-            captures->owner_len = (size_t)(path - start);
-        } else {
-            captures->repo = start;
-            captures->repo_len = (size_t)(path - start);
-        }
-        pattern = strchr(pattern, '}') + 1;
-    }
-    return path == end;
-}
-
+/* Every route that answers GET answers HEAD. `allow` receives the methods of the path. */
 static const struct edge_route *exchange_find_route(struct edge_captures *captures, char *allow,
                                                     size_t allow_size, h2o_iovec_t method, h2o_iovec_t path)
 {
     struct edge_captures found;
+    if (h2o_memis(method.base, method.len, H2O_STRLIT("HEAD")))
+        method = h2o_iovec_init(H2O_STRLIT("GET"));
     allow[0] = '\0';
     for (const struct edge_route *route = edge_routes; route->method; route++) {
         if (!edge_route_matches(&found, route->pattern, path.base, path.len))
@@ -69,7 +45,8 @@ static const struct edge_route *exchange_find_route(struct edge_captures *captur
             return route;
         }
         size_t used = strlen(allow);
-        snprintf(allow + used, allow_size - used, "%s%s", used ? ", " : "", route->method);
+        snprintf(allow + used, allow_size - used, "%s%s%s", used ? ", " : "", route->method,
+                 strcmp(route->method, "GET") == 0 ? ", HEAD" : "");
     }
     return NULL;
 }
@@ -120,7 +97,7 @@ static struct exchange_box *exchange_new(struct edge_thread *thread, h2o_req_t *
         h2o_mem_alloc_shared(&request->pool, sizeof(*reference), exchange_on_dispose);
     *reference = box;
     box->authorization = exchange_copy_header(box, request, "authorization");
-    box->last_event_id = exchange_copy_header(box, request, "last-event-id");
+    box->exchange.last_event_id = exchange_copy_header(box, request, "last-event-id");
     box->exchange.traceparent = exchange_copy_header(box, request, "traceparent");
     return box;
 }
@@ -130,10 +107,46 @@ h2o_req_t *edge_exchange_request(struct edge_exchange *exchange)
     return exchange_box_of(exchange)->request;
 }
 
-const char *edge_header(const struct edge_exchange *exchange, const char *name)
+void edge_answer_unauthorized(struct edge_exchange *exchange)
 {
-    const struct exchange_box *box = (const struct exchange_box *)exchange;
-    return strcmp(name, "authorization") == 0 ? box->authorization : box->last_event_id;
+    edge_answer_error(exchange, 401, "Unauthorized");
+}
+
+/* Whether the JWT is ours, valid and alive. Whether its person exists is for the first statement to say. */
+static bool exchange_authenticate(struct exchange_box *box)
+{
+    struct edge_exchange *exchange = &box->exchange;
+    static const char scheme[] = "bearer ";
+    if (!box->authorization || strncasecmp(box->authorization, scheme, sizeof(scheme) - 1) != 0)
+        return false;
+    const char *token = box->authorization + sizeof(scheme) - 1;
+    return rb_jwt_verify(&exchange->user_id, exchange->edge->keyring, token, strlen(token)) == RB_OK;
+}
+
+/* The names in the path, decoded and checked; answers 422 and returns false when they break GitHub's rules.
+ */
+static bool exchange_take_names(struct edge_exchange *exchange, const struct edge_captures *captures)
+{
+    if (!captures->owner)
+        return true;
+    char *owner = rb_arena_alloc(exchange->arena, captures->owner_len + 1);
+    char *repo = rb_arena_alloc(exchange->arena, captures->repo_len + 1);
+    size_t owner_len = edge_segment_decode(owner, captures->owner, captures->owner_len);
+    size_t repo_len = edge_segment_decode(repo, captures->repo, captures->repo_len);
+    exchange->owner = owner;
+    exchange->repo = repo;
+    if (!rb_github_owner_is_valid(owner, owner_len)) {
+        edge_answer_error(exchange, 422,
+                          "The owner is no GitHub name: 1 to 39 letters, digits and single hyphens");
+        return false;
+    }
+    if (!rb_github_repo_is_valid(repo, repo_len)) {
+        edge_answer_error(exchange, 422,
+                          "The repository is no GitHub name: 1 to 100 letters, digits, '-', '_' and '.', not "
+                          "ending in .git");
+        return false;
+    }
+    return true;
 }
 
 int edge_on_request(h2o_handler_t *super, h2o_req_t *request)
@@ -145,6 +158,11 @@ int edge_on_request(h2o_handler_t *super, h2o_req_t *request)
     struct edge_exchange *exchange = &box->exchange;
     h2o_iovec_t path = h2o_iovec_init(request->path.base,
                                       request->query_at == SIZE_MAX ? request->path.len : request->query_at);
+    /* h2o believes the first of several Content-Length headers, and Transfer-Encoding above it. A proxy in
+     * front that believes another would take what follows a body for part of it, and we for a request: so
+     * nothing follows a body. */
+    if (request->entity.base)
+        request->http1_is_persistent = 0;
     exchange->route = exchange_find_route(&captures, allow, sizeof(allow), request->method, path);
     if (!exchange->route && *allow) {
         char *value = h2o_strdup(&request->pool, allow, SIZE_MAX).base;
@@ -155,18 +173,9 @@ int edge_on_request(h2o_handler_t *super, h2o_req_t *request)
         edge_answer_error(exchange, 404, "There is no such route: see docs/api.md for those there are");
     } else if (request->entity.len > EXCHANGE_BODY_MAX) {
         edge_answer_error(exchange, 413, "The body has more than %d bytes", EXCHANGE_BODY_MAX);
-    } else if (captures.owner && !rb_github_owner_is_valid(captures.owner, captures.owner_len)) {
-        edge_answer_error(exchange, 422,
-                          "The owner is no GitHub name: 1 to 39 letters, digits and single hyphens");
-    } else if (captures.repo && !rb_github_repo_is_valid(captures.repo, captures.repo_len)) {
-        edge_answer_error(exchange, 422,
-                          "The repository is no GitHub name: 1 to 100 letters, digits, '-', '_' and '.', not "
-                          "ending in .git");
-    } else {
-        if (captures.owner)
-            exchange->owner = rb_arena_strndup(exchange->arena, captures.owner, captures.owner_len);
-        if (captures.repo)
-            exchange->repo = rb_arena_strndup(exchange->arena, captures.repo, captures.repo_len);
+    } else if (!exchange->route->is_public && !exchange_authenticate(box)) {
+        edge_answer_unauthorized(exchange);
+    } else if (exchange_take_names(exchange, &captures)) {
         exchange->route->handler(exchange);
     }
     return 0;
@@ -193,6 +202,8 @@ static const char *exchange_reason(int status)
         return "Payload Too Large";
     case 422:
         return "Unprocessable Entity";
+    case 429:
+        return "Too Many Requests";
     case 502:
         return "Bad Gateway";
     case 503:
@@ -230,6 +241,7 @@ void edge_answer_text(struct edge_exchange *exchange, int status, const char *ty
         return;
     h2o_req_t *request = exchange_box_of(exchange)->request;
     h2o_add_header(&request->pool, &request->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
+    request->res.content_length = len;   /* not chunked */
     h2o_send_inline(request, body, len); /* copies; the request may be gone when it returns */
 }
 
@@ -258,19 +270,6 @@ void edge_answer_no_database(struct edge_exchange *exchange)
     rb_log_error("%s: %s", exchange->route ? exchange->route->name : "request", rb_error_text());
     edge_answer_error(exchange, 503,
                       "The database cannot be reached and nothing was written: try again in a moment");
-}
-
-bool edge_authenticate(struct edge_exchange *exchange)
-{
-    const char *value = edge_header(exchange, "authorization");
-    static const char scheme[] = "bearer ";
-    if (value && strncasecmp(value, scheme, sizeof(scheme) - 1) == 0) {
-        const char *token = value + sizeof(scheme) - 1;
-        if (rb_jwt_verify(&exchange->user_id, exchange->edge->keyring, token, strlen(token)) == RB_OK)
-            return true;
-    }
-    edge_answer_error(exchange, 401, "Unauthorized");
-    return false;
 }
 
 /* ---- the database ------------------------------------------------------------------------------------- */

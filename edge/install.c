@@ -18,9 +18,7 @@
 #include "edge/edge.h"
 
 #define INSTALL_HOOK_PAGES 50 /* 100 hooks each: GitHub allows 20 per event, enterprises 250 */
-#define INSTALL_OWNER_WAITS                                                         \
-    10 /* EDGE_PAUSE_MS each, while somebody else is connecting the same repository \
-        */
+#define INSTALL_WAITS      30 /* EDGE_PAUSE_MS each, while somebody else is connecting the same repository */
 
 struct install;
 struct install_step {
@@ -36,19 +34,22 @@ struct install_step {
     STEP(reserved)                                                                             \
     STEP(lost_the_race) /* another request of this person was first: connected or under way */ \
     STEP(look)          /* ask GitHub for the repository */                                    \
-    STEP(seen)          /* its number and name into the row */                                 \
+    STEP(seen)          /* is this person its admin? */                                        \
+    STEP(identify)      /* its number and name into the row; one person at a time */           \
     STEP(identified)                                                                           \
     STEP(make_hook)                                                                            \
     STEP(hook_answered)                                                                        \
     STEP(find_hook) /* one with our address exists: which? */                                  \
     STEP(hook_page)                                                                            \
     STEP(find_owner)  /* does an installation of ours own it? */                               \
-    STEP(owner_found) /* share it, wait for it, or adopt it */                                 \
+    STEP(owner_found) /* share it, or adopt it */                                              \
     STEP(adopt_hook)                                                                           \
     STEP(hook_adopted)                                                                         \
     STEP(activate) /* installation and event, one statement */                                 \
     STEP(activated)                                                                            \
-    STEP(read_back) /* the outcome is unknown: ask */                                          \
+    STEP(fence) /* the outcome is unknown: what has not happened must not happen later */      \
+    STEP(fenced)                                                                               \
+    STEP(read_back)                                                                            \
     STEP(outcome_read)                                                                         \
     STEP(connected)                                                                            \
     STEP(undo)      /* from here on: take back what was done, then answer */                   \
@@ -69,10 +70,11 @@ INSTALL_STEPS(INSTALL_DECLARE)
 
 /* What is known of a hook on GitHub for this flow. */
 enum install_hook {
-    HOOK_NONE,    /* not asked for, or refused for certain */
-    HOOK_UNKNOWN, /* asked for, no clear answer: it may exist */
-    HOOK_OURS,    /* made or adopted by this flow: goes with it when it fails */
-    HOOK_SHARED,  /* belongs to another installation, too: never removed here */
+    HOOK_NONE,     /* not asked for, or refused for certain */
+    HOOK_DOUBTFUL, /* may exist without an owner: looked for when the flow fails */
+    HOOK_COMING,   /* asked for, no clear answer: it may exist, or still come to be */
+    HOOK_OURS,     /* made or adopted by this flow: goes with it when it fails */
+    HOOK_SHARED,   /* belongs to another installation, too: never removed here */
 };
 
 struct install {
@@ -87,6 +89,7 @@ struct install {
     size_t sealed_len;
     struct rb_github_repo about;
     enum install_hook hook;
+    bool inherited; /* took the place of a reservation that ran out, which may have left a hook */
     int64_t hook_id;
     int page, waits;
     /* What the last piece of work gave. */
@@ -185,8 +188,6 @@ static const struct install_step *install_fail_database(struct install *in)
 
 void edge_install(struct edge_exchange *exchange)
 {
-    if (!edge_authenticate(exchange))
-        return;
     struct install *in = rb_calloc(1, sizeof(*in));
     in->exchange = exchange;
     in->owner = exchange->owner;
@@ -240,16 +241,16 @@ static const struct install_step *install_decide(struct install *in)
 
 static const struct install_step *install_reserve(struct install *in)
 {
-    /* A reservation of this person that ran out is replaced: what it may have left on GitHub is found below.
-     */
+    /* A reservation of this person that ran out is replaced. Had it got as far as a repository's number, it
+     * may have left a hook, and that knowledge goes over into the new row. */
     static const struct rb_statement statement = {
         "install_reserve",
         "with gone as (delete from installations where user_id = $2 and lower(repo_full_name) = lower($3) "
-        "and state = 'reserved' and reserved_until < now() returning 1) "
+        "and state = 'reserved' and reserved_until < now() returning repo_id) "
         "insert into installations (id, user_id, repo_full_name, webhook_secret, state, generation, "
-        "reserved_until) "
-        "select $1, $2, $3, $4, 'reserved', $5, now() + make_interval(secs => $6) from (select count(*) from "
-        "gone) g"};
+        "reserved_until, repo_id) "
+        "select $1, $2, $3, $4, 'reserved', $5, now() + make_interval(secs => $6), g.repo_id "
+        "from (select max(repo_id) as repo_id from gone) g returning repo_id"};
     rb_hook_secret_make(in->secret);
     in->err = rb_seal(in->sealed, &in->sealed_len, in->exchange->edge->keyring, RB_PURPOSE_HOOK_SECRET,
                       in->installation_id, in->secret, strlen(in->secret));
@@ -262,29 +263,48 @@ static const struct install_step *install_reserve(struct install *in)
     return install_query(in, &statement, params, 6, &step_reserved);
 }
 
+static void install_inherit(struct install *in, int64_t repo_id)
+{
+    in->inherited = true;
+    in->hook = HOOK_DOUBTFUL;
+    in->about.id = repo_id;
+}
+
+/* This person has a live installation of it already, which was not seen before: connected or under way? */
+static const struct install_step *install_look_at_rival(struct install *in)
+{
+    static const struct rb_statement statement = {
+        "install_rival",
+        "select state from installations where user_id = $1 and id <> $2 and state in ('reserved', 'active') "
+        "and (lower(repo_full_name) = lower($3) or repo_id = $4) order by state limit 1"};
+    struct rb_param params[] = {RB_P_INT(in->exchange->user_id), RB_P_INT(in->installation_id),
+                                RB_P_TEXT(in->name), RB_P_INT(in->about.id)};
+    return install_query(in, &statement, params, 4, &step_lost_the_race);
+}
+
 static const struct install_step *install_reserved(struct install *in)
 {
-    if (in->err == RB_ECONFLICT) {
-        static const struct rb_statement statement = {
-            "install_conflict",
-            "select state from installations where user_id = $1 and lower(repo_full_name) = "
-            "lower($2) and state in ('reserved', 'active')"};
-        struct rb_param params[] = {RB_P_INT(in->exchange->user_id), RB_P_TEXT(in->name)};
-        return install_query(in, &statement, params, 2, &step_lost_the_race);
-    }
-    return in->err ? install_fail_database(in) : &step_look;
+    if (in->err == RB_ECONFLICT)
+        return install_look_at_rival(in);
+    if (in->err)
+        return install_fail_database(in);
+    if (!rb_rows_is_null(in->rows, 0, 0))
+        install_inherit(in, rb_rows_int(in->rows, 0, 0));
+    return &step_look;
 }
 
 static const struct install_step *install_lost_the_race(struct install *in)
 {
-    /* Rows of step find have the state in column 1, those of the conflict in column 0. */
-    bool connected = false;
-    if (!in->err && rb_rows_count(in->rows) > 0)
-        connected = strcmp(rb_rows_text(in->rows, 0, in->installation_id ? 0 : 1), "active") == 0;
+    if (in->err)
+        return install_fail_database(in);
+    /* Rows of step find have the state in column 1, those of the rival in column 0. A rival that is gone
+     * again has just failed: that it was under way is as true. */
+    bool connected = rb_rows_count(in->rows) > 0 &&
+                     strcmp(rb_rows_text(in->rows, 0, in->installation_id ? 0 : 1), "active") == 0;
     in->refusal = connected ? 400 : 409;
     snprintf(in->refusal_text, sizeof(in->refusal_text), "%s",
              connected ? "Repo already connected" : "Repo is being connected");
-    return &step_refuse;
+    return in->installation_id ? &step_undo : &step_refuse;
 }
 
 static const struct install_step *install_look(struct install *in)
@@ -296,11 +316,8 @@ static const struct install_step *install_look(struct install *in)
 
 static const struct install_step *install_seen(struct install *in)
 {
-    static const struct rb_statement statement = {
-        "install_identify",
-        "update installations set repo_id = $2, repo_full_name = $3, default_branch = nullif($4, '') "
-        "where id = $1 and state = 'reserved' and generation = $5"};
-    if (install_judge(in, "read repository"))
+    /* Everything here is about hooks: a token that may not touch them is told so from the start. */
+    if (install_judge(in, "read repository for its hooks"))
         return install_fail(in, in->sentence);
     if (rb_github_read_repo(&in->about, in->response))
         return install_fail(in, rb_error_text());
@@ -315,19 +332,49 @@ static const struct install_step *install_seen(struct install *in)
                  in->name);
         return install_fail(in, in->sentence);
     }
-    struct rb_param params[] = {RB_P_INT(in->installation_id), RB_P_INT(in->about.id), RB_P_TEXT(in->name),
-                                RB_P_TEXT(in->about.default_branch), RB_P_INT(in->generation)};
-    return install_query(in, &statement, params, 5, &step_identified);
+    return &step_identify;
+}
+
+/*
+ * From here on this flow is the only one that connects this repository (index installations_connecting):
+ * a hook that exists without an active owner is then nobody's, whoever made it. A reservation of another
+ * person that ran out gives way, and what it may have left on GitHub is this flow's to find.
+ */
+static const struct install_step *install_identify(struct install *in)
+{
+    static const struct rb_statement statement = {
+        "install_identify",
+        "with gone as (delete from installations where repo_id = $2 and id <> $1 and state = 'reserved' and "
+        "reserved_until < now() returning 1) "
+        "update installations set repo_id = $2, repo_full_name = $3, default_branch = nullif($4, ''), "
+        "reserved_until = now() + make_interval(secs => $6) from (select count(*) as count from gone) g "
+        "where id = $1 and state = 'reserved' and generation = $5 returning g.count"};
+    struct rb_param params[] = {
+        RB_P_INT(in->installation_id), RB_P_INT(in->about.id),
+        RB_P_TEXT(in->name),           RB_P_TEXT(in->about.default_branch),
+        RB_P_INT(in->generation),      RB_P_INT(in->exchange->edge->settings.reservation_seconds)};
+    return install_query(in, &statement, params, 6, &step_identified);
 }
 
 static const struct install_step *install_identified(struct install *in)
 {
-    if (in->err == RB_ECONFLICT) { /* the same repository by another name */
-        in->refusal = 400;
-        snprintf(in->refusal_text, sizeof(in->refusal_text), "Repo already connected");
-        return &step_undo;
+    if (in->err == RB_ECONFLICT && strstr(rb_error_text(), "installations_connecting")) {
+        if (in->waits++ >= INSTALL_WAITS)
+            return install_fail(
+                in, "somebody else is connecting this repository right now: try again in a minute");
+        in->next = &step_identify;
+        edge_pause(in->exchange, install_on_pause, in);
+        return NULL;
     }
-    return in->err ? install_fail_database(in) : &step_make_hook;
+    if (in->err == RB_ECONFLICT) /* the same repository by another name */
+        return install_look_at_rival(in);
+    if (in->err)
+        return install_fail_database(in);
+    if (rb_rows_count(in->rows) == 0) /* the reservation ran out and was cleaned up */
+        return install_fail(in, "it took too long: try again");
+    if (rb_rows_int(in->rows, 0, 0) > 0)
+        install_inherit(in, in->about.id);
+    return &step_make_hook;
 }
 
 static const struct install_step *install_make_hook(struct install *in)
@@ -336,21 +383,22 @@ static const struct install_step *install_make_hook(struct install *in)
     const struct rb_github_hook_config config = {.url = in->exchange->edge->settings.hook_url,
                                                  .secret = in->secret};
     rb_github_create_hook(&request, in->owner, in->repo, &config);
-    in->hook = HOOK_UNKNOWN;
+    in->hook = HOOK_COMING;
     return install_ask(in, &request, &step_hook_answered);
 }
 
 static const struct install_step *install_hook_answered(struct install *in)
 {
     rb_err err = install_judge(in, "create hook");
+    /* A clear refusal made nothing. A 5xx, a cut or silence may have, now or in a moment. */
+    if (in->response->status >= 200 && in->response->status < 500)
+        in->hook = HOOK_DOUBTFUL;
     if (err == RB_ECONFLICT) {
-        in->hook = HOOK_NONE;
         in->page = 1;
         return &step_find_hook;
     }
     if (err) {
-        /* A clear refusal made nothing. A 5xx, a cut or silence may have. */
-        if (in->response->status >= 400 && in->response->status < 500)
+        if (in->hook == HOOK_DOUBTFUL && !in->inherited)
             in->hook = HOOK_NONE;
         return install_fail(in, in->sentence);
     }
@@ -380,6 +428,7 @@ static const struct install_step *install_hook_page(struct install *in)
         return install_fail(in, rb_error_text());
     if (in->response->has_next && in->page++ < INSTALL_HOOK_PAGES)
         return &step_find_hook;
+    in->hook = HOOK_NONE; /* none that we could remove */
     snprintf(
         in->sentence, sizeof(in->sentence),
         "a webhook with our address exists on %s but is hidden from us, since it was made through another "
@@ -388,23 +437,21 @@ static const struct install_step *install_hook_page(struct install *in)
     return install_fail(in, in->sentence);
 }
 
-static const struct rb_statement install_owner_statement = {
-    "install_owner",
-    "select id, state, webhook_secret from installations where repo_id = $1 and id <> $2 "
-    "and ((state = 'active' and webhook_id = $3) or (state = 'reserved' and reserved_until > now())) "
-    "order by state limit 1"}; /* 'active' sorts first */
-
 static const struct install_step *install_find_owner(struct install *in)
 {
-    struct rb_param params[] = {RB_P_INT(in->about.id), RB_P_INT(in->installation_id), RB_P_INT(in->hook_id)};
-    return install_query(in, &install_owner_statement, params, 3, &step_owner_found);
+    static const struct rb_statement statement = {
+        "install_owner",
+        "select id, webhook_secret from installations where state = 'active' and webhook_id = $1 "
+        "order by id limit 1"};
+    struct rb_param params[] = {RB_P_INT(in->hook_id)};
+    return install_query(in, &statement, params, 1, &step_owner_found);
 }
 
 static const struct install_step *install_share(struct install *in)
 {
     char *secret = NULL;
     size_t len = 0;
-    const uint8_t *sealed = rb_rows_bytes(in->rows, 0, 2, &len);
+    const uint8_t *sealed = rb_rows_bytes(in->rows, 0, 1, &len);
     const struct rb_keyring *keyring = in->exchange->edge->keyring;
     if (rb_unseal(&secret, NULL, keyring, RB_PURPOSE_HOOK_SECRET, rb_rows_int(in->rows, 0, 0), sealed, len))
         return &step_adopt_hook; /* nobody holds its secret any more */
@@ -421,17 +468,7 @@ static const struct install_step *install_owner_found(struct install *in)
 {
     if (in->err)
         return install_fail_database(in);
-    if (rb_rows_count(in->rows) == 0)
-        return &step_adopt_hook;
-    if (strcmp(rb_rows_text(in->rows, 0, 1), "active") == 0)
-        return install_share(in);
-    /* Somebody else is connecting it this very moment: the hook is theirs, soon known to be, or gone. */
-    if (in->waits++ < INSTALL_OWNER_WAITS) {
-        in->next = in->waits % 2 ? &step_find_owner : &step_make_hook;
-        edge_pause(in->exchange, install_on_pause, in);
-        return NULL;
-    }
-    return install_fail(in, "somebody else is connecting this repository right now: try again in a minute");
+    return rb_rows_count(in->rows) == 0 ? &step_adopt_hook : install_share(in);
 }
 
 static const struct install_step *install_adopt_hook(struct install *in)
@@ -505,13 +542,47 @@ static const struct install_step *install_activate(struct install *in)
 static const struct install_step *install_activated(struct install *in)
 {
     if (in->err == RB_ETIMEOUT || in->err == RB_EUNAVAILABLE)
-        return &step_read_back;
+        return &step_fence;
     if (in->err)
         return install_fail_database(in);
     if (rb_rows_int(in->rows, 0, 0) == 1)
         return &step_connected;
     /* The reservation ran out and somebody cleaned up: so does this flow. */
     return install_fail(in, "it took too long: try again");
+}
+
+/* The statement may not have arrived, may have been committed, or may still wait for a lock over there and be
+ * committed later. A new generation makes sure of the last: it cannot activate this row any more. */
+static const struct install_step *install_fence(struct install *in)
+{
+    static const struct rb_statement statement = {
+        "install_fence", "update installations set generation = nextval('generations') where id = $1 and "
+                         "generation = $2 and state = 'reserved' returning generation"};
+    struct rb_param params[] = {RB_P_INT(in->installation_id), RB_P_INT(in->generation)};
+    return install_query(in, &statement, params, 2, &step_fenced);
+}
+
+static const struct install_step *install_outcome_unknown(struct install *in)
+{
+    /* Nothing may be taken back that may have been committed: the reservation, if it is one still, is the
+     * reconciler's. */
+    rb_log_error("install %s: the outcome is unknown: %s", in->name, rb_error_text());
+    in->refusal = 503;
+    snprintf(in->refusal_text, sizeof(in->refusal_text),
+             "The database was lost while connecting: look whether the repository is connected, else try "
+             "again in a minute");
+    return &step_refuse;
+}
+
+static const struct install_step *install_fenced(struct install *in)
+{
+    if (in->err)
+        return install_outcome_unknown(in);
+    if (rb_rows_count(in->rows) == 0)
+        return &step_read_back; /* active, or no more there */
+    in->generation = rb_rows_int(in->rows, 0, 0);
+    rb_error_set(RB_EUNAVAILABLE, "the database was lost before the installation was written");
+    return install_fail_database(in);
 }
 
 static const struct install_step *install_read_back(struct install *in)
@@ -525,17 +596,9 @@ static const struct install_step *install_read_back(struct install *in)
 
 static const struct install_step *install_outcome_read(struct install *in)
 {
-    if (!in->err)
-        return rb_rows_count(in->rows) > 0 ? &step_connected : install_fail_database(in);
-    /* Nothing may be taken back that may have been committed: the reservation, if it is one still, is the
-     * reconciler's. */
-    rb_log_error("install %s: the outcome is unknown: %s", in->name, rb_error_text());
-    in->refusal = 503;
-    snprintf(in->refusal_text, sizeof(in->refusal_text),
-             "The database was lost while connecting: look whether the repository is connected, else try "
-             "again in a "
-             "minute");
-    return &step_refuse;
+    if (in->err)
+        return install_outcome_unknown(in);
+    return rb_rows_count(in->rows) > 0 ? &step_connected : install_fail(in, "it took too long: try again");
 }
 
 static const struct install_step *install_connected(struct install *in)
@@ -556,9 +619,9 @@ static const struct install_step *install_connected(struct install *in)
 static const struct install_step *install_undo(struct install *in)
 {
     if (in->hook == HOOK_OURS)
-        return &step_undo_hook;
+        return &step_undo_owner;
     in->page = 1;
-    return in->hook == HOOK_UNKNOWN ? &step_undo_find : &step_drop;
+    return in->hook == HOOK_DOUBTFUL || in->hook == HOOK_COMING ? &step_undo_find : &step_drop;
 }
 
 static const struct install_step *install_undo_find(struct install *in)
@@ -580,13 +643,18 @@ static const struct install_step *install_undo_page(struct install *in)
         return &step_undo_owner;
     if (err == RB_ENOTFOUND && in->response->has_next && in->page++ < INSTALL_HOOK_PAGES)
         return &step_undo_find;
-    return &step_refuse;
+    return in->hook == HOOK_COMING ? &step_refuse : &step_drop;
 }
 
+/* A flow whose reservation ran out may find that somebody else has taken its hook over, or is about to. */
 static const struct install_step *install_undo_owner(struct install *in)
 {
-    struct rb_param params[] = {RB_P_INT(in->about.id), RB_P_INT(in->installation_id), RB_P_INT(in->hook_id)};
-    return install_query(in, &install_owner_statement, params, 3, &step_undo_owner_found);
+    static const struct rb_statement statement = {
+        "install_undo_owner",
+        "select 1 from installations where id <> $1 and ((state = 'active' and webhook_id = $2) or "
+        "(state = 'reserved' and repo_id = $3)) limit 1"};
+    struct rb_param params[] = {RB_P_INT(in->installation_id), RB_P_INT(in->hook_id), RB_P_INT(in->about.id)};
+    return install_query(in, &statement, params, 3, &step_undo_owner_found);
 }
 
 static const struct install_step *install_undo_owner_found(struct install *in)

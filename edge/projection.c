@@ -63,19 +63,20 @@ static void listener_tell(const char *payload)
 
 static void listener_run(struct edge_worker *worker)
 {
-    bool connected = rb_db_listen(worker->db, "runs") == RB_OK;
+    bool listening = rb_db_listen(worker->db, "runs") == RB_OK, notified = false;
     while (!edge_worker_is_stopping(worker)) {
-        bool notified = false;
-        if (rb_db_wait(&notified, worker->db, PROJECTION_IDLE_MS, worker->wake_fd)) {
-            /* What is told meanwhile is lost to this edge: its watchers come again and read the state. */
-            if (connected)
+        if (!listening) {
+            /* What was told meanwhile is lost to this edge. Its watchers are sent away once it listens again,
+             * and not before: those who come back then read a state that nothing can be missing from. */
+            listening = rb_db_ping(worker->db);
+            if (listening)
                 edge_streams_reset();
-            connected = false;
-            edge_worker_sleep(worker, rb_jitter_ms(1000));
+            else
+                edge_worker_sleep(worker, rb_jitter_ms(1000));
             continue;
         }
-        connected = true;
-        for (char *payload; (payload = rb_db_notification(worker->db));) {
+        listening = rb_db_wait(&notified, worker->db, PROJECTION_IDLE_MS, worker->wake_fd) == RB_OK;
+        for (char *payload; listening && (payload = rb_db_notification(worker->db));) {
             listener_tell(payload);
             free(payload);
         }

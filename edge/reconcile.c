@@ -1,8 +1,9 @@
 /*
  * The reconciler: a slow, jittered sweep that finishes what crashes left half done. Any edge may run it, one
  * does at a time (advisory lock). Today it takes back reservations that ran out: it looks on GitHub for a
- * hook of ours that no installation owns, removes it, and drops the reservation. What GitHub will not tell
- * today is left for the next sweep.
+ * hook of ours that no active installation owns, removes it, and drops the reservation. While it looks, the
+ * reservation is its own, and nobody else can connect that repository (index installations_connecting). What
+ * GitHub will not tell today is left for the next sweep.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ static struct edge_worker reconcile_worker;
 
 struct reconcile_reservation {
     int64_t id, generation, user_id;
+    bool has_repo_id; /* without it the flow ended before a hook was asked for */
     char *full_name, *owner, *repo, *token;
 };
 
@@ -89,18 +91,13 @@ static rb_err reconcile_find_hook(int64_t *hook_id, struct edge *edge,
     return err;
 }
 
-static rb_err reconcile_is_owned(bool *owned, struct rb_db *db, int64_t hook_id,
-                                 const struct reconcile_reservation *reservation)
+static rb_err reconcile_is_owned(bool *owned, struct rb_db *db, int64_t hook_id)
 {
     static const struct rb_statement statement = {
-        "reconcile_owner",
-        "select 1 from installations where id <> $1 and lower(repo_full_name) = lower($2) and "
-        "((state = 'active' and webhook_id = $3) or (state = 'reserved' and reserved_until > now())) "
-        "union all select 1 from installations where id <> $1 and state = 'active' and webhook_id = $3"};
+        "reconcile_owner", "select 1 from installations where state = 'active' and webhook_id = $1 limit 1"};
     struct rb_rows *rows = NULL;
-    struct rb_param params[] = {RB_P_INT(reservation->id), RB_P_TEXT(reservation->full_name),
-                                RB_P_INT(hook_id)};
-    rb_err err = rb_db_query(&rows, db, &statement, params, 3);
+    struct rb_param params[] = {RB_P_INT(hook_id)};
+    rb_err err = rb_db_query(&rows, db, &statement, params, 1);
     *owned = !err && rb_rows_count(rows) > 0;
     rb_rows_free(rows);
     return err;
@@ -112,9 +109,15 @@ static rb_err reconcile_remove_hook(struct edge *edge, struct rb_db *db,
     int64_t hook_id = 0;
     bool owned = false;
     rb_err err = reconcile_find_hook(&hook_id, edge, reservation);
+    if (err == RB_EAUTH || err == RB_EFORBIDDEN) {
+        rb_log_warn(
+            "reconciler: repo=%s: a hook may be left that this person's token cannot reach any more: %s",
+            reservation->full_name, rb_error_text());
+        return RB_OK;
+    }
     if (err)
-        return err == RB_ENOTFOUND || err == RB_EAUTH || err == RB_EFORBIDDEN ? RB_OK : err;
-    err = reconcile_is_owned(&owned, db, hook_id, reservation);
+        return err == RB_ENOTFOUND ? RB_OK : err;
+    err = reconcile_is_owned(&owned, db, hook_id);
     if (err || owned)
         return err;
     struct rb_github_request request;
@@ -147,7 +150,8 @@ static void reconcile_one(struct edge_worker *worker, struct reconcile_reservati
         return;
     }
     /* Without the person's token nothing can be asked. */
-    if (rb_unseal(&reservation->token, NULL, worker->edge->keyring, RB_PURPOSE_OAUTH_TOKEN,
+    if (reservation->has_repo_id &&
+        rb_unseal(&reservation->token, NULL, worker->edge->keyring, RB_PURPOSE_OAUTH_TOKEN,
                   reservation->user_id, sealed, len) == RB_OK)
         err = reconcile_remove_hook(worker->edge, worker->db, reservation);
     rb_secret_free(reservation->token);
@@ -166,7 +170,7 @@ static rb_err reconcile_sweep(struct edge_worker *worker)
 {
     static const struct rb_statement statement = {
         "reconcile_find",
-        "select i.id, i.generation, i.user_id, i.repo_full_name, u.token_sealed "
+        "select i.id, i.generation, i.user_id, i.repo_full_name, u.token_sealed, i.repo_id is not null "
         "from installations i join users u on u.id = i.user_id where i.state = 'reserved' and "
         "i.reserved_until < now() order by i.reserved_until limit $1"};
     struct rb_rows *rows = NULL;
@@ -180,6 +184,7 @@ static rb_err reconcile_sweep(struct edge_worker *worker)
         struct reconcile_reservation reservation = {.id = rb_rows_int(rows, i, 0),
                                                     .generation = rb_rows_int(rows, i, 1),
                                                     .user_id = rb_rows_int(rows, i, 2),
+                                                    .has_repo_id = rb_rows_bool(rows, i, 5),
                                                     .full_name = rb_strdup(name),
                                                     .owner = name,
                                                     .repo = slash + 1};

@@ -21,17 +21,21 @@
 
 static struct edge_worker relay_worker;
 
+/* One statement for all: a round trip for each would hold up the next batch. */
 static rb_err relay_mark(struct rb_db *db, const struct rb_rows *rows, const rb_err *errs, size_t count)
 {
     static const struct rb_statement statement = {
-        "relay_mark", "update outbox set published_at = now() where id = $1::uuid"};
-    rb_err err = RB_OK;
-    for (size_t i = 0; i < count && !err; i++) {
-        struct rb_param params[] = {RB_P_TEXT(rb_rows_text(rows, i, 0))};
+        "relay_mark", "update outbox set published_at = now() where id = any($1::uuid[])"};
+    char ids[RELAY_BATCH * RB_UUID_SIZE + 3] = "{"; /* an array, as PostgreSQL writes it */
+    size_t used = 1;
+    for (size_t i = 0; i < count; i++) {
         if (!errs[i])
-            err = rb_db_query(NULL, db, &statement, params, 1);
+            used += (size_t)snprintf(ids + used, sizeof(ids) - used, "%s%.36s", used > 1 ? "," : "",
+                                     rb_rows_text(rows, i, 0));
     }
-    return err;
+    snprintf(ids + used, sizeof(ids) - used, "}");
+    struct rb_param params[] = {RB_P_TEXT(ids)};
+    return used > 1 ? rb_db_query(NULL, db, &statement, params, 1) : RB_OK;
 }
 
 /* Publishes what is unpublished, one batch. `*count` is how many rows there were. */

@@ -19,10 +19,10 @@
     "runs r "                                                                                                \
     "where r.installation_id = i.id), '[]'), 'profile', null)"
 
-/* This person's live installation of a name. */
-#define REPOS_BY_NAME                                                                                   \
-    "from installations i where i.user_id = $1 and lower(i.repo_full_name) = lower($2) and i.state in " \
-    "('reserved', 'active')"
+/* This person with the live installation of a name, if there is one. No row: there is no such person. */
+#define REPOS_BY_NAME                                                                                     \
+    "from users u left join installations i on i.user_id = u.id and lower(i.repo_full_name) = lower($2) " \
+    "and i.state in ('reserved', 'active') where u.id = $1"
 
 static const char *repos_name(struct edge_exchange *exchange)
 {
@@ -35,6 +35,8 @@ static void repos_on_json(void *arg, rb_err err, const struct rb_rows *rows)
     if (err)
         edge_answer_no_database(exchange);
     else if (rb_rows_count(rows) == 0)
+        edge_answer_unauthorized(exchange);
+    else if (rb_rows_is_null(rows, 0, 0))
         edge_answer_error(exchange, 404, "You have not connected %s: POST to /api/v1/repos/%s/install does",
                           repos_name(exchange), repos_name(exchange));
     else
@@ -45,11 +47,10 @@ void edge_list_repos(struct edge_exchange *exchange)
 {
     static const struct rb_statement statement = {
         "repos_list",
-        "select jsonb_build_object('repos', coalesce(jsonb_agg(repo order by id desc), '[]')) from "
-        "(select i.id, " REPOS_JSON " as repo from installations i where i.user_id = $1 "
-        "and i.state in ('reserved', 'active') order by i.id desc limit " REPOS_LISTED_MAX ") all_of_them"};
-    if (!edge_authenticate(exchange))
-        return;
+        "select jsonb_build_object('repos', (select coalesce(jsonb_agg(repo order by id desc), '[]') from "
+        "(select i.id, " REPOS_JSON " as repo from installations i where i.user_id = u.id "
+        "and i.state in ('reserved', 'active') order by i.id desc limit " REPOS_LISTED_MAX ") all_of_them)) "
+        "from users u where u.id = $1"};
     struct rb_param params[] = {RB_P_INT(exchange->user_id)};
     edge_query(exchange, &statement, params, 1, repos_on_json, exchange);
 }
@@ -57,11 +58,10 @@ void edge_list_repos(struct edge_exchange *exchange)
 void edge_get_repo(struct edge_exchange *exchange)
 {
     static const struct rb_statement statement = {
-        "repos_get",
-        "select " REPOS_JSON " || jsonb_build_object('profile', (select p.profile from profiles p where "
-        "p.installation_id = i.id order by p.generation desc, p.scanned_at desc limit 1)) " REPOS_BY_NAME};
-    if (!edge_authenticate(exchange))
-        return;
+        "repos_get", "select case when i.id is not null then " REPOS_JSON
+                     " || jsonb_build_object('profile', (select p.profile from profiles p where "
+                     "p.installation_id = i.id order by p.generation desc, p.scanned_at desc limit 1)) "
+                     "end " REPOS_BY_NAME};
     struct rb_param params[] = {RB_P_INT(exchange->user_id), RB_P_TEXT(repos_name(exchange))};
     edge_query(exchange, &statement, params, 2, repos_on_json, exchange);
 }
@@ -85,7 +85,7 @@ static void repos_on_found(void *arg, rb_err err, const struct rb_rows *rows)
     static const struct rb_statement statement = {"repos_state", "select " REPOS_JSON
                                                                  " from installations i where i.id = $1"};
     struct edge_exchange *exchange = arg;
-    if (err || rb_rows_count(rows) == 0) {
+    if (err || rb_rows_count(rows) == 0 || rb_rows_is_null(rows, 0, 0)) {
         repos_on_json(exchange, err, rows);
         return;
     }
@@ -98,8 +98,6 @@ static void repos_on_found(void *arg, rb_err err, const struct rb_rows *rows)
 void edge_repo_events(struct edge_exchange *exchange)
 {
     static const struct rb_statement statement = {"repos_find", "select i.id " REPOS_BY_NAME};
-    if (!edge_authenticate(exchange))
-        return;
     struct rb_param params[] = {RB_P_INT(exchange->user_id), RB_P_TEXT(repos_name(exchange))};
     edge_query(exchange, &statement, params, 2, repos_on_found, exchange);
 }

@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,6 +18,8 @@
 #define SERVER_THREADS_MAX     64
 #define SERVER_CONNECTIONS_MAX 8192 /* a thread; more wait in the kernel's queue */
 #define SERVER_BACKLOG         1024
+#define SERVER_GRACE_MS        200   /* requests that are on their way when the process is told to stop */
+#define SERVER_STALL_MS        30000 /* a client that takes nothing of its answer for so long is cut */
 #define SERVER_ENTITY_MAX      (1024 * 1024) /* h2o's own limit; edge_on_request() answers 413 far below it */
 #define SERVER_REQUEST_MS      15000         /* head and body of a request */
 #define SERVER_POOL            4 /* database connections a thread: 32 statements are in flight on each */
@@ -24,6 +27,12 @@
 static struct edge_thread server_threads[SERVER_THREADS_MAX];
 static int server_thread_count;
 static atomic_int server_databases; /* threads whose pool is connected, for readiness */
+
+struct server_json {
+    h2o_ostream_t super; /* first: the one is cast to the other */
+    size_t len;
+    char text[64];
+};
 
 /* ---- messages between threads ------------------------------------------------------------------------- */
 
@@ -61,18 +70,40 @@ static void server_on_connection_closed(void *arg)
     thread->connections--;
 }
 
-static void server_on_accept(h2o_socket_t *listener, const char *err)
+/* Takes one waiting connection; false when there is none or none can be had. */
+static bool server_accept(struct edge_thread *thread)
 {
-    struct edge_thread *thread = listener->data;
-    if (err || thread->connections >= SERVER_CONNECTIONS_MAX)
-        return;
-    h2o_socket_t *socket = h2o_evloop_socket_accept(listener);
+    h2o_socket_t *socket = h2o_evloop_socket_accept(thread->listener);
     if (!socket)
-        return;
+        return false;
+    /* h2o has no limit on how long a write may take. The kernel's also holds for a client that is there, but
+     * reads nothing (tcp(7), TCP_USER_TIMEOUT). */
+    int stall_ms = SERVER_STALL_MS;
+    setsockopt(h2o_socket_get_fd(socket), IPPROTO_TCP, TCP_USER_TIMEOUT, &stall_ms, sizeof(stall_ms));
     thread->connections++;
     socket->on_close.cb = server_on_connection_closed;
     socket->on_close.data = thread;
     h2o_accept(&thread->accept, socket);
+    return true;
+}
+
+static void server_on_accept(h2o_socket_t *listener, const char *err)
+{
+    struct edge_thread *thread = listener->data;
+    if (!err && thread->connections < SERVER_CONNECTIONS_MAX &&
+        (server_accept(thread) ||
+         (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS)))
+        return;
+    /* The listener stays readable: looking at it again at once would keep a core busy. */
+    h2o_socket_read_stop(listener);
+    h2o_timeout_link(thread->context.loop, &thread->pause, &thread->accept_again);
+}
+
+static void server_on_accept_again(h2o_timeout_entry_t *entry)
+{
+    struct edge_thread *thread = H2O_STRUCT_FROM_MEMBER(struct edge_thread, accept_again, entry);
+    if (!thread->drain_deadline)
+        h2o_socket_read_start(thread->listener, server_on_accept);
 }
 
 static void server_on_pool(h2o_socket_t *socket, const char *err)
@@ -89,6 +120,35 @@ static void server_on_pool(h2o_socket_t *socket, const char *err)
 bool edge_server_has_database(void)
 {
     return atomic_load(&server_databases) > 0;
+}
+
+/* ---- what h2o answers by itself ---------------------------------------------------------------------- */
+
+static void server_send_json(h2o_ostream_t *self, h2o_req_t *request, h2o_iovec_t *bufs, size_t count,
+                             h2o_send_state_t state)
+{
+    const struct server_json *json = (const struct server_json *)self;
+    h2o_iovec_t body = h2o_iovec_init(json->text, json->len);
+    (void)bufs;
+    h2o_ostream_send_next(self, request, &body, count ? 1 : 0, state); /* no body: HEAD */
+}
+
+/* h2o refuses broken and oversized bodies before we see the request, in plain text. Its answers become like
+ * all others. (What is no HTTP at all gets a fixed plain 400 that nothing can touch.) */
+static void server_speak_json(h2o_filter_t *self, h2o_req_t *request, h2o_ostream_t **slot)
+{
+    struct server_json *json = (struct server_json *)h2o_add_ostream(request, sizeof(*json), slot);
+    (void)self;
+    json->super.do_send = server_send_json;
+    json->len = (size_t)snprintf(json->text, sizeof(json->text), "{\"detail\":\"%s\"}",
+                                 request->res.status == 413   ? "The body is too large"
+                                 : request->res.status == 417 ? "Unknown expectation"
+                                                              : "The request is not valid HTTP");
+    ssize_t type = h2o_find_header(&request->res.headers, H2O_TOKEN_CONTENT_TYPE, -1);
+    if (type >= 0)
+        request->res.headers.entries[type].value = h2o_iovec_init(H2O_STRLIT("application/json"));
+    request->res.content_length = json->len;
+    h2o_setup_next_ostream(request, &json->super.next);
 }
 
 /* ---- a thread ----------------------------------------------------------------------------------------- */
@@ -133,6 +193,7 @@ static rb_err server_thread_set_up(struct edge_thread *thread, int listen_fd)
     struct edge_h2o_handler *handler = (struct edge_h2o_handler *)h2o_create_handler(path, sizeof(*handler));
     handler->super.on_req = edge_on_request;
     handler->thread = thread;
+    h2o_create_filter(&host->fallback_path, sizeof(h2o_filter_t))->on_setup_ostream = server_speak_json;
     h2o_context_init(&thread->context, h2o_evloop_create(), &thread->config);
     h2o_loop_t *loop = thread->context.loop;
     thread->accept.ctx = &thread->context;
@@ -143,6 +204,7 @@ static rb_err server_thread_set_up(struct edge_thread *thread, int listen_fd)
     h2o_timeout_init(loop, &thread->heartbeat, EDGE_HEARTBEAT_MS);
     thread->listener = h2o_evloop_socket_create(loop, listen_fd, H2O_SOCKET_FLAG_DONT_READ);
     thread->listener->data = thread;
+    thread->accept_again.cb = server_on_accept_again;
     /* A copy, since h2o closes what it watches. */
     thread->pool_socket =
         h2o_evloop_socket_create(loop, dup(rb_pool_fd(thread->pool)), H2O_SOCKET_FLAG_DONT_READ);
@@ -152,7 +214,10 @@ static rb_err server_thread_set_up(struct edge_thread *thread, int listen_fd)
 
 static bool server_is_drained(const struct edge_thread *thread)
 {
-    return thread->drain_deadline && (thread->exchanges == 0 || rb_clock_ms() >= thread->drain_deadline);
+    int64_t now = rb_clock_ms();
+    return thread->drain_deadline &&
+           (now >= thread->drain_deadline ||
+            (thread->exchanges == 0 && now - thread->drain_began >= SERVER_GRACE_MS));
 }
 
 static void *server_main(void *arg)
@@ -173,7 +238,11 @@ static void *server_main(void *arg)
 static void server_begin_drain(struct edge_thread *thread, void *arg)
 {
     (void)arg;
-    thread->drain_deadline = rb_clock_ms() + thread->edge->settings.drain_seconds * 1000LL;
+    thread->drain_began = rb_clock_ms();
+    thread->drain_deadline = thread->drain_began + thread->edge->settings.drain_seconds * 1000LL;
+    /* Connections that the kernel has made already would be reset with the listener. */
+    while (thread->connections < SERVER_CONNECTIONS_MAX && server_accept(thread))
+        ;
     h2o_socket_read_stop(thread->listener);
     h2o_socket_close(thread->listener);
     edge_streams_end_all(thread, "bye");
@@ -224,7 +293,7 @@ struct server_news {
 
 static void server_post_news(int64_t installation_id, const char *event, const char *data)
 {
-    for (int i = 0; i < server_thread_count; i++) {
+    for (int i = 0; i < server_thread_count && edge_streams_are_watched(); i++) {
         struct server_news *news = rb_calloc(1, sizeof(*news));
         news->installation_id = installation_id;
         news->event = rb_strdup(event);

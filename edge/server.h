@@ -25,7 +25,8 @@ struct edge_thread {
     struct rb_pool *pool;
     int exchanges, connections, streams;
     struct edge_stream *first_stream;
-    int64_t drain_deadline; /* 0: serving */
+    h2o_timeout_entry_t accept_again;    /* linked while no connection can be taken */
+    int64_t drain_began, drain_deadline; /* 0: serving */
 };
 
 /* Runs `fn(thread, arg)` on the thread's loop. Any thread may call; arg is fn's to free. */
@@ -44,6 +45,7 @@ h2o_req_t *edge_exchange_request(struct edge_exchange *exchange);
 /* Marks the exchange as answered and counts it; false when it was answered before. */
 bool edge_exchange_begin_answer(struct edge_exchange *exchange, int status);
 
+bool edge_streams_are_watched(void); /* any stream is open on any thread */
 void edge_streams_end_all(struct edge_thread *thread, const char *event);
 /* Those about this installation; 0: all are ended with `event`. */
 void edge_streams_tell_here(struct edge_thread *thread, int64_t installation_id, const char *event,

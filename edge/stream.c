@@ -3,6 +3,7 @@
  * the stream's buffer. A client that reads too slowly is let go: it reconnects and starts with the present
  * state, which is cheaper than remembering for it. One that vanished is found by the heartbeat.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,11 @@
 
 #define STREAM_QUEUE_MAX   (256 * 1024) /* the state of a large installation and hundreds of changes */
 #define STREAMS_PER_THREAD 2048         /* each is a connection that stays */
+#define STREAMS_PER_PERSON 16 /* a thread: some tabs and terminals, and room for those not yet found gone */
+
+/* On all threads: news are posted to none when nobody watches. Counted before the present state is read, so
+ * that what is not posted is in that state. */
+static atomic_int streams_open;
 
 struct edge_stream {
     h2o_generator_t generator;
@@ -31,6 +37,7 @@ static void stream_close(struct edge_stream *stream)
         if (*link == stream) {
             *link = stream->next;
             thread->streams--;
+            atomic_fetch_sub(&streams_open, 1);
             break;
         }
     }
@@ -92,9 +99,36 @@ static void stream_on_heartbeat(h2o_timeout_entry_t *entry)
     stream_flush(stream);
 }
 
+static int stream_count_of(const struct edge_thread *thread, int64_t user_id)
+{
+    int count = 0;
+    for (const struct edge_stream *stream = thread->first_stream; stream; stream = stream->next)
+        count += stream->exchange->user_id == user_id;
+    return count;
+}
+
+/* Ids grow, also over reconnects to another edge whose clock is behind. Nothing is kept to resume from one:
+ * every stream starts with the present state, which holds all that was missed. */
+static uint64_t stream_first_id(const char *last_event_id)
+{
+    uint64_t now = (uint64_t)rb_clock_wall_ms() * 1000;
+    uint64_t last = last_event_id ? strtoull(last_event_id, NULL, 10) : 0;
+    return last > now && last < now * 2 ? last : now; /* what is no id of ours does not matter */
+}
+
+bool edge_streams_are_watched(void)
+{
+    return atomic_load(&streams_open) > 0;
+}
+
 bool edge_stream_open(struct edge_exchange *exchange, int64_t installation_id)
 {
     struct edge_thread *thread = exchange->thread;
+    if (stream_count_of(thread, exchange->user_id) >= STREAMS_PER_PERSON) {
+        edge_answer_error(exchange, 429, "You have %d event streams open: close one first",
+                          STREAMS_PER_PERSON);
+        return false;
+    }
     if (thread->drain_deadline || thread->streams >= STREAMS_PER_THREAD) {
         edge_answer_error(exchange, 503,
                           "Too many event streams are open: try again later, or ask for the state");
@@ -108,7 +142,7 @@ bool edge_stream_open(struct edge_exchange *exchange, int64_t installation_id)
     stream->installation_id = installation_id;
     stream->generator.proceed = stream_on_proceed;
     stream->heartbeat.cb = stream_on_heartbeat;
-    stream->last_id = (uint64_t)rb_clock_wall_ms() * 1000;
+    stream->last_id = stream_first_id(exchange->last_event_id);
     rb_buf_init(&stream->waiting, STREAM_QUEUE_MAX);
     rb_buf_init(&stream->sending, STREAM_QUEUE_MAX);
     edge_hold(exchange);
@@ -118,6 +152,7 @@ bool edge_stream_open(struct edge_exchange *exchange, int64_t installation_id)
     stream->next = thread->first_stream;
     thread->first_stream = stream;
     thread->streams++;
+    atomic_fetch_add(&streams_open, 1);
     h2o_timeout_link(thread->context.loop, &thread->heartbeat, &stream->heartbeat);
     h2o_add_header(&request->pool, &request->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
                    H2O_STRLIT("text/event-stream"));
@@ -127,15 +162,16 @@ bool edge_stream_open(struct edge_exchange *exchange, int64_t installation_id)
     h2o_add_header_by_str(&request->pool, &request->res.headers, H2O_STRLIT("x-accel-buffering"), 0, NULL,
                           H2O_STRLIT("no"));
     request->compress_hint = H2O_COMPRESS_HINT_DISABLE;
+    bool head_only = h2o_memis(request->input.method.base, request->input.method.len, H2O_STRLIT("HEAD"));
     h2o_start_response(request, &stream->generator);
-    return true;
+    if (head_only)
+        h2o_send(request, NULL, 0, H2O_SEND_STATE_FINAL); /* the request and its stream may be gone now */
+    return !head_only;
 }
 
 static void stream_append_event(struct edge_stream *stream, const char *event, const char *data)
 {
     char head[96];
-    /* Ids grow, also over reconnects to another edge. Nothing is kept to resume from one: every stream starts
-     * with the present state, which holds all that was missed. */
     int len = snprintf(head, sizeof(head),
                        "id: %llu\nevent: %.40s\ndata: ", (unsigned long long)++stream->last_id, event);
     stream_append(stream, head, (size_t)len);

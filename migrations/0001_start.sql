@@ -39,6 +39,8 @@ create unique index installations_live_by_id on installations (user_id, repo_id)
   where state in ('reserved', 'active') and repo_id is not null;
 create unique index installations_live_by_name on installations (user_id, lower(repo_full_name))
   where state in ('reserved', 'active');
+-- One connect of a repository at a time, whoever asks: a hook without an active owner is then nobody's.
+create unique index installations_connecting on installations (repo_id) where state = 'reserved';
 create index installations_hook on installations (webhook_id) where state = 'active';
 create index installations_repo on installations (repo_id) where state = 'active';
 create index installations_reserved on installations (reserved_until) where state = 'reserved';
@@ -127,13 +129,13 @@ create table graph_repositories (
 );
 create table graph_directories (
   repo_id    bigint not null references graph_repositories (repo_id) on delete cascade,
-  path       text not null,
+  path       text collate "C" not null,
   generation bigint not null,
   primary key (repo_id, path)
 );
 create table graph_files (
   repo_id    bigint not null references graph_repositories (repo_id) on delete cascade,
-  path       text not null,
+  path       text collate "C" not null,
   directory  text not null,                         -- '' is the root
   language   text,
   size       bigint not null,

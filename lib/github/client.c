@@ -135,14 +135,19 @@ static void client_end_call(struct rb_github *github, CURL *easy, CURLcode code)
     client_finish(github, call);
 }
 
-static void client_collect(struct rb_github *github)
+/* Ends the transfers that are complete; true when there were any. */
+static bool client_collect(struct rb_github *github)
 {
     CURLMsg *message;
     int left;
+    bool any = false;
     while ((message = curl_multi_info_read(github->multi, &left))) {
-        if (message->msg == CURLMSG_DONE)
-            client_end_call(github, message->easy_handle, message->data.result); /* invalidates `message` */
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        client_end_call(github, message->easy_handle, message->data.result); /* invalidates `message` */
+        any = true;
     }
+    return any;
 }
 
 /* ---- the thread --------------------------------------------------------------------------------------- */
@@ -202,11 +207,12 @@ static void *client_main(void *arg)
     struct rb_github *github = arg;
     int running = 0;
     while (client_take_inbox(github)) {
-        client_start_what_may(github);
-        curl_multi_perform(github->multi, &running);
-        client_collect(github);
-        client_start_what_may(github); /* what ended may have made room */
-        curl_multi_perform(github->multi, &running);
+        /* Until nothing ends any more: what ended may have made room, and a transfer that ended without being
+         * collected would wait for the next wake-up, since no socket speaks of it. */
+        do {
+            client_start_what_may(github);
+            curl_multi_perform(github->multi, &running);
+        } while (client_collect(github));
         github_budgets_forget_idle(&github->budgets, rb_clock_ms(), false);
         curl_multi_poll(github->multi, NULL, 0, client_poll_ms(github), NULL);
     }

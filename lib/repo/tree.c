@@ -91,6 +91,7 @@ static rb_err tree_read_folder(bool *truncated, struct tree_walk *walk, const st
     rb_err err = repo_ask(&response, walk->handle, &request);
     if (!err)
         err = rb_github_read_tree(truncated, &response, tree_add, walk);
+    walk->reading = NULL;
     rb_github_response_clear(&response);
     return err;
 }

@@ -1,0 +1,102 @@
+/*
+ * The knowledge graph of repositories: one interface, two stores.
+ *
+ * (Repository)-[:CONTAINS]->(File) for every file, (Directory)-[:CONTAINS]->(File | Directory) and
+ * (Repository)-[:CONTAINS]->(top Directory). Keys are GitHub's repository id and the path; names are for
+ * people.
+ *
+ * A write is given the whole tree and brings the store to it by the difference: one path of code for the
+ * first build and for every update. What is new or changed is written first, what is gone is removed last,
+ * the commit is set at the very end, so that a reader never meets an empty repository. It may be cut off
+ * anywhere and run again, and never runs twice at once for one repository. A write of an older generation
+ * than the stored one changes nothing and gives RB_ESTALE. One rb_graph per thread; all functions but
+ * rb_graph_rows() block.
+ */
+#ifndef RB_GRAPH_H
+#define RB_GRAPH_H
+
+#include "lib/base/base.h"
+#include "lib/store/store.h"
+
+/* ---- rows --------------------------------------------------------------------------------------------- */
+
+/* Longer paths are cut there and end with an id made of the whole path: an index of PostgreSQL holds no key
+ * beyond 2,704 bytes (a third of a page, nbtree), and git allows 4,096. */
+#define RB_GRAPH_PATH_MAX 2048
+
+struct rb_graph_file {
+    const char *path;
+    const char *directory; /* "" is the root */
+    const char *language;  /* NULL where the name tells nothing */
+    const char *sha;
+    int64_t size;
+};
+struct rb_graph_directory {
+    const char *path;
+    const char *parent; /* "" is the root */
+};
+struct rb_graph_tree {
+    int64_t repo_id;
+    int64_t generation;
+    const char *full_name;
+    const char *commit;                /* "" for an empty repository */
+    bool complete;                     /* false: nothing is removed */
+    const struct rb_graph_file *files; /* sorted by path, strcmp */
+    size_t file_count;
+    const struct rb_graph_directory *directories; /* sorted by path: a parent stands before what it holds */
+    size_t directory_count;
+};
+/* The rows of a tree, in `arena`, borrowing from `source`. Directories are those that hold files; submodules
+ * are not files of this repository and left out. Fills all but repo_id, generation and full_name. Pure. */
+void rb_graph_rows(struct rb_graph_tree *tree, const struct rb_tree *source, struct rb_arena *arena);
+
+/* ---- the store ---------------------------------------------------------------------------------------- */
+
+struct rb_graph;
+struct rb_graph_options {
+    struct rb_db *db;      /* borrowed: the lock of both stores, and the store where there is no Neo4j */
+    const char *neo4j_uri; /* http(s)://host:port of the Query API; NULL: the graph lives in PostgreSQL */
+    const char *neo4j_username;
+    const char *neo4j_password;
+    const char *neo4j_database; /* NULL: "neo4j" */
+};
+/* Does not connect yet. The strings of `options` are borrowed. */
+rb_err rb_graph_open(struct rb_graph **out, const struct rb_graph_options *options) RB_MUST_CHECK;
+void rb_graph_close(struct rb_graph *graph); /* NULL is fine */
+
+/* Called between batches with the rows written so far; false stops the write with RB_EUNAVAILABLE. */
+typedef bool (*rb_graph_progress_fn)(void *arg, int64_t done, int64_t total);
+struct rb_graph_written {
+    int64_t files, links; /* in the store afterwards; links are CONTAINS relationships */
+    int64_t changed;      /* rows written or removed */
+};
+/*
+ * Brings the store to `tree`. Waits up to two minutes for another builder of the same repository, then
+ * RB_ETIMEOUT. RB_ESTALE: a newer generation is there, or came while this one wrote. RB_EUNAVAILABLE: the
+ * store is away, in trouble, or refuses our name and password. `progress` may be NULL.
+ */
+rb_err rb_graph_write(struct rb_graph_written *written, struct rb_graph *graph,
+                      const struct rb_graph_tree *tree, rb_graph_progress_fn progress,
+                      void *arg) RB_MUST_CHECK;
+
+struct rb_graph_about {
+    char full_name[256];
+    char commit[RB_SHA_SIZE];
+    int64_t generation; /* of the last write that ended */
+    int64_t files, links;
+    bool complete;
+};
+/* What the last finished write left. RB_ENOTFOUND: none has finished yet. */
+rb_err rb_graph_about(struct rb_graph_about *about, struct rb_graph *graph, int64_t repo_id) RB_MUST_CHECK;
+
+#define RB_GRAPH_PAGE_MAX 5000 /* about 1 MB of JSON from Neo4j, which builds its answer in memory */
+struct rb_graph_page {
+    const struct rb_graph_file *files; /* in the store's own order of paths, in the arena */
+    size_t count;
+    const char *next; /* `after` of the next page; NULL: this was the last */
+};
+/* Files after the path `after` ("" for the first page), RB_GRAPH_PAGE_MAX at most. */
+rb_err rb_graph_files(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id, const char *after,
+                      struct rb_arena *arena) RB_MUST_CHECK;
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * The graph in PostgreSQL: files and folders as rows, CONTAINS as what their paths say. A write is one
+ * transaction: readers see the graph of before until it commits, and a crash leaves nothing half done.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "grapher/graph_store.h"
+
+#define BATCH_ROWS 5000 /* about 1 MB of JSON a statement, far from the statement timeout */
+
+/* The row lock is held to the end: an older generation cannot come in between, a newer one waits. */
+static const struct rb_statement begin_statement = {
+    "graph_begin", "insert into graph_repositories as r (repo_id, full_name, commit_sha, generation, files, "
+                   "links, complete) "
+                   "values ($1, $2, '', $3, 0, 0, false) on conflict (repo_id) do update set generation = "
+                   "excluded.generation "
+                   "where r.generation <= excluded.generation"};
+static const struct rb_statement put_directories_statement = {
+    "graph_put_directories", "insert into graph_directories (repo_id, path, generation) "
+                             "select $1, row.p, $2 from jsonb_to_recordset($3::jsonb) as row (p text) "
+                             "on conflict (repo_id, path) do update set generation = excluded.generation"};
+static const struct rb_statement put_files_statement = {
+    "graph_put_files",
+    "insert into graph_files (repo_id, path, directory, language, size, sha, generation) "
+    "select $1, row.p, row.d, row.l, row.s, row.h, $2 "
+    "from jsonb_to_recordset($3::jsonb) as row (p text, d text, l text, s bigint, h text) "
+    "on conflict (repo_id, path) do update set language = excluded.language, size = excluded.size, "
+    "sha = excluded.sha, generation = excluded.generation"};
+static const struct rb_statement remove_files_statement = {
+    "graph_remove_files", "delete from graph_files where repo_id = $1 and generation <= $2 "
+                          "and path in (select jsonb_array_elements_text($3::jsonb))"};
+static const struct rb_statement remove_directories_statement = {
+    "graph_remove_directories", "delete from graph_directories where repo_id = $1 and generation <= $2 "
+                                "and path in (select jsonb_array_elements_text($3::jsonb))"};
+static const struct rb_statement finish_statement = {
+    "graph_finish", "update graph_repositories set full_name = $3, commit_sha = $4, files = $5, links = $6, "
+                    "complete = $7::bigint <> 0, scanned_at = now() where repo_id = $1 and generation = $2"};
+static const struct rb_statement about_statement = {
+    "graph_about", "select full_name, commit_sha, generation, files, links, complete "
+                   "from graph_repositories where repo_id = $1"};
+static const struct rb_statement read_files_statement = {
+    "graph_read_files", "select path, directory, language, size, sha from graph_files "
+                        "where repo_id = $1 and path > $2 order by path limit $3"};
+static const struct rb_statement read_directories_statement = {
+    "graph_read_directories",
+    "select path from graph_directories where repo_id = $1 and path > $2 order by path limit $3"};
+
+static rb_err postgres_begin(struct rb_graph *graph, const struct rb_graph_tree *tree)
+{
+    struct rb_rows *rows = NULL;
+    const struct rb_param params[] = {RB_P_INT(tree->repo_id), RB_P_TEXT(tree->full_name),
+                                      RB_P_INT(tree->generation)};
+    rb_err err = rb_db_begin(graph->db);
+    if (!err)
+        err = rb_db_query(&rows, graph->db, &begin_statement, params, 3);
+    if (!err && rb_rows_affected(rows) == 0)
+        err = rb_error_set(RB_ESTALE, "the graph of %s holds a newer generation", tree->full_name);
+    rb_rows_free(rows);
+    if (err)
+        rb_db_rollback(graph->db);
+    return err;
+}
+
+static rb_err postgres_write(struct rb_graph *graph, const struct rb_graph_tree *tree,
+                             const struct rb_statement *statement, json_t *rows)
+{
+    char *text = json_dumps(rows, JSON_COMPACT);
+    const struct rb_param params[] = {RB_P_INT(tree->repo_id), RB_P_INT(tree->generation), RB_P_TEXT(text)};
+    rb_err err = text ? rb_db_query(NULL, graph->db, statement, params, 3)
+                      : rb_error_set(RB_EINTERNAL, "rows of the graph are no JSON");
+    free(text);
+    return err;
+}
+
+static rb_err postgres_put_directories(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *rows)
+{
+    return postgres_write(graph, tree, &put_directories_statement, rows);
+}
+
+static rb_err postgres_put_files(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *rows)
+{
+    return postgres_write(graph, tree, &put_files_statement, rows);
+}
+
+static rb_err postgres_remove_files(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *paths)
+{
+    return postgres_write(graph, tree, &remove_files_statement, paths);
+}
+
+static rb_err postgres_remove_directories(struct rb_graph *graph, const struct rb_graph_tree *tree,
+                                          json_t *paths)
+{
+    return postgres_write(graph, tree, &remove_directories_statement, paths);
+}
+
+static rb_err postgres_finish(struct rb_graph *graph, const struct rb_graph_tree *tree,
+                              const struct graph_totals *totals)
+{
+    const struct rb_param params[] = {RB_P_INT(tree->repo_id),    RB_P_INT(tree->generation),
+                                      RB_P_TEXT(tree->full_name), RB_P_TEXT(tree->commit),
+                                      RB_P_INT(totals->files),    RB_P_INT(totals->links),
+                                      RB_P_INT(tree->complete)};
+    rb_err err = rb_db_query(NULL, graph->db, &finish_statement, params, sizeof params / sizeof *params);
+    return err ? err : rb_db_commit(graph->db);
+}
+
+static void postgres_abandon(struct rb_graph *graph)
+{
+    rb_db_rollback(graph->db);
+}
+
+static rb_err postgres_about(struct rb_graph_about *about, struct rb_graph *graph, int64_t repo_id)
+{
+    struct rb_rows *rows = NULL;
+    const struct rb_param params[] = {RB_P_INT(repo_id)};
+    rb_err err = rb_db_query(&rows, graph->db, &about_statement, params, 1);
+    if (!err && rb_rows_count(rows) == 0)
+        err = rb_error_set(RB_ENOTFOUND, "there is no graph of repository %lld", (long long)repo_id);
+    if (!err) {
+        *about = (struct rb_graph_about){.generation = rb_rows_int(rows, 0, 2),
+                                         .files = rb_rows_int(rows, 0, 3),
+                                         .links = rb_rows_int(rows, 0, 4),
+                                         .complete = rb_rows_bool(rows, 0, 5)};
+        snprintf(about->full_name, sizeof about->full_name, "%s", rb_rows_text(rows, 0, 0));
+        snprintf(about->commit, sizeof about->commit, "%s", rb_rows_text(rows, 0, 1));
+    }
+    rb_rows_free(rows);
+    return err;
+}
+
+static rb_err postgres_page(struct rb_rows **rows, struct rb_graph *graph,
+                            const struct rb_statement *statement, int64_t repo_id, const char *after)
+{
+    const struct rb_param params[] = {RB_P_INT(repo_id), RB_P_TEXT(after), RB_P_INT(RB_GRAPH_PAGE_MAX)};
+    return rb_db_query(rows, graph->db, statement, params, 3);
+}
+
+static rb_err postgres_read_files(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
+                                  const char *after, struct rb_arena *arena)
+{
+    struct rb_rows *rows = NULL;
+    rb_err err = postgres_page(&rows, graph, &read_files_statement, repo_id, after);
+    if (err)
+        return err;
+    size_t count = rb_rows_count(rows);
+    struct rb_graph_file *files = rb_arena_alloc(arena, count * sizeof *files);
+    for (size_t i = 0; i < count; i++) {
+        files[i].path = rb_arena_strdup(arena, rb_rows_text(rows, i, 0));
+        files[i].directory = rb_arena_strdup(arena, rb_rows_text(rows, i, 1));
+        if (!rb_rows_is_null(rows, i, 2))
+            files[i].language = rb_arena_strdup(arena, rb_rows_text(rows, i, 2));
+        files[i].size = rb_rows_int(rows, i, 3);
+        files[i].sha = rb_arena_strdup(arena, rb_rows_text(rows, i, 4));
+    }
+    rb_rows_free(rows);
+    *page = (struct rb_graph_page){
+        .files = files, .count = count, .next = count == RB_GRAPH_PAGE_MAX ? files[count - 1].path : NULL};
+    return RB_OK;
+}
+
+static rb_err postgres_read_directories(const char *const **paths, size_t *count, struct rb_graph *graph,
+                                        int64_t repo_id, const char *after, struct rb_arena *arena)
+{
+    struct rb_rows *rows = NULL;
+    rb_err err = postgres_page(&rows, graph, &read_directories_statement, repo_id, after);
+    if (err)
+        return err;
+    *count = rb_rows_count(rows);
+    const char **found = rb_arena_alloc(arena, *count * sizeof *found);
+    for (size_t i = 0; i < *count; i++)
+        found[i] = rb_arena_strdup(arena, rb_rows_text(rows, i, 0));
+    rb_rows_free(rows);
+    *paths = found;
+    return RB_OK;
+}
+
+const struct graph_store graph_postgres = {
+    .batch_rows = BATCH_ROWS,
+    .begin = postgres_begin,
+    .put_directories = postgres_put_directories,
+    .put_files = postgres_put_files,
+    .remove_files = postgres_remove_files,
+    .remove_directories = postgres_remove_directories,
+    .finish = postgres_finish,
+    .abandon = postgres_abandon,
+    .about = postgres_about,
+    .read_files = postgres_read_files,
+    .read_directories = postgres_read_directories,
+};

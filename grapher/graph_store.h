@@ -1,0 +1,48 @@
+/*
+ * What a store of the graph has to know. graph.c owns the order of things (lock, difference, batches, removal
+ * last); a store writes the batch it is handed. Rows are handed over as JSON, which both stores take as one
+ * parameter: files {"p": path, "d": directory, "n": name, "l": language, "s": size, "h": sha}, directories
+ * {"p": path, "d": parent, "n": name}, removals ["path", …]. Private to this room.
+ */
+#ifndef RB_GRAPH_STORE_H
+#define RB_GRAPH_STORE_H
+
+#include <jansson.h>
+
+#include "grapher/graph.h"
+
+struct rb_neo4j;
+
+struct rb_graph {
+    const struct graph_store *store;
+    struct rb_db *db;
+    struct rb_neo4j *neo4j; /* NULL for PostgreSQL */
+    bool has_constraints;   /* Neo4j: known to be there */
+};
+
+struct graph_totals {
+    int64_t files, links;
+};
+
+/* All writes between begin and finish give RB_ESTALE when a newer generation has come. */
+struct graph_store {
+    size_t batch_rows;
+    /* Claims the repository for tree->generation. */
+    rb_err (*begin)(struct rb_graph *graph, const struct rb_graph_tree *tree);
+    rb_err (*put_directories)(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *rows);
+    rb_err (*put_files)(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *rows);
+    rb_err (*remove_files)(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *paths);
+    rb_err (*remove_directories)(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *paths);
+    rb_err (*finish)(struct rb_graph *graph, const struct rb_graph_tree *tree,
+                     const struct graph_totals *totals);
+    void (*abandon)(struct rb_graph *graph); /* after begin, when the write cannot be finished */
+    rb_err (*about)(struct rb_graph_about *about, struct rb_graph *graph, int64_t repo_id);
+    /* Pages in the store's own order of paths; `after` "" for the first. */
+    rb_err (*read_files)(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
+                         const char *after, struct rb_arena *arena);
+    rb_err (*read_directories)(const char *const **paths, size_t *count, struct rb_graph *graph,
+                               int64_t repo_id, const char *after, struct rb_arena *arena);
+};
+extern const struct graph_store graph_postgres, graph_neo4j;
+
+#endif

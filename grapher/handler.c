@@ -1,0 +1,142 @@
+/*
+ * One event, from top to bottom: the tree, its rows, the graph, the event that follows. Running twice, or
+ * next to itself, gives the same graph; a newer generation wins.
+ */
+#include "grapher/handler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct grapher_local {
+    struct rb_db *db;
+    struct rb_graph *graph;
+};
+
+rb_err rb_grapher_worker_open(void **local, void *app)
+{
+    struct rb_grapher *grapher = app;
+    struct grapher_local *mine = rb_calloc(1, sizeof *mine);
+    struct rb_graph_options options = grapher->graph;
+    rb_err err = rb_db_open(&mine->db, grapher->database_url, "repobus-grapher", 0);
+    options.db = mine->db;
+    if (!err)
+        err = rb_graph_open(&mine->graph, &options);
+    if (err) {
+        rb_db_close(mine->db);
+        free(mine);
+        return err;
+    }
+    *local = mine;
+    return RB_OK;
+}
+
+void rb_grapher_worker_close(void *local, void *app)
+{
+    struct grapher_local *mine = local;
+    (void)app;
+    if (!mine)
+        return;
+    rb_graph_close(mine->graph);
+    rb_db_close(mine->db);
+    free(mine);
+}
+
+struct job {
+    struct rb_work *work;
+    struct rb_graph *graph;
+    struct rb_repo_handle *handle;
+    const struct rb_repo *about;
+    struct rb_graph_tree tree;
+    int64_t started_ms;
+};
+
+static bool job_progress(void *arg, int64_t done, int64_t total)
+{
+    struct job *job = arg;
+    rb_work_progress(job->work, done, total, "writing the graph");
+    return !rb_work_is_draining(job->work);
+}
+
+static rb_err job_publish(struct job *job, const struct rb_graph_about *graph)
+{
+    json_t *data =
+        json_pack("{s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I}", "installation_id",
+                  (json_int_t)job->about->installation_id, "generation", (json_int_t)job->about->generation,
+                  "repo_id", (json_int_t)job->about->repo_id, "repo", job->tree.full_name, "commit",
+                  graph->commit, "files", (json_int_t)graph->files, "links", (json_int_t)graph->links,
+                  "duration_ms", (json_int_t)(rb_clock_ms() - job->started_ms));
+    rb_err err = data ? rb_work_publish(job->work, RB_REPO_GRAPHED, data)
+                      : rb_error_set(RB_EINTERNAL, "repo.graphed is no JSON");
+    json_decref(data);
+    return err;
+}
+
+/*
+ * Another person's installation of the same repository has built a newer graph, or is about to. This
+ * installation has its graph once that one is whole.
+ */
+static rb_err job_share(struct rb_graph_about *graph, struct job *job)
+{
+    rb_err err = rb_repo_is_current(job->handle);
+    if (!err)
+        err = rb_graph_about(graph, job->graph, job->about->repo_id);
+    if (err == RB_ENOTFOUND || (!err && graph->generation < job->about->generation))
+        err = rb_error_set(RB_EUNAVAILABLE, "a newer graph of %s is being built", job->tree.full_name);
+    return err;
+}
+
+static rb_err job_run(struct job *job)
+{
+    struct rb_arena *arena = rb_work_arena(job->work);
+    struct rb_tree tree;
+    struct rb_graph_written written = {0};
+    struct rb_graph_about graph = {0};
+    rb_work_progress(job->work, 0, 0, "reading the file list");
+    rb_err err = rb_repo_tree(&tree, job->handle);
+    if (err)
+        return err;
+    rb_graph_rows(&job->tree, &tree, arena);
+    err = rb_graph_write(&written, job->graph, &job->tree, job_progress, job);
+    if (err == RB_ESTALE)
+        err = job_share(&graph, job);
+    else if (!err)
+        err = rb_graph_about(&graph, job->graph, job->about->repo_id);
+    if (err)
+        return err;
+    rb_log_info(
+        "graphed repo=%s installation=%lld generation=%lld files=%lld links=%lld changed=%lld ms=%lld",
+        job->tree.full_name, (long long)job->about->installation_id, (long long)job->about->generation,
+        (long long)graph.files, (long long)graph.links, (long long)written.changed,
+        (long long)(rb_clock_ms() - job->started_ms));
+    rb_work_progress(job->work, written.changed, written.changed,
+                     rb_arena_printf(arena, "%lld files and %lld links in the graph%s",
+                                     (long long)graph.files, (long long)graph.links,
+                                     graph.complete ? "" : "; the list is not complete"));
+    return job_publish(job, &graph);
+}
+
+struct rb_result rb_grapher_handle(struct rb_work *work, void *app, void *local)
+{
+    struct rb_grapher *grapher = app;
+    struct grapher_local *mine = local;
+    struct rb_arena *arena = rb_work_arena(work);
+    struct job job = {.work = work, .graph = mine->graph, .started_ms = rb_clock_ms()};
+    int64_t installation = rb_work_int(work, "installation_id"), generation = rb_work_int(work, "generation");
+    if (installation <= 0 || generation <= 0)
+        return rb_reject("the event names no installation or no generation");
+    rb_err err = rb_repo_open(&job.handle, &grapher->sources, mine->db, installation, generation, arena);
+    if (!err) {
+        job.about = rb_repo_about(job.handle);
+        job.tree = (struct rb_graph_tree){
+            .repo_id = job.about->repo_id,
+            .generation = generation,
+            .full_name = rb_arena_printf(arena, "%s/%s", job.about->owner, job.about->name),
+        };
+        err = job_run(&job);
+    }
+    if (err)
+        rb_log_info("not graphed installation=%lld generation=%lld: %s", (long long)installation,
+                    (long long)generation, rb_error_text());
+    rb_repo_close(job.handle);
+    return rb_result_from(err);
+}

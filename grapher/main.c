@@ -1,0 +1,91 @@
+/*
+ * repobus-grapher: keeps the graph of every connected repository, in Neo4j or in PostgreSQL.
+ */
+#include <curl/curl.h>
+#include <stdlib.h>
+
+#include "grapher/handler.h"
+#include "grapher/neo4j.h"
+
+#define HEALTH_PORT_DEFAULT 8082
+#define WORKERS_DEFAULT     2 /* a build waits for its store most of the time */
+
+static char neo4j_address[512];
+
+static void grapher_configure_store(struct rb_grapher *grapher, struct rb_config *config)
+{
+    const char *uri = rb_config_string(config, "NEO4J_URI", "", "http://host:7474");
+    if (!*uri)
+        return;
+    if (rb_neo4j_address(neo4j_address, sizeof neo4j_address, uri)) {
+        rb_config_note(config, "NEO4J_URI: %s", rb_error_text());
+        return;
+    }
+    grapher->graph.neo4j_uri = neo4j_address;
+    grapher->graph.neo4j_username = rb_config_string(config, "NEO4J_USERNAME", "neo4j", "a user of Neo4j");
+    grapher->graph.neo4j_password =
+        rb_config_string(config, "NEO4J_PASSWORD", "", "the password of NEO4J_USERNAME");
+    grapher->graph.neo4j_database =
+        rb_config_string(config, "NEO4J_DATABASE", "neo4j", "a database of Neo4j");
+}
+
+static rb_err grapher_configure(struct rb_grapher *grapher, struct rb_keyring **keyring,
+                                struct rb_config *config)
+{
+    grapher->database_url =
+        rb_config_string(config, "DATABASE_URL", NULL, "postgresql://user:password@host/database");
+    const char *key = rb_config_secret(config, "SECRET_KEY", 32, true);
+    const char *previous = rb_config_secret(config, "SECRET_KEY_PREVIOUS", 32, false);
+    struct rb_github_options options = {
+        .base_url =
+            rb_config_url(config, "GITHUB_API_URL", "https://api.github.com", "address of GitHub's API"),
+        .user_agent = "repobus-grapher",
+    };
+    grapher_configure_store(grapher, config);
+    rb_err err = rb_config_check(config);
+    if (err)
+        return err;
+    err = rb_keyring_new(keyring, key, previous);
+    if (err)
+        return err;
+    grapher->sources.keyring = *keyring;
+    return rb_github_start(&grapher->sources.github, &options);
+}
+
+int main(void)
+{
+    static const struct rb_route routes[] = {
+        {RB_REPO_CONNECTED, rb_grapher_handle},
+        {RB_REPO_RESCAN, rb_grapher_handle},
+        {NULL, NULL},
+    };
+    struct rb_grapher grapher = {0};
+    struct rb_keyring *keyring = NULL;
+    struct rb_config *config = rb_config_new();
+    int status = EXIT_FAILURE;
+    rb_log_init("grapher");
+    curl_global_init(CURL_GLOBAL_DEFAULT); /* before there are threads */
+    if (grapher_configure(&grapher, &keyring, config)) {
+        rb_log_error("not started: %s", rb_error_text());
+        goto out;
+    }
+    rb_log_info("the graph lives in %s",
+                grapher.graph.neo4j_uri ? grapher.graph.neo4j_uri : "PostgreSQL (NEO4J_URI is not set)");
+    const struct rb_subscriber subscriber = {
+        .name = "grapher",
+        .filter = "repo.*",
+        .routes = routes,
+        .workers = WORKERS_DEFAULT,
+        .health_port = HEALTH_PORT_DEFAULT,
+        .app = &grapher,
+        .worker_open = rb_grapher_worker_open,
+        .worker_close = rb_grapher_worker_close,
+    };
+    status = rb_subscriber_run(&subscriber);
+out:
+    rb_github_stop(grapher.sources.github);
+    rb_keyring_free(keyring);
+    rb_config_free(config);
+    curl_global_cleanup();
+    return status;
+}

@@ -1,0 +1,43 @@
+/*
+ * Neo4j over its Query API (neo4j.com/docs/query-api, `POST /db/{db}/query/v2`, on by default from 5.25) with
+ * libcurl. One statement is one transaction. One rb_neo4j per thread. Private to this room.
+ */
+#ifndef RB_GRAPHER_NEO4J_H
+#define RB_GRAPHER_NEO4J_H
+
+#include <jansson.h>
+
+#include "lib/base/base.h"
+
+struct rb_neo4j;
+struct rb_neo4j_options {
+    const char *uri; /* http(s)://host:port */
+    const char *username, *password;
+    const char *database; /* NULL: "neo4j" */
+};
+/* Does not connect yet. Call curl_global_init() before there are threads. */
+rb_err rb_neo4j_open(struct rb_neo4j **out, const struct rb_neo4j_options *options) RB_MUST_CHECK;
+void rb_neo4j_close(struct rb_neo4j *neo4j); /* NULL is fine */
+
+/*
+ * Runs a statement, which must be harmless twice: it is sent again when the connection breaks or the server
+ * calls the failure transient (a deadlock), a few times with a jittered pause. `parameters` is borrowed and
+ * may be NULL; `values` (new reference, may be NULL) gets the rows as arrays. Blocks for up to a minute an
+ * attempt. RB_EUNAVAILABLE: away, overloaded, or it refuses our name and password; the text says which.
+ * RB_EINTERNAL: the statement is wrong.
+ */
+rb_err rb_neo4j_run(json_t **values, struct rb_neo4j *neo4j, const char *statement,
+                    json_t *parameters) RB_MUST_CHECK;
+
+/*
+ * The address of the Query API for what people write in NEO4J_URI: "http(s)://…" as it is, Aura's
+ * "neo4j+s://host" (also bolt+s and +ssc) as "https://host". RB_EINVAL for "bolt://…" and "neo4j://…", whose
+ * HTTP port cannot be known; the text says what to write. `out` has room for `size` bytes. Pure.
+ */
+rb_err rb_neo4j_address(char *out, size_t size, const char *uri) RB_MUST_CHECK;
+
+/* What an answer means, exposed for its tests: RB_OK with *values (borrowed from `body`), else the error with
+ * its text; *transient where the same statement may work at once. Pure. */
+rb_err rb_neo4j_judge(const json_t **values, bool *transient, int status, const json_t *body) RB_MUST_CHECK;
+
+#endif

@@ -1,0 +1,210 @@
+/* The pure parts of the grapher: rows of a tree, Neo4j's addresses and answers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "grapher/graph.h"
+#include "grapher/neo4j.h"
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(((const struct rb_tree_entry *)a)->path, ((const struct rb_tree_entry *)b)->path);
+}
+
+static void rows_of(struct rb_graph_tree *rows, struct rb_tree_entry *entries, size_t count,
+                    struct rb_arena *arena)
+{
+    struct rb_tree tree = {.commit = "c", .entries = entries, .count = count, .complete = true};
+    qsort(entries, count, sizeof *entries, compare);
+    *rows = (struct rb_graph_tree){.repo_id = 1, .generation = 1, .full_name = "a/b"};
+    rb_graph_rows(rows, &tree, arena);
+}
+
+static void files_stand_in_their_folders(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_graph_tree rows;
+    struct rb_tree_entry entries[] = {
+        {.path = "README.md", .size = 5},
+        {.path = "a/x.c", .size = 7},
+        {.path = "a-b/x.py", .kind = RB_ENTRY_EXECUTABLE, .size = 1}, /* between "a" and "a/…" */
+        {.path = "a", .kind = RB_ENTRY_DIRECTORY, .size = -1},
+        {.path = "a/b/c/deep.rs", .size = 2},
+        {.path = "a/b/y", .size = 0},
+        {.path = "a.c/z.go", .size = 3},
+        {.path = "empty", .kind = RB_ENTRY_DIRECTORY, .size = -1},
+        {.path = "link", .kind = RB_ENTRY_SYMLINK, .size = 9},
+        {.path = "vendor/sub", .kind = RB_ENTRY_SUBMODULE, .size = -1},
+    };
+    rows_of(&rows, entries, COUNT(entries), arena);
+    static const struct {
+        const char *path, *directory, *language;
+    } files[] = {
+        {"README.md", "", "Markdown"},
+        {"a-b/x.py", "a-b", "Python"},
+        {"a.c/z.go", "a.c", "Go"},
+        {"a/b/c/deep.rs", "a/b/c", "Rust"},
+        {"a/b/y", "a/b", NULL},
+        {"a/x.c", "a", "C"},
+        {"link", "", NULL},
+    };
+    assert_int_equal(rows.file_count, COUNT(files));
+    for (size_t i = 0; i < COUNT(files); i++) {
+        assert_string_equal(rows.files[i].path, files[i].path);
+        assert_string_equal(rows.files[i].directory, files[i].directory);
+        if (files[i].language)
+            assert_string_equal(rows.files[i].language, files[i].language);
+        else
+            assert_null(rows.files[i].language);
+    }
+    static const char *const directories[][2] = {
+        {"a", ""}, {"a-b", ""}, {"a.c", ""}, {"a/b", "a"}, {"a/b/c", "a/b"}};
+    assert_int_equal(rows.directory_count, COUNT(directories));
+    for (size_t i = 0; i < COUNT(directories); i++) {
+        assert_string_equal(rows.directories[i].path, directories[i][0]);
+        assert_string_equal(rows.directories[i].parent, directories[i][1]);
+    }
+    rb_arena_free(arena);
+}
+
+static void empty_and_incomplete_trees(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_graph_tree rows = {0};
+    struct rb_tree tree = {.complete = false};
+    rb_graph_rows(&rows, &tree, arena);
+    assert_int_equal(rows.file_count, 0);
+    assert_int_equal(rows.directory_count, 0);
+    assert_false(rows.complete);
+    assert_string_equal(rows.commit, "");
+    rb_arena_free(arena);
+}
+
+/* Two long paths that differ only at the end stay two, within what an index takes, and whole in their UTF-8.
+ */
+static void long_paths_are_cut_and_stay_apart(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_graph_tree rows;
+    char one[4001], two[4001];
+    for (size_t i = 0; i < 4000; i++)
+        one[i] = (char)(i % 2 ? 0xa9 : 0xc3);
+    one[4000] = two[4000] = '\0';
+    memcpy(two, one, 4000);
+    memcpy(two + 3998, "xy", 2);
+    struct rb_tree_entry entries[] = {{.path = one}, {.path = two}};
+    rows_of(&rows, entries, 2, arena);
+    assert_int_equal(rows.file_count, 2);
+    assert_string_not_equal(rows.files[0].path, rows.files[1].path);
+    for (size_t i = 0; i < 2; i++) {
+        json_t *text = json_string(rows.files[i].path); /* NULL when it is not UTF-8 */
+        assert_non_null(text);
+        assert_true(json_string_length(text) <= RB_GRAPH_PATH_MAX);
+        json_decref(text);
+    }
+    rb_arena_free(arena);
+}
+
+static void addresses_of_neo4j(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *uri, *address; /* NULL: refused */
+    } cases[] = {
+        {"http://localhost:7474", "http://localhost:7474"},
+        {"https://db.example.com:7473/", "https://db.example.com:7473"},
+        {"neo4j+s://abc.databases.neo4j.io", "https://abc.databases.neo4j.io"},
+        {"neo4j+s://abc.databases.neo4j.io:7687/", "https://abc.databases.neo4j.io"},
+        {"bolt+ssc://host:7687", "https://host"},
+        {"bolt://localhost:7687", NULL},
+        {"neo4j://localhost", NULL},
+        {"neo4j+s://", NULL},
+        {"localhost:7474", NULL},
+        {"file:///etc/passwd", NULL},
+        {"", NULL},
+    };
+    char address[64];
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        rb_err err = rb_neo4j_address(address, sizeof address, cases[i].uri);
+        if (cases[i].address) {
+            assert_int_equal(err, RB_OK);
+            assert_string_equal(address, cases[i].address);
+        } else if (err != RB_EINVAL) {
+            fail_msg("%s was taken", cases[i].uri);
+        }
+    }
+    char tiny[8];
+    assert_int_equal(rb_neo4j_address(tiny, sizeof tiny, "http://localhost:7474"), RB_EINVAL);
+}
+
+static void answers_of_neo4j(void **state)
+{
+    (void)state;
+    static const struct {
+        int status;
+        const char *body;
+        rb_err err;
+        bool transient;
+        const char *says;
+    } cases[] = {
+        {202, "{\"data\":{\"fields\":[\"n\"],\"values\":[[1],[2]]}}", RB_OK, false, NULL},
+        {202,
+         "{\"data\":{\"values\":[[1]]},\"errors\":[{\"code\":\"Neo.ClientError.Statement.SyntaxError\","
+         "\"message\":\"no\"}]}",
+         RB_EINTERNAL, false, "SyntaxError"},
+        {400,
+         "{\"errors\":[{\"code\":\"Neo.TransientError.Transaction.DeadlockDetected\",\"message\":\"x\"}]}",
+         RB_EUNAVAILABLE, true, "Deadlock"},
+        {401, "{\"errors\":[{\"code\":\"Neo.ClientError.Security.Unauthorized\",\"message\":\"x\"}]}",
+         RB_EUNAVAILABLE, false, "NEO4J_PASSWORD"},
+        {404, "{\"errors\":[{\"code\":\"Neo.ClientError.Database.DatabaseNotFound\",\"message\":\"x\"}]}",
+         RB_EUNAVAILABLE, false, "NEO4J_DATABASE"},
+        {500, "{\"errors\":[{\"code\":\"Neo.DatabaseError.General.UnknownError\",\"message\":\"x\"}]}",
+         RB_EUNAVAILABLE, false, "UnknownError"},
+        {401, "{}", RB_EUNAVAILABLE, false, "NEO4J_PASSWORD"},
+        {404, "null", RB_EUNAVAILABLE, false, "5.25"},
+        {200, "{}", RB_EUNAVAILABLE, false, "HTTP port"},
+        {502, "[]", RB_EUNAVAILABLE, false, "502"},
+        {202, "{\"errors\":[7]}", RB_EUNAVAILABLE, false, "no code"},
+        {202, "{\"data\":{\"values\":7}}", RB_EUNAVAILABLE, false, "202"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        json_t *body = json_loads(cases[i].body, JSON_DECODE_ANY, NULL);
+        const json_t *values = NULL;
+        bool transient = false;
+        assert_non_null(body);
+        assert_int_equal(rb_neo4j_judge(&values, &transient, cases[i].status, body), cases[i].err);
+        assert_int_equal(transient, cases[i].transient);
+        if (cases[i].err == RB_OK)
+            assert_int_equal(json_array_size(values), 2);
+        else if (!strstr(rb_error_text(), cases[i].says))
+            fail_msg("case %zu says: %s", i, rb_error_text());
+        json_decref(body);
+    }
+    bool transient;
+    const json_t *values = NULL;
+    assert_int_equal(rb_neo4j_judge(&values, &transient, 200, NULL),
+                     RB_EUNAVAILABLE); /* the body was no JSON */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_stand_in_their_folders),
+        cmocka_unit_test(empty_and_incomplete_trees),
+        cmocka_unit_test(long_paths_are_cut_and_stay_apart),
+        cmocka_unit_test(addresses_of_neo4j),
+        cmocka_unit_test(answers_of_neo4j),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
