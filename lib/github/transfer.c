@@ -64,6 +64,9 @@ static size_t transfer_on_header(char *line, size_t size, size_t count, void *ar
     if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
         transfer_reset_response(response); /* of an answer before this one (100 Continue) nothing stays */
         rb_buf_reset(&call->body);
+        call->head_is_whole = false;
+    } else if (len <= 2 && (*line == '\r' || *line == '\n')) {
+        call->head_is_whole = true;
     } else if (transfer_header(line, len, "etag", response->etag, sizeof(response->etag))) {
         return len;
     } else if (transfer_header(line, len, "x-oauth-scopes", response->scopes, sizeof(response->scopes))) {
@@ -189,6 +192,12 @@ void github_transfer_read(struct github_call *call, CURLcode code)
                                                            : RB_EUNAVAILABLE;
         response->status = 0;
         snprintf(response->message, sizeof(response->message), "%s", curl_easy_strerror(code));
+        return;
+    }
+    if (!call->head_is_whole) {
+        /* libcurl takes the end of the connection for the end of the head. */
+        response->err = RB_EUNAVAILABLE;
+        snprintf(response->message, sizeof(response->message), "the connection was cut within an answer");
         return;
     }
     response->status = (int)status;

@@ -349,7 +349,7 @@ static void old_trees_go_but_a_late_generation_is_served(void **state)
         "5555555555555555555555555555555555555555"};
     struct github github = says(NULL, NULL, true);
     for (int i = 0; i < 5; i++) {
-        char etag[8];
+        char etag[16];
         snprintf(etag, sizeof(etag), "\"%d\"", i);
         github.commit = commits[i];
         github.etag = etag;
