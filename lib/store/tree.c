@@ -134,7 +134,8 @@ static void tree_read_entry(struct rb_tree_entry *entry, struct tree_reader *rea
 
 rb_err rb_tree_decode(struct rb_tree *tree, const void *data, size_t len, struct rb_arena *arena)
 {
-    struct tree_reader reader = {.at = len ? data : "", .end = len ? (const char *)data + len : reader.at};
+    const char *bytes = len ? data : ""; /* nothing may come as NULL */
+    struct tree_reader reader = {.at = bytes, .end = bytes + len};
     *tree = (struct rb_tree){0};
     const char *magic = tree_read_bytes(&reader, sizeof(TREE_MAGIC) - 1);
     if (!reader.broken && memcmp(magic, TREE_MAGIC, sizeof(TREE_MAGIC) - 1) != 0)

@@ -124,8 +124,10 @@ static inline void standin_start(struct standin_fixture *standin)
         len++;
     line[len] = '\0';
     const char *url = strstr(line, "http://127.0.0.1:");
-    if (!url)
+    if (!url) {
         fail_msg("%s did not start: %s", binary, line);
+        return; /* unreachable, which analysers cannot know */
+    }
     snprintf(standin->url, sizeof(standin->url), "%s", url);
     standin->port = (int)strtol(url + strlen("http://127.0.0.1:"), NULL, 10);
     free(binary);

@@ -260,6 +260,10 @@ static void a_large_file_is_not_trusted_to_be_small(void **state)
     must(open_repo(&repo, 1, 5, arena));
     must(rb_repo_tree(&tree, repo));
     struct rb_tree_entry entry = tree.entries[3];
+    /* One that is said to be too large is not even asked for. */
+    standin_control(&standin, "POST", "/faults", "{\"kind\":\"status\",\"status\":500}");
+    assert_int_equal(rb_repo_file(&content, &len, repo, &entry, 100), RB_ETOOBIG);
+    standin_control(&standin, "DELETE", "/faults", NULL);
     entry.size = 10; /* what the tree says and what the blob is may differ */
     assert_int_equal(rb_repo_file(&content, &len, repo, &entry, 100), RB_ETOOBIG);
     entry.size = -1;

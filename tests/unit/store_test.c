@@ -461,25 +461,31 @@ static void locks_exclude_and_have_a_limit(void **state)
     rb_db_close(one);
 }
 
+struct locker {
+    struct rb_db *db;
+    rb_err err;
+};
+
 static void *lock_in_thread(void *arg)
 {
-    rb_err err = rb_db_lock(arg, RB_LOCK_GRAPH, 5, 20000);
-    rb_db_unlock(arg, RB_LOCK_GRAPH, 5);
-    return (void *)(intptr_t)err;
+    struct locker *locker = arg;
+    locker->err = rb_db_lock(locker->db, RB_LOCK_GRAPH, 5, 20000);
+    rb_db_unlock(locker->db, RB_LOCK_GRAPH, 5);
+    return NULL;
 }
 
 static void a_lock_passes_on_when_its_session_dies(void **state)
 {
     (void)state;
     struct rb_db *holder = open_db("holder"), *waiter = open_db("waiter");
+    struct locker locker = {.db = waiter, .err = RB_EINTERNAL};
     pthread_t thread;
-    void *err = NULL;
     must(rb_db_lock(holder, RB_LOCK_GRAPH, 5, 1000));
-    assert_int_equal(pthread_create(&thread, NULL, lock_in_thread, waiter), 0);
+    assert_int_equal(pthread_create(&thread, NULL, lock_in_thread, &locker), 0);
     until_it_waits("waiter");
     terminate(backend_of(holder));
-    pthread_join(thread, &err);
-    assert_int_equal((intptr_t)err, RB_OK);
+    pthread_join(thread, NULL);
+    assert_int_equal(locker.err, RB_OK);
     rb_db_unlock(holder, RB_LOCK_GRAPH, 5); /* without its session: harmless */
     rb_db_close(holder);
     rb_db_close(waiter);
