@@ -109,7 +109,8 @@ int64_t rb_clock_us(void);      /* monotonic, microseconds: for measuring */
 int64_t rb_clock_wall_ms(void); /* since 1970, for people and other systems */
 
 #define RB_TIME_SIZE 32
-/* RFC 3339 in UTC with milliseconds, "2026-11-24T08:00:00.123Z" (RFC 3339, section 5.6). */
+/* RFC 3339 in UTC with milliseconds, "2026-11-24T08:00:00.123Z" (RFC 3339, section 5.6). Times outside of the
+ * years 1 to 9999 give the nearest end of these. */
 void rb_time_format(char out[RB_TIME_SIZE], int64_t wall_ms);
 
 /* A delay between half of `ms` and `ms`, so that many that failed together do not return together. */
@@ -142,8 +143,8 @@ const char *rb_config_string(struct rb_config *config, const char *name, const c
                              const char *help);
 /* Decimal number within [min, max]. */
 int64_t rb_config_int(struct rb_config *config, const char *name, int64_t fallback, int64_t min, int64_t max);
-/* "http://…" or "https://…" without a trailing slash; anything else is noted. Arena-free copy kept by config.
- */
+/* "http://HOST…" or "https://HOST…", at most 512 bytes, returned without trailing slashes; anything else
+ * (user names, queries, blanks) is noted, without its value. The copy lives as long as `config`. */
 const char *rb_config_url(struct rb_config *config, const char *name, const char *fallback, const char *help);
 /* SECRET_KEY and its like: at least `min_len` bytes, the value itself never appears in a message. */
 const char *rb_config_secret(struct rb_config *config, const char *name, size_t min_len, bool required);
@@ -159,7 +160,8 @@ enum rb_log_level { RB_LOG_DEBUG, RB_LOG_INFO, RB_LOG_WARN, RB_LOG_ERROR };
 /*
  * One line per event on standard error: "2026-11-24T08:00:00.123Z info edge installed repo=acme/x id=42".
  * With LOG_FORMAT=json the same as one JSON object per line. LOG_LEVEL: debug, info, warn, error (default
- * info). Control characters in the text are escaped, so that a hostile name cannot forge a line.
+ * info). Control characters and bytes that are no UTF-8 are escaped, so that a hostile name can forge no line
+ * and break no JSON. Texts are cut at 2,047 bytes, lines at 4,096.
  * `component` is kept by reference. Call once, before any thread exists.
  */
 void rb_log_init(const char *component);
@@ -175,7 +177,8 @@ void rb_log(enum rb_log_level level, const char *fmt, ...) RB_PRINTF(2, 3);
  * Prometheus counters, gauges and histograms (text format 0.0.4). Registration takes a lock and is meant for
  * start-up or first use; updating is a relaxed atomic. The same name and labels give the same metric.
  * `labels` is the inside of the braces, such as "route=\"install\",status=\"200\"", or NULL. Bounded: beyond
- * 1,024 metrics a shared overflow metric is returned. Metrics live as long as the process.
+ * 1,024 metrics a shared one is returned that is not shown; repobus_metrics_overflow_total counts these.
+ * Metrics live as long as the process.
  */
 struct rb_metric;
 struct rb_metric *rb_metric_counter(const char *name, const char *labels, const char *help);

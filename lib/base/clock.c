@@ -7,6 +7,9 @@
 
 #include "lib/base/base.h"
 
+#define TIME_FIRST_MS (-62135596800000) /* 0001-01-01T00:00:00.000Z */
+#define TIME_LAST_MS  253402300799999   /* 9999-12-31T23:59:59.999Z */
+
 static int64_t clock_read_us(clockid_t id)
 {
     struct timespec now;
@@ -31,12 +34,15 @@ int64_t rb_clock_wall_ms(void)
 
 void rb_time_format(char out[RB_TIME_SIZE], int64_t wall_ms)
 {
-    time_t seconds = (time_t)(wall_ms / 1000);
+    /* RFC 3339 has years of four digits. Times that others sent may be anything. */
+    wall_ms = wall_ms < TIME_FIRST_MS ? TIME_FIRST_MS : wall_ms > TIME_LAST_MS ? TIME_LAST_MS : wall_ms;
+    int64_t ms = ((wall_ms % 1000) + 1000) % 1000;
+    time_t seconds = (time_t)((wall_ms - ms) / 1000);
     struct tm parts;
     char date[24];
     gmtime_r(&seconds, &parts);
-    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(out, RB_TIME_SIZE, "%s.%03dZ", date, (int)(wall_ms % 1000));
+    strftime(date, sizeof(date), "%4Y-%m-%dT%H:%M:%S", &parts);
+    snprintf(out, RB_TIME_SIZE, "%s.%03dZ", date, (int)ms);
 }
 
 static void clock_random(void *out, size_t len)

@@ -40,6 +40,17 @@ void rb_config_note(struct rb_config *config, const char *fmt, ...)
         config->findings[config->count++] = rb_arena_strdup(config->arena, text);
 }
 
+/* Blanks, control characters, and what has no place in the base of an address: quotes, user names, queries.
+ */
+static bool config_url_has_strange_byte(const char *value)
+{
+    for (const unsigned char *c = (const unsigned char *)value; *c; c++) {
+        if (*c <= 0x20 || *c >= 0x7f || strchr("\"<>@?#\\", *c))
+            return true;
+    }
+    return false;
+}
+
 static const char *config_value(const char *name)
 {
     const char *value = getenv(name);
@@ -65,7 +76,7 @@ int64_t rb_config_int(struct rb_config *config, const char *name, int64_t fallba
     char *end = NULL;
     errno = 0;
     long long number = strtoll(value, &end, 10);
-    if (errno || *end || number < min || number > max) {
+    if (errno || end == value || *end || number < min || number > max) {
         rb_config_note(config, "%s=%s is wrong: give a number from %" PRId64 " to %" PRId64, name, value, min,
                        max);
         return fallback;
@@ -82,7 +93,7 @@ const char *rb_config_url(struct rb_config *config, const char *name, const char
     size_t len = strlen(value);
     while (len > scheme && value[len - 1] == '/')
         len--;
-    if (!scheme || len == scheme || len > 512 || strpbrk(value, " \t\r\n\"<>@?#")) {
+    if (!scheme || len == scheme || value[scheme] == '/' || len > 512 || config_url_has_strange_byte(value)) {
         /* The value is not shown: people put credentials into URLs. */
         rb_config_note(config, "%s is wrong: give %s, as http://HOST or https://HOST", name, help);
         return fallback;

@@ -17,6 +17,7 @@ void rb_log_init(const char *component)
 {
     log_component = component;
     const char *level = getenv("LOG_LEVEL");
+    log_threshold = RB_LOG_INFO;
     for (int i = 0; level && i <= RB_LOG_ERROR; i++) {
         if (strcasecmp(level, log_level_names[i]) == 0)
             log_threshold = (enum rb_log_level)i;
@@ -25,17 +26,41 @@ void rb_log_init(const char *component)
     log_as_json = format && strcasecmp(format, "json") == 0;
 }
 
-/* Control characters (and, in JSON, quotes) are escaped; cut at `size`. */
+/* Bytes of the UTF-8 sequence at `c` (RFC 3629, section 4); 0 where there is none. */
+static size_t log_utf8(const unsigned char *c)
+{
+    size_t len = *c < 0x80                 ? 1
+                 : *c >= 0xc2 && *c < 0xe0 ? 2
+                 : *c >= 0xe0 && *c < 0xf0 ? 3
+                 : *c >= 0xf0 && *c < 0xf5 ? 4
+                                           : 0;
+    for (size_t i = 1; i < len; i++) {
+        if ((c[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    /* Longer than needed, a surrogate, beyond U+10FFFF. */
+    if ((*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) || (*c == 0xf0 && c[1] < 0x90) ||
+        (*c == 0xf4 && c[1] > 0x8f))
+        return 0;
+    return len;
+}
+
+/* Control characters (those of U+0080 to U+009F too: a terminal obeys them), bytes that are no UTF-8 and, in
+ * JSON, quotes are escaped; cut at `size`. */
 static size_t log_escape(char *out, size_t size, const char *text, bool json)
 {
-    size_t len = 0;
-    for (const unsigned char *c = (const unsigned char *)text; *c && len + 8 < size; c++) {
-        if (*c < 0x20 || *c == 0x7f)
-            len += (size_t)snprintf(out + len, size - len, "\\u%04x", *c);
+    size_t len = 0, bytes;
+    for (const unsigned char *c = (const unsigned char *)text; *c && len + 8 < size; c += bytes ? bytes : 1) {
+        bytes = log_utf8(c);
+        if (bytes == 0)
+            len += (size_t)snprintf(out + len, size - len, "\\ufffd");
+        else if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0))
+            len += (size_t)snprintf(out + len, size - len, "\\u%04x", bytes == 2 ? c[1] : c[0]);
         else if (json && (*c == '"' || *c == '\\'))
             len += (size_t)snprintf(out + len, size - len, "\\%c", *c);
         else
-            out[len++] = (char)*c;
+            for (size_t i = 0; i < bytes; i++)
+                out[len++] = (char)c[i];
     }
     out[len] = '\0';
     return len;
@@ -59,6 +84,8 @@ void rb_log(enum rb_log_level level, const char *fmt, ...)
                  time, log_level_names[level], log_component, escaped);
     if (len < 0)
         return;
+    if ((size_t)len >= sizeof(line)) /* a component's name out of all proportion */
+        len = sizeof(line) - 1;
     /* One write a line, so that lines of several threads and processes do not mix. A log that cannot be
      * written is no reason to stop. */
     ssize_t written = write(STDERR_FILENO, line, (size_t)len);

@@ -23,8 +23,8 @@ static const int64_t metric_buckets_us[] = {500,     1000,    2500,    5000,    
 #define METRIC_BUCKETS (sizeof(metric_buckets_us) / sizeof(metric_buckets_us[0]))
 
 struct metric_histogram {
-    _Atomic int64_t buckets[METRIC_BUCKETS];
-    _Atomic int64_t count, sum_us;
+    _Atomic int64_t buckets[METRIC_BUCKETS + 1]; /* the last: everything longer. Their sum is the count. */
+    _Atomic int64_t sum_us;
 };
 
 struct rb_metric {
@@ -37,11 +37,10 @@ struct rb_metric {
 static pthread_mutex_t metrics_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct rb_metric *metrics[METRICS_MAX]; /* pointers: a process with a dozen metrics pays for a dozen */
 static size_t metrics_count;
+static int64_t metrics_refused; /* asked for when the table was full */
 static struct metric_histogram metrics_overflow_histogram;
-static struct rb_metric metrics_overflow = {.name = "repobus_metrics_overflow",
-                                            .labels = "",
-                                            .help = "Updates of metrics beyond the table's size",
-                                            .histogram = &metrics_overflow_histogram};
+static struct rb_metric metrics_overflow = {.histogram =
+                                                &metrics_overflow_histogram}; /* updated, never shown */
 
 static struct rb_metric *metric_find(enum metric_kind kind, const char *name, const char *labels,
                                      const char *help)
@@ -65,6 +64,8 @@ static struct rb_metric *metric_find(enum metric_kind kind, const char *name, co
         if (kind == METRIC_HISTOGRAM)
             metric->histogram = rb_calloc(1, sizeof(*metric->histogram));
         metrics[metrics_count++] = metric;
+    } else {
+        metrics_refused++;
     }
 out:
     pthread_mutex_unlock(&metrics_lock);
@@ -101,13 +102,10 @@ void rb_metric_observe_us(struct rb_metric *metric, int64_t micros)
     struct metric_histogram *histogram = metric->histogram;
     if (!histogram)
         return;
-    for (size_t i = 0; i < METRIC_BUCKETS; i++) {
-        if (micros <= metric_buckets_us[i]) {
-            atomic_fetch_add_explicit(&histogram->buckets[i], 1, memory_order_relaxed);
-            break;
-        }
-    }
-    atomic_fetch_add_explicit(&histogram->count, 1, memory_order_relaxed);
+    size_t i = 0;
+    while (i < METRIC_BUCKETS && micros > metric_buckets_us[i])
+        i++;
+    atomic_fetch_add_explicit(&histogram->buckets[i], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&histogram->sum_us, micros, memory_order_relaxed);
 }
 
@@ -128,7 +126,7 @@ static rb_err metric_print_histogram(struct rb_buf *out, const struct rb_metric 
             return err;
     }
     const char *open = *metric->labels ? "{" : "", *close = *metric->labels ? "}" : "";
-    int64_t count = metric_load(&metric->histogram->count);
+    int64_t count = below + metric_load(&metric->histogram->buckets[METRIC_BUCKETS]);
     return rb_buf_printf(
         out, "%s_bucket{%s%sle=\"+Inf\"} %" PRId64 "\n%s_sum%s%s%s %.6f\n%s_count%s%s%s %" PRId64 "\n",
         metric->name, metric->labels, comma, count, metric->name, open, metric->labels, close,
@@ -199,6 +197,13 @@ rb_err rb_metrics_print(struct rb_buf *out)
         if (metrics_is_first_of_name(i))
             err = metrics_print_family(out, i);
     }
+    if (metrics_refused && !err)
+        err =
+            rb_buf_printf(out,
+                          "# HELP repobus_metrics_overflow_total Lookups of metrics beyond the table's size\n"
+                          "# TYPE repobus_metrics_overflow_total counter\n"
+                          "repobus_metrics_overflow_total %" PRId64 "\n",
+                          metrics_refused);
     pthread_mutex_unlock(&metrics_lock);
     if (err)
         return err;

@@ -5,12 +5,27 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/github/github.h"
+#include "lib/github/internal.h"
+
+#define ANSWER_SIZE_MAX 1000000000000 /* a file of a terabyte is none: GitHub's limit is 5 GB, with LFS */
 
 void rb_github_response_clear(struct rb_github_response *response)
 {
     free(response->body);
     *response = (struct rb_github_response){0};
+}
+
+void github_cut_text(char *text)
+{
+    size_t len = strlen(text), start = len;
+    while (start > 0 && len - start < 4 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+        start--;
+    if (start == 0)
+        return;
+    unsigned char first = (unsigned char)text[start - 1];
+    size_t wanted = first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    if (len - (start - 1) < wanted)
+        text[start - 1] = '\0';
 }
 
 /* ---- judging ------------------------------------------------------------------------------------------ */
@@ -21,7 +36,7 @@ static bool answer_mentions(const struct rb_github_response *response, const cha
            (response->body && response->len < 65536 && strcasestr(response->body, words));
 }
 
-static bool answer_is_limit(const struct rb_github_response *response)
+bool github_is_limit(const struct rb_github_response *response)
 {
     if (response->status == 429)
         return true;
@@ -48,11 +63,12 @@ static bool answer_lacks_hook_scope(const struct rb_github_response *response)
 static rb_err answer_judge_limit(char *sentence, size_t size, const struct rb_github_response *response)
 {
     int64_t now = rb_clock_wall_ms() / 1000;
-    int64_t until = response->retry_after > 0 ? now + response->retry_after
+    int64_t until = response->retry_after > 0 && response->retry_after <= GITHUB_TIME_MAX
+                        ? now + response->retry_after
                     : response->rate_remaining == 0 && response->rate_reset > now ? response->rate_reset
                                                                                   : now + 60;
     char time[RB_TIME_SIZE];
-    rb_time_format(time, until * 1000);
+    rb_time_format(time, (until < GITHUB_TIME_MAX ? until : GITHUB_TIME_MAX) * 1000);
     time[19] = 'Z'; /* whole seconds are enough for a person */
     time[20] = '\0';
     snprintf(sentence, size, "GitHub's rate limit is reached: try again after %s", time);
@@ -60,15 +76,18 @@ static rb_err answer_judge_limit(char *sentence, size_t size, const struct rb_gi
 }
 
 static rb_err answer_judge_forbidden(char *sentence, size_t size, const struct rb_github_response *response,
-                                     const char *repo)
+                                     const char *repo, bool about_hooks)
 {
     if (answer_mentions(response, "archived"))
         snprintf(sentence, size, "%s is archived: make it writable on GitHub first", repo);
     else if (answer_mentions(response, "SAML") || answer_mentions(response, "OAuth App access restrictions"))
         snprintf(sentence, size,
                  "the organization of %s has not allowed this application: ask an owner to approve it", repo);
-    else
+    else if (about_hooks)
         snprintf(sentence, size, "you need admin rights on %s", repo);
+    else
+        snprintf(sentence, size, "you may not read %s: %s", repo,
+                 *response->message ? response->message : "GitHub gives no reason");
     return RB_EFORBIDDEN;
 }
 
@@ -100,8 +119,8 @@ static rb_err answer_judge_silence(char *sentence, size_t size, const struct rb_
     return response->err;
 }
 
-rb_err rb_github_judge(char *sentence, size_t size, const struct rb_github_response *response,
-                       const char *what, const char *repo)
+static rb_err answer_judge(char *sentence, size_t size, const struct rb_github_response *response,
+                           const char *what, const char *repo)
 {
     int status = response->status;
     bool about_hooks = strstr(what, "hook") != NULL;
@@ -110,7 +129,7 @@ rb_err rb_github_judge(char *sentence, size_t size, const struct rb_github_respo
         return answer_judge_silence(sentence, size, response);
     if ((status >= 200 && status < 300) || status == 304)
         return RB_OK;
-    if (answer_is_limit(response))
+    if (github_is_limit(response))
         return answer_judge_limit(sentence, size, response);
     if (status == 401) {
         snprintf(sentence, size, "GitHub no longer accepts your token: log out and sign in again");
@@ -121,14 +140,15 @@ rb_err rb_github_judge(char *sentence, size_t size, const struct rb_github_respo
         return RB_EFORBIDDEN;
     }
     if (status == 403)
-        return answer_judge_forbidden(sentence, size, response, repo);
+        return answer_judge_forbidden(sentence, size, response, repo, about_hooks);
     if (status == 404 || status == 410 || status == 451) {
         snprintf(sentence, size, "%s was not found, or you have no permission to %s", repo,
                  about_hooks ? "manage its webhooks (admin rights are needed)" : "see it");
         return RB_ENOTFOUND;
     }
     if (status == 409) {
-        snprintf(sentence, size, "GitHub reports a conflict: %s", response->message);
+        snprintf(sentence, size, "GitHub reports a conflict: %s",
+                 *response->message ? response->message : "no reason given");
         return RB_ECONFLICT;
     }
     if (status == 422)
@@ -140,6 +160,14 @@ rb_err rb_github_judge(char *sentence, size_t size, const struct rb_github_respo
     snprintf(sentence, size, "GitHub refused: %s (HTTP %d)",
              *response->message ? response->message : "no reason given", status);
     return RB_EINVAL;
+}
+
+rb_err rb_github_judge(char *sentence, size_t size, const struct rb_github_response *response,
+                       const char *what, const char *repo)
+{
+    rb_err err = answer_judge(sentence, size, response, what, repo);
+    github_cut_text(sentence);
+    return err;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------ */
@@ -209,7 +237,8 @@ rb_err rb_github_find_hook(int64_t *hook_id, const struct rb_github_response *re
 {
     json_t *body = answer_parse(response), *hook;
     size_t index;
-    rb_err err = json_is_array(body) ? RB_ENOTFOUND : answer_strange("hooks are a list");
+    rb_err err = json_is_array(body) ? rb_error_set(RB_ENOTFOUND, "no webhook with this address on this page")
+                                     : answer_strange("hooks are a list");
     json_array_foreach(body, index, hook)
     {
         const char *its_url = json_string_value(json_object_get(json_object_get(hook, "config"), "url"));
@@ -224,8 +253,8 @@ rb_err rb_github_find_hook(int64_t *hook_id, const struct rb_github_response *re
 
 static bool answer_copy_sha(char out[65], const json_t *object)
 {
-    return answer_copy(out, 65, object, "sha") && strlen(out) >= 40 &&
-           strspn(out, "0123456789abcdef") == strlen(out);
+    size_t len = answer_copy(out, 65, object, "sha") ? strlen(out) : 0;
+    return (len == 40 || len == 64) && strspn(out, "0123456789abcdef") == len;
 }
 
 rb_err rb_github_read_commit(char commit[65], char tree[65], const struct rb_github_response *response)
@@ -243,20 +272,26 @@ static rb_err answer_read_entry(const json_t *entry, rb_github_entry_fn fn, void
     const char *mode = json_string_value(json_object_get(entry, "mode"));
     const char *type = json_string_value(json_object_get(entry, "type"));
     const json_t *size = json_object_get(entry, "size");
+    int64_t bytes = json_is_integer(size) ? json_integer_value(size) : -1;
     char sha[65];
     if (!path || !*path || !mode || !type || !answer_copy_sha(sha, entry))
         return answer_strange("a tree's entry has path, mode, type and sha");
-    return fn(arg, path, mode, type, sha, json_is_integer(size) ? json_integer_value(size) : -1);
+    return fn(arg, path, mode, type, sha, bytes < 0 || bytes > ANSWER_SIZE_MAX ? -1 : bytes);
 }
 
 rb_err rb_github_read_tree(bool *truncated, const struct rb_github_response *response, rb_github_entry_fn fn,
                            void *arg)
 {
     json_t *body = answer_parse(response), *entry;
-    const json_t *entries = json_object_get(body, "tree");
+    const json_t *entries = json_object_get(body, "tree"), *cut = json_object_get(body, "truncated");
     size_t index;
-    rb_err err = json_is_array(entries) ? RB_OK : answer_strange("a tree has a list of entries");
-    *truncated = json_is_true(json_object_get(body, "truncated"));
+    /* Without the word of GitHub that it is all, it may not be. */
+    rb_err err = json_is_array(entries) && json_is_boolean(cut)
+                     ? RB_OK
+                     : answer_strange("a tree has a list of entries and says whether it is all");
+    *truncated = json_is_true(cut);
+    if (err)
+        entries = NULL;
     json_array_foreach(entries, index, entry)
     {
         err = answer_read_entry(entry, fn, arg);

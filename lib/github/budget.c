@@ -10,6 +10,10 @@
 
 #define BUDGETS_MAX 4096 /* people at once; beyond it strangers share a budget, which is slower but right */
 
+#define BUDGET_UNNAMED_SECONDS 60 /* "wait for at least one minute" where nothing is named */
+#define BUDGET_WAIT_SECONDS \
+    7200 /* GitHub's window is an hour; clocks differ; asking again is harmless then */
+
 struct github_budget {
     struct github_budget *next;
     uint8_t key[16]; /* of the token, by SHA-256: the token itself is not kept */
@@ -83,15 +87,19 @@ static bool budget_may_start(const struct github_budget *budget, int64_t now)
 
 struct github_call *github_budgets_next(struct github_budgets *budgets, int64_t now)
 {
+    struct github_budget *least = NULL;
     for (struct github_budget *budget = budgets->head; budget; budget = budget->next) {
-        if (!budget_may_start(budget, now))
-            continue;
-        struct github_call *call = github_queue_pop(&budget->waiting);
-        budget->in_flight++;
-        budget->writing |= budget_is_write(call);
-        return call;
+        if (budget->blocked_until <= now)
+            budget->blocked_until = 0; /* else github_budgets_deadline() would name a time that is past */
+        if (budget_may_start(budget, now) && (!least || budget->in_flight < least->in_flight))
+            least = budget;
     }
-    return NULL;
+    if (!least)
+        return NULL;
+    struct github_call *call = github_queue_pop(&least->waiting);
+    least->in_flight++;
+    least->writing |= budget_is_write(call);
+    return call;
 }
 
 struct github_call *github_budgets_hopeless(struct github_budgets *budgets, int64_t now,
@@ -129,17 +137,18 @@ void github_budget_ended(struct github_budget *budget, const struct github_call 
     budget->in_flight--;
     if (budget_is_write(call))
         budget->writing = false;
-    bool limited = response->status == 429 || response->status == 403;
+    bool limited = github_is_limit(response);
     if (response->retry_after > 0 && limited)
         wait = response->retry_after;
     else if (response->rate_remaining == 0 && response->rate_reset > wall)
         wait = response->rate_reset - wall;
-    else if (response->status == 429)
-        wait = 60; /* "wait for at least one minute" where nothing is named */
-    if (wait > 0)
-        budget->blocked_until = rb_clock_ms() + wait * 1000;
-    else if (budget->blocked_until <= rb_clock_ms())
-        budget->blocked_until = 0;
+    else if (limited)
+        wait = BUDGET_UNNAMED_SECONDS;
+    if (wait > BUDGET_WAIT_SECONDS)
+        wait = BUDGET_WAIT_SECONDS;
+    int64_t until = wait > 0 ? rb_clock_ms() + wait * 1000 : 0;
+    if (until > budget->blocked_until) /* what another answer named before may be later */
+        budget->blocked_until = until;
 }
 
 struct github_call *github_budgets_take_any(struct github_budgets *budgets)

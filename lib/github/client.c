@@ -15,6 +15,7 @@
 #define CLIENT_TIMEOUT_MS         10000
 #define CLIENT_CONNECT_TIMEOUT_MS 3000
 #define CLIENT_QUEUE              4096
+#define CLIENT_RUNNING            256 /* over all tokens: each is a socket, and processes have 1,024 by default */
 #define CLIENT_CONNECTIONS        64 /* kept open for reuse, over all tokens */
 
 struct rb_github {
@@ -27,6 +28,7 @@ struct rb_github {
     bool stopping;
     struct github_budgets budgets; /* of the I/O thread from here on */
     struct github_call *running;
+    int running_count;
 };
 
 static void client_count(const struct github_call *call)
@@ -52,7 +54,7 @@ static void client_finish(struct rb_github *github, struct github_call *call)
 {
     client_count(call);
     github_transfer_release(call);
-    memset(call->token, 0, strlen(call->token));
+    explicit_bzero(call->token, strlen(call->token)); /* memset() before free() is optimised away */
     free(call->token);
     rb_github_request_clear(&call->request);
     pthread_mutex_lock(&github->lock);
@@ -88,6 +90,7 @@ static void client_unlink(struct rb_github *github, struct github_call *call)
     for (struct github_call **link = &github->running; *link; link = &(*link)->next) {
         if (*link == call) {
             *link = call->next;
+            github->running_count--;
             return;
         }
     }
@@ -105,6 +108,7 @@ static void client_start_call(struct rb_github *github, struct github_call *call
     }
     call->next = github->running;
     github->running = call;
+    github->running_count++;
 }
 
 static void client_end_call(struct rb_github *github, CURL *easy, CURLcode code)
@@ -172,7 +176,7 @@ static void client_start_what_may(struct rb_github *github)
         else
             client_refuse(github, call, RB_ETIMEOUT, "too many requests of this person were waiting");
     }
-    while ((call = github_budgets_next(&github->budgets, now)))
+    while (github->running_count < CLIENT_RUNNING && (call = github_budgets_next(&github->budgets, now)))
         client_start_call(github, call);
 }
 

@@ -4,9 +4,9 @@
  * Requests are built and answers read by pure functions. One I/O thread with a curl multi handle runs them;
  * on top of it a caller either gives a callback (edge) or waits (subscribers). One budget per token: at most
  * RB_GITHUB_IN_FLIGHT requests at once, writes one after another, nothing before the time that a rate limit
- * or Retry-After named (docs.github.com, "Best practices for using the REST API"). Redirects (a renamed
- * repository) are followed on the same host only. Bodies are bounded. Tokens are copied, wiped after use,
- * never logged.
+ * or Retry-After named, at most two hours (docs.github.com, "Best practices for using the REST API"). Over
+ * all tokens 256 are under way at most, shared out evenly. Redirects (a renamed repository) are followed on
+ * the same host only. Bodies are bounded. Tokens are copied, wiped after use, never logged.
  */
 #ifndef RB_GITHUB_H
 #define RB_GITHUB_H
@@ -82,11 +82,12 @@ void rb_github_response_clear(struct rb_github_response *response);
 
 /*
  * Turns an answer into a result and a sentence for a person ("what was refused and what you can do"). 2xx and
- * 304 are RB_OK. 401 RB_EAUTH; 403 with a limit, 429: RB_ELIMIT ("… rate limited until
- * 2026-11-24T09:00:00Z"); 403 otherwise RB_EFORBIDDEN; 404 RB_ENOTFOUND; 409 and 422 "already exists"
- * RB_ECONFLICT; other 4xx RB_EINVAL; 5xx RB_EUNAVAILABLE; no answer RB_EUNAVAILABLE or RB_ETIMEOUT. For hook
- * requests with a classic token whose scopes lack repo (or write:repo_hook, admin:repo_hook) the sentence
- * says so. `what` is request->name, `repo` "owner/name". Pure.
+ * 304 are RB_OK. 401 RB_EAUTH; 403 with a limit, 429: RB_ELIMIT ("… try again after
+ * 2026-11-24T09:00:00Z"); 403 otherwise RB_EFORBIDDEN; 404, 410, 451 RB_ENOTFOUND; 409 and 422 "already
+ * exists" RB_ECONFLICT; other 4xx and redirects that were not followed RB_EINVAL; 5xx RB_EUNAVAILABLE; no
+ * answer: the response's own err. 403 or 404 for hook requests with a classic token whose scopes lack repo
+ * (or public_repo, write:repo_hook, admin:repo_hook) are RB_EFORBIDDEN, and the sentence says so. `what` is
+ * request->name, `repo` "owner/name". Pure, but for the clock where a limit names no time.
  */
 rb_err rb_github_judge(char *sentence, size_t size, const struct rb_github_response *response,
                        const char *what, const char *repo);
@@ -111,11 +112,11 @@ rb_err rb_github_read_hook_id(int64_t *hook_id, const struct rb_github_response 
 /* The hook on this page whose config.url is `url`: RB_ENOTFOUND when it is not there. */
 rb_err rb_github_find_hook(int64_t *hook_id, const struct rb_github_response *response,
                            const char *url) RB_MUST_CHECK;
-/* Commit and tree object names (each 65 bytes). */
+/* Commit and tree object names (each 40 or 64 characters). */
 rb_err rb_github_read_commit(char commit[65], char tree[65],
                              const struct rb_github_response *response) RB_MUST_CHECK;
 /* One call of `fn` per entry, in GitHub's order; stops at its first error. `type` is blob, tree or commit;
- * `size` -1 when absent. */
+ * `size` -1 when absent or no size. An answer that does not say whether it is all is RB_EPROTOCOL. */
 typedef rb_err (*rb_github_entry_fn)(void *arg, const char *path, const char *mode, const char *type,
                                      const char *sha, int64_t size);
 rb_err rb_github_read_tree(bool *truncated, const struct rb_github_response *response, rb_github_entry_fn fn,
@@ -138,8 +139,11 @@ void rb_github_stop(struct rb_github *github);
 /* Runs on the I/O thread, must not block; `response` is borrowed (move its body by setting it to NULL).
  * Exactly one call per accepted request. */
 typedef void (*rb_github_fn)(void *arg, struct rb_github_response *response);
-/* Takes the request's strings on success (the struct is cleared). Does not block. Transport-level retries:
- * none, except a GET sent on a kept-alive connection that turned out to be dead. */
+/* Takes the request's strings on success (the struct is cleared). Does not block. RB_EAUTH: no token, or one
+ * that is none; RB_ELIMIT: the queue is full. Nothing is repeated, but for one thing that libcurl does: a
+ * request, of whatever method, whose kept-alive connection ended before one byte of the answer came is sent
+ * again on a new one. A hook may so have been created by the first: GitHub then refuses the second (422,
+ * already exists), which callers must take for what it is. */
 rb_err rb_github_submit(struct rb_github *github, struct rb_github_request *request, const char *token,
                         rb_github_fn fn, void *arg) RB_MUST_CHECK;
 /* The same, waiting. The result is that of the transport; read the answer with rb_github_judge(). */

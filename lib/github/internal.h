@@ -8,6 +8,8 @@
 
 struct github_budget;
 
+#define GITHUB_TIME_MAX 253402300799 /* the last second of the year 9999: what is beyond is no time */
+
 /* One request on its way. */
 struct github_call {
     struct github_call *next; /* in the list it waits in */
@@ -22,7 +24,7 @@ struct github_call {
     struct rb_buf body;
     struct rb_github_response response;
     int redirects;
-    bool too_big;
+    bool too_big, head_is_whole;
 };
 
 /* Singly linked, in order of arrival. */
@@ -42,7 +44,7 @@ struct github_budgets {
     int count;
 };
 struct github_budget *github_budget_of(struct github_budgets *budgets, const char *token);
-/* The next waiting call that may start now; NULL when none may. */
+/* The next waiting call that may start now, of whoever has the fewest under way; NULL when none may. */
 struct github_call *github_budgets_next(struct github_budgets *budgets, int64_t now);
 /* A waiting call that need not wait any longer, since its time is up before its budget opens; NULL when none.
  */
@@ -55,6 +57,11 @@ void github_budget_wait(struct github_budget *budget, struct github_call *call);
 void github_budget_ended(struct github_budget *budget, const struct github_call *call);
 struct github_call *github_budgets_take_any(struct github_budgets *budgets);
 void github_budgets_forget_idle(struct github_budgets *budgets, int64_t now, bool all);
+
+/* Whether this answer means "later": budget and judgement agree on it. */
+bool github_is_limit(const struct rb_github_response *response);
+/* Takes away a character at the end that snprintf() has cut in two: what is shown to people stays UTF-8. */
+void github_cut_text(char *text);
 
 /* Puts what an easy handle needs onto the call; RB_EINTERNAL when libcurl has no memory. */
 rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_options *options,

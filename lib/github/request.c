@@ -9,6 +9,8 @@
 #define ACCEPT_JSON "application/vnd.github+json"
 #define ACCEPT_RAW  "application/vnd.github.raw+json"
 
+#define TREE_TIMEOUT_MS 60000 /* GitHub may think for 10 s, and then send 25 MB */
+
 /* ---- names -------------------------------------------------------------------------------------------- */
 
 static bool name_is_letter_or_digit(char c)
@@ -34,7 +36,7 @@ bool rb_github_repo_is_valid(const char *repo, size_t len)
     if (len >= 4 && memcmp(repo + len - 4, ".git", 4) == 0)
         return false;
     for (size_t i = 0; i < len; i++) {
-        if (!name_is_letter_or_digit(repo[i]) && !strchr("-._", repo[i]))
+        if (!name_is_letter_or_digit(repo[i]) && repo[i] != '-' && repo[i] != '.' && repo[i] != '_')
             return false;
     }
     return true;
@@ -45,7 +47,7 @@ bool rb_github_repo_is_valid(const char *repo, size_t len)
 void rb_github_request_clear(struct rb_github_request *request)
 {
     if (request->body)
-        memset(request->body, 0, strlen(request->body)); /* it may hold a hook's secret */
+        explicit_bzero(request->body, strlen(request->body)); /* it may hold a hook's secret */
     free(request->path);
     free(request->body);
     free(request->etag);
@@ -141,6 +143,7 @@ void rb_github_get_tree(struct rb_github_request *request, const char *owner, co
     request_start(
         request, RB_GITHUB_GET, "read tree",
         rb_asprintf("/repos/%s/%s/git/trees/%s%s", owner, repo, tree_sha, recursive ? "?recursive=1" : ""));
+    request->timeout_ms = TREE_TIMEOUT_MS;
 }
 
 void rb_github_get_blob(struct rb_github_request *request, const char *owner, const char *repo,

@@ -7,9 +7,11 @@
 
 #include "lib/github/internal.h"
 
-#define TRANSFER_REDIRECTS  3           /* a repository renamed and its owner too is 2 */
-#define TRANSFER_MESSAGE    (64 * 1024) /* error bodies are small: larger ones are not looked into */
-#define TRANSFER_STALL_SECS 5           /* below 1 byte a second for so long is a dead peer */
+#define TRANSFER_REDIRECTS 3           /* a repository renamed and its owner too is 2 */
+#define TRANSFER_MESSAGE   (64 * 1024) /* error bodies are small: larger ones are not looked into */
+/* Below 1 byte a second for so long is a dead peer. GitHub ends its own work on a request after 10 s
+ * (docs.github.com, "Troubleshooting the REST API"), and says nothing before. */
+#define TRANSFER_STALL_SECS 12
 
 static size_t transfer_on_body(char *data, size_t size, size_t count, void *arg)
 {
@@ -40,6 +42,14 @@ static bool transfer_header(const char *line, size_t len, const char *name, char
     return true;
 }
 
+/* Digits, as these headers have them; 0 for anything else (a date in Retry-After) and below, at most `max`.
+ */
+static int64_t transfer_number(const char *value, int64_t max)
+{
+    int64_t number = strtoll(value, NULL, 10);
+    return number < 0 ? 0 : number > max ? max : number;
+}
+
 static void transfer_reset_response(struct rb_github_response *response)
 {
     *response = (struct rb_github_response){.rate_remaining = -1};
@@ -54,6 +64,9 @@ static size_t transfer_on_header(char *line, size_t size, size_t count, void *ar
     if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
         transfer_reset_response(response); /* of an answer before this one (100 Continue) nothing stays */
         rb_buf_reset(&call->body);
+        call->head_is_whole = false;
+    } else if (len <= 2 && (*line == '\r' || *line == '\n')) {
+        call->head_is_whole = true;
     } else if (transfer_header(line, len, "etag", response->etag, sizeof(response->etag))) {
         return len;
     } else if (transfer_header(line, len, "x-oauth-scopes", response->scopes, sizeof(response->scopes))) {
@@ -61,11 +74,11 @@ static size_t transfer_on_header(char *line, size_t size, size_t count, void *ar
     } else if (transfer_header(line, len, "link", value, sizeof(value))) {
         response->has_next = strstr(value, "rel=\"next\"") != NULL;
     } else if (transfer_header(line, len, "x-ratelimit-remaining", value, 24)) {
-        response->rate_remaining = strtoll(value, NULL, 10);
+        response->rate_remaining = transfer_number(value, INT64_MAX);
     } else if (transfer_header(line, len, "x-ratelimit-reset", value, 24)) {
-        response->rate_reset = strtoll(value, NULL, 10);
+        response->rate_reset = transfer_number(value, GITHUB_TIME_MAX);
     } else if (transfer_header(line, len, "retry-after", value, 24)) {
-        response->retry_after = strtoll(value, NULL, 10);
+        response->retry_after = transfer_number(value, GITHUB_TIME_MAX);
     }
     return len;
 }
@@ -74,7 +87,7 @@ static bool transfer_add_header(struct github_call *call, const char *name, cons
 {
     char *line = rb_asprintf("%s: %s", name, value);
     struct curl_slist *longer = curl_slist_append(call->headers, line);
-    memset(line, 0, strlen(line));
+    explicit_bzero(line, strlen(line));
     free(line);
     if (!longer)
         return false;
@@ -95,7 +108,7 @@ rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_
         fine = transfer_add_header(call, "If-None-Match", request->etag);
     if (fine && request->body)
         fine = transfer_add_header(call, "Content-Type", "application/json");
-    memset(bearer, 0, strlen(bearer));
+    explicit_bzero(bearer, strlen(bearer));
     free(bearer);
     call->easy = fine ? curl_easy_init() : NULL;
     if (!call->easy)
@@ -105,6 +118,7 @@ rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_
     CURL *easy = call->easy;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* dots in a branch's name lead nowhere else */
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, transfer_methods[request->method]);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent);
@@ -136,7 +150,7 @@ rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_
 void github_transfer_release(struct github_call *call)
 {
     for (struct curl_slist *header = call->headers; header; header = header->next)
-        memset(header->data, 0, strlen(header->data)); /* one of them is the token */
+        explicit_bzero(header->data, strlen(header->data)); /* one of them is the token */
     curl_slist_free_all(call->headers);
     curl_easy_cleanup(call->easy);
     rb_buf_free(&call->body);
@@ -163,6 +177,7 @@ static void transfer_read_message(struct rb_github_response *response)
                      more);
     }
     json_decref(body);
+    github_cut_text(response->message);
     for (char *c = response->message; *c; c++) {
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = ' ';
@@ -181,6 +196,12 @@ void github_transfer_read(struct github_call *call, CURLcode code)
                                                            : RB_EUNAVAILABLE;
         response->status = 0;
         snprintf(response->message, sizeof(response->message), "%s", curl_easy_strerror(code));
+        return;
+    }
+    if (!call->head_is_whole) {
+        /* libcurl takes the end of the connection for the end of the head. */
+        response->err = RB_EUNAVAILABLE;
+        snprintf(response->message, sizeof(response->message), "the connection was cut within an answer");
         return;
     }
     response->status = (int)status;

@@ -6,6 +6,10 @@
 
 #include "lib/repo/internal.h"
 
+/* Asked for at once. A request's time begins when it is submitted: with all of them in the queue, the last
+ * would run out of it while the first are answered. */
+#define FILES_AHEAD ((size_t)(2 * RB_GITHUB_IN_FLIGHT))
+
 /* Files under way; the callbacks run on the client's thread. */
 struct files_group {
     pthread_mutex_t lock;
@@ -51,6 +55,8 @@ static rb_err files_submit(struct files_one *one, struct rb_repo_handle *handle,
     struct rb_github_request request;
     rb_github_get_blob(&request, handle->about.owner, handle->about.name, entry->sha, max_bytes);
     pthread_mutex_lock(&one->group->lock);
+    while (one->group->pending >= FILES_AHEAD)
+        pthread_cond_wait(&one->group->changed, &one->group->lock);
     one->group->pending++;
     pthread_mutex_unlock(&one->group->lock);
     rb_err err = rb_github_submit(handle->sources.github, &request, handle->token, files_on_answer, one);

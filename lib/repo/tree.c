@@ -176,7 +176,7 @@ static rb_err tree_fetch_commit(char tree_sha[65], struct rb_tree *tree, char et
         err = rb_github_read_commit(tree->commit, tree_sha, &response);
         if (!err && hint->commit[0] && strcmp(tree->commit, hint->commit) == 0)
             *unchanged = true;
-    } else if (response.status == 409) {
+    } else if (response.status == 409 && strcasestr(response.message, "empty")) {
         err = RB_OK; /* "Git Repository is empty.": no commit, nothing in it */
     }
     rb_github_response_clear(&response);

@@ -4,6 +4,7 @@
  * live and die with the session.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,27 +12,37 @@
 
 #include "lib/store/internal.h"
 
-#define DB_TIMEOUT_MS 30000
-#define DB_CHANNELS   4 /* a listener of ours has one or two */
+#define DB_TIMEOUT_MS  30000
+#define DB_MARGIN_MS   5000    /* beyond the server's own timeout: then it is not the statement that hangs */
+#define DB_LOOKS       16      /* messages read from an idle connection before it counts as alive */
+#define DB_LOCK_MAX_MS 3600000 /* nobody waits longer for a lock than an hour */
+#define DB_CHANNELS    4       /* a listener of ours has one or two */
 
 struct rb_db {
     PGconn *conn;
     char *url, *application, *options;
+    int patience_ms; /* for one answer: the statement timeout and a margin */
     struct store_prepared prepared;
     char *channels[DB_CHANNELS];
     int channel_count;
     bool in_transaction;
     bool lost_in_transaction; /* until the caller ends it */
+    bool missed;              /* replaced in silence: notifications may have been lost */
     PGnotify *looked_at;      /* arrived, not asked for yet */
 };
 
 rb_err rb_db_open(struct rb_db **out, const char *url, const char *application, int statement_timeout_ms)
 {
+    int timeout_ms = statement_timeout_ms > 0 ? statement_timeout_ms : DB_TIMEOUT_MS;
+    rb_err err = store_check_url(url);
+    if (err)
+        return err;
     struct rb_db *db = rb_calloc(1, sizeof(*db));
     db->url = rb_strdup(url);
     db->application = rb_strdup(application);
-    db->options = rb_asprintf("-c statement_timeout=%d -c idle_in_transaction_session_timeout=600000",
-                              statement_timeout_ms > 0 ? statement_timeout_ms : DB_TIMEOUT_MS);
+    db->options =
+        rb_asprintf("-c statement_timeout=%d -c idle_in_transaction_session_timeout=600000", timeout_ms);
+    db->patience_ms = timeout_ms < INT_MAX - DB_MARGIN_MS ? timeout_ms + DB_MARGIN_MS : INT_MAX;
     *out = db;
     return RB_OK;
 }
@@ -63,15 +74,74 @@ static void db_ignore_notice(void *arg, const PGresult *result)
     (void)result;
 }
 
+/* Waits until a whole result is there, or `deadline`. A server that takes the statement and says nothing (it
+ * is stopped, its disk hangs) keeps TCP alive: neither libpq nor the kernel would ever give up. */
+static rb_err db_await(struct rb_db *db, int64_t deadline, const char *what)
+{
+    for (;;) {
+        int left = PQflush(db->conn);
+        if (left < 0 || (PQstatus(db->conn) != CONNECTION_OK && !PQisBusy(db->conn)))
+            return store_error_of(NULL, db->conn, what);
+        if (!left && !PQisBusy(db->conn))
+            return RB_OK;
+        int64_t rest = deadline - rb_clock_ms();
+        struct pollfd ready = {.fd = PQsocket(db->conn), .events = (short)(POLLIN | (left ? POLLOUT : 0))};
+        int count = rest > 0 ? poll(&ready, 1, (int)rest) : 0;
+        if (count == 0) {
+            db_disconnect(db);
+            return rb_error_set(RB_ETIMEOUT, "PostgreSQL, %s: no answer in time; the outcome is unknown",
+                                what);
+        }
+        if (count > 0 && (ready.revents & ~POLLOUT) && !PQconsumeInput(db->conn))
+            return store_error_of(NULL, db->conn, what);
+    }
+}
+
+/* The result of what was just sent (`sent`: libpq's word whether it was). Takes results up to the end, so
+ * that the connection is free for the next statement; an error in between wins. */
+static rb_err db_finish(PGresult **out, struct rb_db *db, int sent, const char *what)
+{
+    PGresult *last = NULL;
+    int64_t deadline = rb_clock_ms() + db->patience_ms;
+    rb_err err = sent ? RB_OK : store_error_of(NULL, db->conn, what);
+    while (!err) {
+        err = db_await(db, deadline, what);
+        PGresult *result = err ? NULL : PQgetResult(db->conn);
+        if (!result)
+            break;
+        PQclear(last);
+        last = result;
+        ExecStatusType status = PQresultStatus(result);
+        if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+            err = store_error_of(result, db->conn, what);
+            /* What follows is the end of it; a lost connection has none. */
+            char text[512];
+            snprintf(text, sizeof(text), "%s", rb_error_text());
+            while (db->conn && db_await(db, deadline, what) == RB_OK && (result = PQgetResult(db->conn)))
+                PQclear(result);
+            err = rb_error_set(err, "%s", text);
+        }
+    }
+    if (!err && !last)
+        err = store_error_of(NULL, db->conn, what);
+    if (err || !out)
+        PQclear(last);
+    else
+        *out = last;
+    return err;
+}
+
+static rb_err db_command(PGresult **out, struct rb_db *db, const char *sql)
+{
+    return db_finish(out, db, PQsendQuery(db->conn, sql), sql);
+}
+
 static rb_err db_listen_again(struct rb_db *db)
 {
     for (int i = 0; i < db->channel_count; i++) {
         char *quoted = PQescapeIdentifier(db->conn, db->channels[i], strlen(db->channels[i]));
         char *sql = rb_asprintf("listen %s", quoted ? quoted : "\"\"");
-        PGresult *result = PQexec(db->conn, sql);
-        rb_err err =
-            PQresultStatus(result) == PGRES_COMMAND_OK ? RB_OK : store_error_of(result, db->conn, "listen");
-        PQclear(result);
+        rb_err err = quoted ? db_command(NULL, db, sql) : store_error_of(NULL, db->conn, "listen");
         PQfreemem(quoted);
         free(sql);
         if (err)
@@ -90,9 +160,16 @@ static rb_err db_connect(struct rb_db *db)
     }
     db_disconnect(db);
     /* A dead peer is noticed after 10 s of silence towards unacknowledged data (tcp_user_timeout). */
-    const char *const keys[] = {"dbname",           "application_name", "options", "connect_timeout",
-                                "tcp_user_timeout", "keepalives_idle",  NULL};
-    const char *const values[] = {db->url, db->application, db->options, "5", "10000", "30", NULL};
+    const char *const keys[] = {"dbname",
+                                "application_name",
+                                "options",
+                                "connect_timeout",
+                                "tcp_user_timeout",
+                                "keepalives_idle",
+                                "keepalives_interval",
+                                "keepalives_count",
+                                NULL};
+    const char *const values[] = {db->url, db->application, db->options, "5", "10000", "30", "10", "3", NULL};
     db->conn = PQconnectdbParams(keys, values, 1);
     if (PQstatus(db->conn) != CONNECTION_OK) {
         rb_err err = store_error_of(NULL, db->conn, "connecting");
@@ -100,6 +177,7 @@ static rb_err db_connect(struct rb_db *db)
         return err;
     }
     PQsetNoticeReceiver(db->conn, db_ignore_notice, NULL);
+    PQsetnonblocking(db->conn, 1);
     rb_err err = db_listen_again(db);
     if (err)
         db_disconnect(db);
@@ -110,11 +188,8 @@ static rb_err db_prepare(struct rb_db *db, const struct rb_statement *statement)
 {
     if (store_prepared_has(&db->prepared, statement))
         return RB_OK;
-    PGresult *result = PQprepare(db->conn, statement->name, statement->sql, 0, NULL);
-    rb_err err = PQresultStatus(result) == PGRES_COMMAND_OK
-                     ? RB_OK
-                     : store_error_of(result, db->conn, statement->name);
-    PQclear(result);
+    rb_err err = db_finish(NULL, db, PQsendPrepare(db->conn, statement->name, statement->sql, 0, NULL),
+                           statement->name);
     if (!err)
         store_prepared_add(&db->prepared, statement);
     return err;
@@ -128,19 +203,32 @@ static rb_err db_query_once(struct rb_rows **rows, struct rb_db *db, const struc
         err = db_prepare(db, statement);
     if (err)
         return err;
-    PGresult *result =
-        PQexecPrepared(db->conn, statement->name, args->count, args->values, args->lengths, args->formats, 0);
-    ExecStatusType status = PQresultStatus(result);
-    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
-        err = store_error_of(result, db->conn, statement->name);
-        PQclear(result);
+    PGresult *result = NULL;
+    err = db_finish(&result, db,
+                    PQsendQueryPrepared(db->conn, statement->name, args->count, args->values, args->lengths,
+                                        args->formats, 0),
+                    statement->name);
+    if (err)
         return err;
-    }
     if (rows)
         *rows = store_rows_new(result);
     else
         PQclear(result);
     return RB_OK;
+}
+
+/* Whether the server has closed an idle connection. Its last words come before the end of the stream, and
+ * each look reads but one of these. */
+static bool db_is_dead(struct rb_db *db)
+{
+    for (int i = 0; i < DB_LOOKS && db->conn && PQstatus(db->conn) == CONNECTION_OK; i++) {
+        struct pollfd ready = {.fd = PQsocket(db->conn), .events = POLLIN | POLLRDHUP};
+        if (poll(&ready, 1, 0) <= 0)
+            return false;
+        if ((ready.revents & (POLLHUP | POLLERR | POLLRDHUP)) || !PQconsumeInput(db->conn))
+            return true;
+    }
+    return db->conn && PQstatus(db->conn) != CONNECTION_OK;
 }
 
 rb_err rb_db_query(struct rb_rows **rows, struct rb_db *db, const struct rb_statement *statement,
@@ -153,32 +241,27 @@ rb_err rb_db_query(struct rb_rows **rows, struct rb_db *db, const struct rb_stat
     /* A session that ended while it was idle is noticed by the first statement sent on it, which has not run
      * then only if it could not be prepared or sent: statements are not repeated on a guess. What can be
      * known beforehand is asked for beforehand. */
-    if (db->conn && !db->in_transaction && PQstatus(db->conn) == CONNECTION_OK) {
-        struct pollfd ready = {.fd = PQsocket(db->conn), .events = POLLIN};
-        if (poll(&ready, 1, 0) > 0 && (!PQconsumeInput(db->conn) || (ready.revents & (POLLHUP | POLLERR))))
-            db_disconnect(db);
+    if (!db->in_transaction && db_is_dead(db)) {
+        db->missed |= db->channel_count > 0;
+        db_disconnect(db);
     }
     return db_query_once(rows, db, statement, &args);
 }
 
-static rb_err db_command(struct rb_db *db, const char *sql)
-{
-    PGresult *result = PQexec(db->conn, sql);
-    rb_err err = PQresultStatus(result) == PGRES_COMMAND_OK ? RB_OK : store_error_of(result, db->conn, sql);
-    PQclear(result);
-    return err;
-}
-
 rb_err rb_db_begin(struct rb_db *db)
 {
+    if (db->in_transaction)
+        return rb_error_set(RB_EINTERNAL, "a transaction within a transaction");
     rb_err err = db_connect(db);
-    if (!err)
-        err = db_command(db, "begin");
-    if (err && db->conn && PQstatus(db->conn) != CONNECTION_OK) {
+    if (err)
+        return err;
+    err = db_command(NULL, db, "begin");
+    if (err && (!db->conn || PQstatus(db->conn) != CONNECTION_OK)) {
         /* Nothing has been done yet: a new session is as good. */
+        db->missed |= db->channel_count > 0;
         err = db_connect(db);
         if (!err)
-            err = db_command(db, "begin");
+            err = db_command(NULL, db, "begin");
     }
     db->in_transaction = !err;
     db->lost_in_transaction = false;
@@ -192,11 +275,11 @@ rb_err rb_db_commit(struct rb_db *db)
     db->in_transaction = false;
     if (db->lost_in_transaction)
         return rb_error_set(RB_EUNAVAILABLE, "PostgreSQL: the connection was lost within a transaction");
-    PGresult *result = PQexec(db->conn, "commit");
-    rb_err err = RB_OK;
-    if (PQresultStatus(result) != PGRES_COMMAND_OK)
-        err = store_error_of(result, db->conn, "commit");
-    else if (strcmp(PQcmdStatus(result), "COMMIT") != 0)
+    if (!db->conn)
+        return rb_error_set(RB_EUNAVAILABLE, "PostgreSQL: the connection was lost within a transaction");
+    PGresult *result = NULL;
+    rb_err err = db_command(&result, db, "commit");
+    if (!err && strcmp(PQcmdStatus(result), "COMMIT") != 0)
         err = rb_error_set(RB_EINTERNAL,
                            "PostgreSQL rolled back instead of committing: a statement had failed before");
     PQclear(result);
@@ -208,8 +291,9 @@ void rb_db_rollback(struct rb_db *db)
     if (!db->in_transaction)
         return;
     db->in_transaction = false;
-    if (!db->lost_in_transaction && db->conn)
-        PQclear(PQexec(db->conn, "rollback"));
+    /* A session that cannot even roll back takes the transaction with it. */
+    if (!db->lost_in_transaction && db->conn && db_command(NULL, db, "rollback"))
+        db_disconnect(db);
 }
 
 bool rb_db_ping(struct rb_db *db)
@@ -222,19 +306,24 @@ bool rb_db_ping(struct rb_db *db)
 
 rb_err rb_db_listen(struct rb_db *db, const char *channel)
 {
-    if (db->channel_count == DB_CHANNELS)
+    bool known = false;
+    for (int i = 0; i < db->channel_count && !known; i++)
+        known = strcmp(db->channels[i], channel) == 0;
+    if (!known && db->channel_count == DB_CHANNELS)
         return rb_error_set(RB_ETOOBIG, "more than %d channels", DB_CHANNELS);
-    db->channels[db->channel_count++] = rb_strdup(channel);
+    if (!known)
+        db->channels[db->channel_count++] = rb_strdup(channel);
     if (db->conn && PQstatus(db->conn) == CONNECTION_OK)
         return db_listen_again(db);
     return db_connect(db);
 }
 
 /* The one that rb_db_wait() looked at, until it is asked for. */
-static void db_keep_notification(struct rb_db *db, PGnotify *notification)
+static bool db_look_for_notification(struct rb_db *db)
 {
-    PQfreemem(db->looked_at);
-    db->looked_at = notification;
+    if (!db->looked_at)
+        db->looked_at = PQnotifies(db->conn);
+    return db->looked_at != NULL;
 }
 
 char *rb_db_notification(struct rb_db *db)
@@ -250,33 +339,35 @@ char *rb_db_notification(struct rb_db *db)
 
 rb_err rb_db_wait(bool *notified, struct rb_db *db, int timeout_ms, int wake_fd)
 {
-    *notified = false;
+    *notified = db->looked_at != NULL;
+    if (*notified)
+        return RB_OK;
     rb_err err = db_connect(db);
     if (err)
         return err;
-    /* libpq holds back what it has read already: that counts as arrived. */
-    if (!PQconsumeInput(db->conn)) {
-        err = store_error_of(NULL, db->conn, "waiting for notifications");
-        db_disconnect(db);
-        return err;
+    if (db->missed) {
+        db->missed = false;
+        return rb_error_set(RB_EUNAVAILABLE,
+                            "PostgreSQL: the connection was replaced; notifications may be lost");
     }
-    PGnotify *waiting = PQnotifies(db->conn);
-    if (waiting) {
-        *notified = true;
-        db_keep_notification(db, waiting);
-        return RB_OK;
+    for (int i = 0; i < 2; i++) {
+        /* libpq holds back what it has read already: that counts as arrived. */
+        if (!PQconsumeInput(db->conn)) {
+            err = store_error_of(NULL, db->conn, "waiting for notifications");
+            db_disconnect(db);
+            return err;
+        }
+        *notified = db_look_for_notification(db);
+        if (*notified || i == 1)
+            return RB_OK;
+        struct pollfd fds[2] = {{.fd = PQsocket(db->conn), .events = POLLIN},
+                                {.fd = wake_fd, .events = POLLIN}};
+        int count = poll(fds, wake_fd >= 0 ? 2 : 1, timeout_ms);
+        if (count < 0 && errno != EINTR)
+            return rb_error_set(RB_EINTERNAL, "poll: %s", strerror(errno));
+        if (count <= 0 || !fds[0].revents)
+            return RB_OK;
     }
-    struct pollfd fds[2] = {{.fd = PQsocket(db->conn), .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
-    if (poll(fds, wake_fd >= 0 ? 2 : 1, timeout_ms) < 0 && errno != EINTR)
-        return rb_error_set(RB_EINTERNAL, "poll: %s", strerror(errno));
-    if (fds[0].revents && !PQconsumeInput(db->conn)) {
-        err = store_error_of(NULL, db->conn, "waiting for notifications");
-        db_disconnect(db);
-        return err;
-    }
-    waiting = PQnotifies(db->conn);
-    *notified = waiting != NULL;
-    db_keep_notification(db, waiting);
     return RB_OK;
 }
 
@@ -298,6 +389,8 @@ rb_err rb_db_lock(struct rb_db *db, enum rb_lock_space space, int64_t key, int t
         "current_setting('statement_timeout')"};
     static const struct rb_statement lock = {"lock", "select pg_advisory_lock($1)"};
     char lock_ms[24], statement_ms[24], before[64];
+    if (timeout_ms > DB_LOCK_MAX_MS)
+        timeout_ms = DB_LOCK_MAX_MS;
     struct rb_rows *rows = NULL;
     snprintf(lock_ms, sizeof(lock_ms), "%d", timeout_ms > 0 ? timeout_ms : 1);
     snprintf(statement_ms, sizeof(statement_ms), "%d", timeout_ms + DB_TIMEOUT_MS);
@@ -313,7 +406,10 @@ rb_err rb_db_lock(struct rb_db *db, enum rb_lock_space space, int64_t key, int t
     if (err)
         return err;
     struct rb_param params[] = {RB_P_INT(db_lock_key(space, key))};
+    int patience_ms = db->patience_ms;
+    db->patience_ms = timeout_ms + DB_TIMEOUT_MS + DB_MARGIN_MS;
     err = rb_db_query(NULL, db, &lock, params, 1);
+    db->patience_ms = patience_ms;
     char text[512];
     snprintf(text, sizeof(text), "%s", err ? rb_error_text() : "");
     struct rb_param restore[] = {RB_P_TEXT("0"), RB_P_TEXT(before)};
@@ -322,6 +418,8 @@ rb_err rb_db_lock(struct rb_db *db, enum rb_lock_space space, int64_t key, int t
         return rb_error_set(RB_ETIMEOUT, "a lock was not free within %d ms", timeout_ms);
     if (err)
         return rb_error_set(err, "%s", text);
+    if (restored) /* with the session goes the lock, which nobody would give back */
+        db_disconnect(db);
     return restored;
 }
 

@@ -25,6 +25,9 @@ struct store_args {
 };
 void store_args_fill(struct store_args *args, const struct rb_param *params, size_t count);
 
+/* RB_EINVAL when libpq cannot read `url`; the text holds nothing of it, since it has a password. */
+rb_err store_check_url(const char *url);
+
 struct rb_rows *store_rows_new(PGresult *result); /* takes it */
 
 /* The rb_err of a failed result; its message is recorded with the statement's name in front. */

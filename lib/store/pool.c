@@ -24,6 +24,7 @@
 #define POOL_IN_FLIGHT   32   /* per connection: more would only wait in PostgreSQL instead of here */
 #define POOL_BACKOFF_MIN 100  /* first attempt after a lost connection */
 #define POOL_BACKOFF_MAX 5000 /* and the longest pause between attempts */
+#define POOL_ENDS_MAX    3    /* results end once each */
 #define POOL_CONNECT_MS  (STORE_CONNECT_SECONDS * 1000)
 
 struct pool_query {
@@ -61,12 +62,14 @@ struct pool_connection {
     struct store_prepared prepared;
     struct pool_list in_flight;
     int64_t retry_at, connect_deadline, backoff;
+    bool broken; /* sending failed where no callback may run: dropped by the next dispatch */
 };
 
 struct rb_pool {
     int epoll_fd, timer_fd;
     char *url, *application;
     int queue_limit, timeout_ms, connection_count;
+    int64_t armed; /* when the timer goes off at the latest; INT64_MAX: not at all */
     struct pool_list waiting;
     struct pool_connection *connections;
     bool closing;
@@ -119,7 +122,11 @@ static void pool_list_finish_all(struct pool_list *list, rb_err err, const char 
     pool_list_init(list);
     while (query) {
         struct pool_query *next = query->next; /* the callback's query is freed */
-        pool_query_finish(query, err, text);
+        /* One whose own error has arrived knows more than its connection. */
+        if (query->err)
+            pool_query_finish(query, query->err, query->text);
+        else
+            pool_query_finish(query, err, text);
         query = next;
     }
 }
@@ -153,6 +160,7 @@ static void pool_connection_drop(struct pool_connection *connection, rb_err err,
     connection->conn = NULL;
     connection->fd = -1;
     connection->events = 0;
+    connection->broken = false;
     connection->phase = POOL_DOWN;
     connection->backoff = connection->backoff ? connection->backoff * 2 : POOL_BACKOFF_MIN;
     if (connection->backoff > POOL_BACKOFF_MAX)
@@ -255,7 +263,8 @@ static struct pool_connection *pool_choose(struct rb_pool *pool)
     struct pool_connection *best = NULL;
     for (int i = 0; i < pool->connection_count; i++) {
         struct pool_connection *connection = &pool->connections[i];
-        if (connection->phase == POOL_READY && connection->in_flight.count < POOL_IN_FLIGHT &&
+        if (connection->phase == POOL_READY && !connection->broken &&
+            connection->in_flight.count < POOL_IN_FLIGHT &&
             (!best || connection->in_flight.count < best->in_flight.count))
             best = connection;
     }
@@ -305,10 +314,19 @@ static bool pool_receive(struct pool_connection *connection)
         pool_connection_lost(connection, "receiving");
         return false;
     }
+    int ends = 0;
     while (connection->in_flight.head && !PQisBusy(connection->conn)) {
         PGresult *result = PQgetResult(connection->conn);
-        if (!result)
-            continue; /* the end of one statement's results */
+        if (!result) {
+            /* The end of one statement's results. Nothing but ends: libpq has lost its place and waits for
+             * nothing any more. */
+            if (++ends > POOL_ENDS_MAX) {
+                pool_connection_lost(connection, "receiving");
+                return false;
+            }
+            continue;
+        }
+        ends = 0;
         struct pool_query *query = connection->in_flight.head;
         if (PQresultStatus(result) != PGRES_PIPELINE_SYNC) {
             pool_take_result(connection, query, result);
@@ -352,13 +370,16 @@ static void pool_expire(struct rb_pool *pool, int64_t now)
             pool_connection_start(connection);
         else if (connection->phase == POOL_CONNECTING && connection->connect_deadline <= now)
             pool_connection_lost(connection, "connecting: no answer in time");
+        else if (connection->broken)
+            pool_connection_lost(connection, "sending");
         else if (connection->in_flight.head && connection->in_flight.head->deadline <= now)
             pool_connection_drop(connection, RB_ETIMEOUT,
                                  "PostgreSQL did not answer in time; the outcome is unknown");
     }
     /* Queries have the same patience, so the first is always the oldest. */
     while (pool->waiting.head && pool->waiting.head->deadline <= now)
-        pool_query_finish(pool_list_pop(&pool->waiting), RB_EUNAVAILABLE, "PostgreSQL cannot be reached");
+        pool_query_finish(pool_list_pop(&pool->waiting), RB_EUNAVAILABLE,
+                          "PostgreSQL cannot be reached or has too much to do; nothing was sent to it");
 }
 
 static int64_t pool_next_deadline(const struct rb_pool *pool)
@@ -368,6 +389,7 @@ static int64_t pool_next_deadline(const struct rb_pool *pool)
         const struct pool_connection *connection = &pool->connections[i];
         int64_t at = connection->phase == POOL_DOWN         ? connection->retry_at
                      : connection->phase == POOL_CONNECTING ? connection->connect_deadline
+                     : connection->broken                   ? 0
                      : connection->in_flight.head           ? connection->in_flight.head->deadline
                                                             : INT64_MAX;
         if (at < next)
@@ -382,10 +404,12 @@ static void pool_schedule(struct rb_pool *pool)
 {
     struct itimerspec when = {0};
     int64_t next = pool_next_deadline(pool);
-    if (next != INT64_MAX) {
-        when.it_value.tv_sec = next / 1000;
-        when.it_value.tv_nsec = (next % 1000) * 1000000 + 1; /* never all zero: that would disarm */
-    }
+    /* Too early costs one idle dispatch; setting it anew for each statement would cost a system call each. */
+    if (next >= pool->armed)
+        return;
+    pool->armed = next;
+    when.it_value.tv_sec = next / 1000;
+    when.it_value.tv_nsec = (next % 1000) * 1000000 + 1; /* never all zero: that would disarm */
     timerfd_settime(pool->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
@@ -393,12 +417,16 @@ static void pool_schedule(struct rb_pool *pool)
 
 rb_err rb_pool_new(struct rb_pool **out, const struct rb_pool_options *options)
 {
+    rb_err err = store_check_url(options->url);
+    if (err)
+        return err;
     struct rb_pool *pool = rb_calloc(1, sizeof(*pool));
     pool->url = rb_strdup(options->url);
     pool->application = rb_strdup(options->application);
     pool->connection_count = options->connections > 0 ? options->connections : POOL_CONNECTIONS;
     pool->queue_limit = options->queue_limit > 0 ? options->queue_limit : POOL_QUEUE;
     pool->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : POOL_TIMEOUT_MS;
+    pool->armed = INT64_MAX;
     pool_list_init(&pool->waiting);
     pool->connections = rb_calloc((size_t)pool->connection_count, sizeof(pool->connections[0]));
     for (int i = 0; i < pool->connection_count; i++) {
@@ -411,7 +439,7 @@ rb_err rb_pool_new(struct rb_pool **out, const struct rb_pool_options *options)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     if (pool->epoll_fd < 0 || pool->timer_fd < 0 ||
         epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, pool->timer_fd, &event) != 0) {
-        rb_err err = rb_error_set(RB_EINTERNAL, "no descriptors for the database pool: %s", strerror(errno));
+        err = rb_error_set(RB_EINTERNAL, "no descriptors for the database pool: %s", strerror(errno));
         rb_pool_free(pool);
         return err;
     }
@@ -458,8 +486,8 @@ void rb_pool_dispatch(struct rb_pool *pool)
         uint64_t expirations;
         if (events[i].data.ptr)
             pool_connection_ready(events[i].data.ptr, events[i].events);
-        else if (read(pool->timer_fd, &expirations, sizeof(expirations)) < 0)
-            continue; /* somebody re-armed it meanwhile */
+        else if (read(pool->timer_fd, &expirations, sizeof(expirations)) > 0)
+            pool->armed = INT64_MAX; /* else somebody re-armed it meanwhile */
     }
     pool_expire(pool, rb_clock_ms());
     pool_send_waiting(pool);
@@ -503,15 +531,13 @@ rb_err rb_pool_query(struct rb_pool *pool, const struct rb_statement *statement,
     query->arg = arg;
     query->deadline = rb_clock_ms() + pool->timeout_ms;
     pool_list_push(&pool->waiting, query);
-    /* Sent now if a connection has room, unless sending could end queries: callbacks never run from here. */
+    /* Sent now if a connection has room. Callbacks never run from here, so that a connection that turns out
+     * to be broken is only marked. */
     struct pool_connection *connection = pool->waiting.count == 1 ? pool_choose(pool) : NULL;
     if (connection) {
         pool_list_pop(&pool->waiting);
         pool_list_push(&connection->in_flight, query);
-        if (!pool_send(connection, query) || PQflush(connection->conn) < 0)
-            connection->in_flight.head->deadline = 0; /* dropped by the next dispatch, which is at once */
-        else
-            pool_watch(connection, EPOLLIN | EPOLLOUT); /* what is left to send goes with the next dispatch */
+        connection->broken = !pool_send(connection, query) || !pool_flush(connection);
     }
     pool_schedule(pool);
     return RB_OK;

@@ -136,6 +136,22 @@ const uint8_t *rb_rows_bytes(const struct rb_rows *rows, size_t row, int column,
     return value->data;
 }
 
+/* ---- the address
+ * ------------------------------------------------------------------------------------------- */
+
+rb_err store_check_url(const char *url)
+{
+    /* libpq would only tell when connecting, and quotes what it did not understand. */
+    PQconninfoOption *options = PQconninfoParse(url, NULL);
+    if (!options)
+        return rb_error_set(RB_EINVAL,
+                            "DATABASE_URL is no address of a PostgreSQL database: give "
+                            "postgresql://user:password@host:5432/database, with reserved characters "
+                            "of the password written as %%XX");
+    PQconninfoFree(options);
+    return RB_OK;
+}
+
 /* ---- errors ------------------------------------------------------------------------------------------- */
 
 /* PostgreSQL, appendix A, "PostgreSQL Error Codes". */

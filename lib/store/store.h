@@ -61,17 +61,18 @@ void rb_rows_free(struct rb_rows *rows); /* NULL is fine */
 
 struct rb_db;
 
-/* Does not connect yet; `url` is a libpq URI and kept. `application` appears in pg_stat_activity.
- * `statement_timeout_ms` 0 means 30,000. */
+/* Does not connect yet; `url` is a libpq URI and kept; RB_EINVAL when it is none. `application` appears in
+ * pg_stat_activity. `statement_timeout_ms` 0 means 30,000. */
 rb_err rb_db_open(struct rb_db **out, const char *url, const char *application,
                   int statement_timeout_ms) RB_MUST_CHECK;
 void rb_db_close(struct rb_db *db); /* NULL is fine */
 /* Runs one statement. `rows` may be NULL. Reconnects first when the connection is gone and no transaction is
  * open; within a transaction a lost connection is RB_EUNAVAILABLE and the transaction is over. Blocks up to
- * the statement timeout (+ connect timeout, 5 s). */
+ * the statement timeout + 5 s (then: RB_ETIMEOUT, outcome unknown, the connection is given up), and up to 5 s
+ * for each address of the server when it has to connect. */
 rb_err rb_db_query(struct rb_rows **rows, struct rb_db *db, const struct rb_statement *statement,
                    const struct rb_param *params, size_t count) RB_MUST_CHECK;
-rb_err rb_db_begin(struct rb_db *db) RB_MUST_CHECK;
+rb_err rb_db_begin(struct rb_db *db) RB_MUST_CHECK;  /* no transaction within a transaction: RB_EINTERNAL */
 rb_err rb_db_commit(struct rb_db *db) RB_MUST_CHECK; /* an error here means unknown outcome */
 void rb_db_rollback(struct rb_db *db);               /* fine without a transaction */
 bool rb_db_ping(struct rb_db *db);
@@ -80,8 +81,8 @@ bool rb_db_ping(struct rb_db *db);
 rb_err rb_db_listen(struct rb_db *db, const char *channel) RB_MUST_CHECK;
 rb_err rb_db_wait(bool *notified, struct rb_db *db, int timeout_ms, int wake_fd) RB_MUST_CHECK;
 /* The payload of the next notification that has arrived, or NULL; freed by the caller. What was sent while
- * the connection was lost is lost: rb_db_wait() then returned an error, and the caller looks at the tables
- * once. */
+ * the connection was lost is lost: rb_db_wait() then returns an error once (also when another call has
+ * replaced the connection since), and the caller looks at the tables once. */
 char *rb_db_notification(struct rb_db *db);
 
 /* Session-level advisory lock (released by rb_db_unlock or when the connection ends). rb_db_lock waits up to
@@ -104,7 +105,9 @@ void rb_db_unlock(struct rb_db *db, enum rb_lock_space space, int64_t key);
 /*
  * For one thread with an event loop. Limits: `connections` (default 4), `queue_limit` statements waiting
  * (default 1,024; beyond: RB_ELIMIT at once), `timeout_ms` per statement from submission to answer (default
- * 5,000: RB_ETIMEOUT, outcome unknown, that connection is given up and replaced).
+ * 5,000). One that was sent and not answered by then ends with RB_ETIMEOUT, outcome unknown; its connection
+ * is given up and replaced, and what else was under way on it ends the same way. One that was not even sent
+ * by then ends with RB_EUNAVAILABLE.
  */
 struct rb_pool;
 struct rb_pool_options {
@@ -117,6 +120,7 @@ struct rb_pool_options {
 /* Called on the thread of rb_pool_dispatch()/rb_pool_query(). `rows` is NULL on error, else borrowed until
  * the call returns. It may submit further statements. Exactly one call for each accepted query. */
 typedef void (*rb_pool_fn)(void *arg, rb_err err, const struct rb_rows *rows);
+/* Connects in the background. RB_EINVAL: `url` is no libpq URI. */
 rb_err rb_pool_new(struct rb_pool **out, const struct rb_pool_options *options) RB_MUST_CHECK;
 /* Outstanding queries end with RB_EUNAVAILABLE before this returns. */
 void rb_pool_free(struct rb_pool *pool);
@@ -179,7 +183,10 @@ rb_err rb_tree_get(struct rb_tree *tree, struct rb_db *db, const struct rb_tree_
                    rb_tree_fetch_fn fetch, void *arg, struct rb_arena *arena) RB_MUST_CHECK;
 /* The stored form (a header line, then one line a path, lengths first); exposed for its tests and benchmarks.
  */
+#define RB_TREE_SIZE_MAX 1000000000000000 /* a petabyte: no file of a repository has it */
+/* Appends. RB_EINVAL when the entries are not as struct rb_tree has them, RB_ETOOBIG beyond the limits. */
 rb_err rb_tree_encode(struct rb_buf *out, const struct rb_tree *tree) RB_MUST_CHECK;
+/* RB_EPROTOCOL when `data` is no such thing to the last byte. `commit` is left empty: it stands beside. */
 rb_err rb_tree_decode(struct rb_tree *tree, const void *data, size_t len,
                       struct rb_arena *arena) RB_MUST_CHECK;
 #define RB_TREE_ENTRIES_MAX 2000000   /* files of the largest known public repositories, with room */

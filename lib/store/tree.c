@@ -20,6 +20,8 @@ static const char tree_kinds[] = "fxlsd"; /* in the order of enum rb_entry_kind 
 
 rb_err rb_tree_encode(struct rb_buf *out, const struct rb_tree *tree)
 {
+    if (tree->count > RB_TREE_ENTRIES_MAX)
+        return rb_error_set(RB_ETOOBIG, "a tree has more than %d entries", RB_TREE_ENTRIES_MAX);
     rb_err err = rb_buf_printf(out, TREE_MAGIC " %zu %d %zu %s\n", tree->count, tree->complete ? 1 : 0,
                                strlen(tree->incomplete_reason), tree->incomplete_reason);
     for (size_t i = 0; i < tree->count && !err; i++) {
@@ -27,6 +29,10 @@ rb_err rb_tree_encode(struct rb_buf *out, const struct rb_tree *tree)
         size_t len = strlen(entry->path);
         if (len == 0 || len > TREE_PATH_MAX)
             return rb_error_set(RB_EINVAL, "a tree holds a path of %zu bytes", len);
+        if (entry->size < -1 || entry->size > RB_TREE_SIZE_MAX)
+            return rb_error_set(RB_EINVAL, "a tree holds a file of %" PRId64 " bytes", entry->size);
+        if (i > 0 && strcmp(tree->entries[i - 1].path, entry->path) >= 0)
+            return rb_error_set(RB_EINVAL, "a tree is not sorted or names a path twice");
         err = rb_buf_printf(out, "%c %" PRId64 " %s %zu ", tree_kinds[entry->kind], entry->size, entry->sha,
                             len);
         if (!err)
@@ -61,9 +67,6 @@ static void tree_expect(struct tree_reader *reader, char wanted)
 
 static int64_t tree_read_number(struct tree_reader *reader, int64_t max)
 {
-    bool negative = reader->at < reader->end && *reader->at == '-';
-    if (negative)
-        reader->at++;
     int64_t value = 0;
     int digits = 0;
     while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9' && digits < 18) {
@@ -72,7 +75,18 @@ static int64_t tree_read_number(struct tree_reader *reader, int64_t max)
     }
     if (digits == 0 || value > max)
         reader->broken = true;
-    return reader->broken ? 0 : negative ? -value : value;
+    return reader->broken ? 0 : value;
+}
+
+/* -1 or a number: a size. */
+static int64_t tree_read_size(struct tree_reader *reader)
+{
+    if (reader->at == reader->end || *reader->at != '-')
+        return tree_read_number(reader, RB_TREE_SIZE_MAX);
+    reader->at++;
+    if (tree_read_number(reader, 1) != 1)
+        reader->broken = true;
+    return -1;
 }
 
 static const char *tree_read_bytes(struct tree_reader *reader, size_t len)
@@ -96,7 +110,7 @@ static void tree_read_entry(struct rb_tree_entry *entry, struct tree_reader *rea
     }
     entry->kind = (enum rb_entry_kind)(kind - tree_kinds);
     tree_expect(reader, ' ');
-    entry->size = tree_read_number(reader, INT64_MAX / 100);
+    entry->size = tree_read_size(reader);
     tree_expect(reader, ' ');
     size_t sha_len = 0;
     for (char c; (c = tree_read_char(reader)) != ' ';) {
@@ -120,7 +134,8 @@ static void tree_read_entry(struct rb_tree_entry *entry, struct tree_reader *rea
 
 rb_err rb_tree_decode(struct rb_tree *tree, const void *data, size_t len, struct rb_arena *arena)
 {
-    struct tree_reader reader = {.at = data, .end = (const char *)data + len};
+    const char *bytes = len ? data : ""; /* nothing may come as NULL */
+    struct tree_reader reader = {.at = bytes, .end = bytes + len};
     *tree = (struct rb_tree){0};
     const char *magic = tree_read_bytes(&reader, sizeof(TREE_MAGIC) - 1);
     if (!reader.broken && memcmp(magic, TREE_MAGIC, sizeof(TREE_MAGIC) - 1) != 0)
@@ -158,6 +173,19 @@ static const struct rb_statement tree_find = {
     "tree_find", "select t.commit_sha, t.entries from tree_heads h join trees t using (repo_id, commit_sha) "
                  "where h.repo_id = $1 and h.generation = $2"};
 
+/* A stored tree that cannot be read (damaged, or of another version of this program) is worth nothing. */
+static rb_err tree_forget(struct rb_db *db, int64_t repo_id, const char *commit)
+{
+    static const struct rb_statement statement = {
+        "tree_forget", "with heads as (delete from tree_heads where repo_id = $1 and commit_sha = $2) "
+                       "delete from trees where repo_id = $1 and commit_sha = $2"};
+    struct rb_param params[] = {RB_P_INT(repo_id), RB_P_TEXT(commit)};
+    rb_log_warn("the stored tree of repository %" PRId64 " at %s cannot be read and is forgotten: %s",
+                repo_id, commit, rb_error_text());
+    rb_err err = rb_db_query(NULL, db, &statement, params, 2);
+    return err ? err : rb_error_set(RB_ENOTFOUND, "the tree in the cache was damaged");
+}
+
 static rb_err tree_load(struct rb_tree *tree, struct rb_db *db, const struct rb_tree_key *key,
                         struct rb_arena *arena)
 {
@@ -173,6 +201,8 @@ static rb_err tree_load(struct rb_tree *tree, struct rb_db *db, const struct rb_
         const uint8_t *data = rb_rows_bytes(rows, 0, 1, &len);
         err = rb_tree_decode(tree, data, len, arena);
         snprintf(tree->commit, sizeof(tree->commit), "%s", rb_rows_text(rows, 0, 0));
+        if (err == RB_EPROTOCOL)
+            err = tree_forget(db, key->repo_id, tree->commit);
     }
     rb_rows_free(rows);
     return err;
@@ -231,17 +261,18 @@ static rb_err tree_store_head(struct rb_db *db, const struct rb_tree_key *key, c
     return rb_db_query(NULL, db, &statement, params, 4);
 }
 
-static rb_err tree_prune(struct rb_db *db, int64_t repo_id)
+static rb_err tree_prune(struct rb_db *db, const struct rb_tree_key *key)
 {
     static const struct rb_statement heads = {
         "tree_prune_heads",
         "delete from tree_heads where repo_id = $1 and generation not in "
-        "(select generation from tree_heads where repo_id = $1 order by generation desc limit $2)"};
+        "(select generation from tree_heads where repo_id = $1 order by generation desc limit $2) "
+        "and generation <> $3"}; /* one that comes late is there for those who come with it */
     static const struct rb_statement trees = {
         "tree_prune", "delete from trees t where t.repo_id = $1 and not exists (select 1 from tree_heads h "
                       "where h.repo_id = t.repo_id and h.commit_sha = t.commit_sha)"};
-    struct rb_param params[] = {RB_P_INT(repo_id), RB_P_INT(TREE_KEEP)};
-    rb_err err = rb_db_query(NULL, db, &heads, params, 2);
+    struct rb_param params[] = {RB_P_INT(key->repo_id), RB_P_INT(TREE_KEEP), RB_P_INT(key->generation)};
+    rb_err err = rb_db_query(NULL, db, &heads, params, 3);
     return err ? err : rb_db_query(NULL, db, &trees, params, 1);
 }
 
@@ -255,7 +286,7 @@ static rb_err tree_save(struct rb_db *db, const struct rb_tree_key *key, const s
         /* An incomplete tree leaves no ETag: the next generation asks anew. */
         err = tree_store_head(db, key, commit, (unchanged || tree->complete) ? etag : "");
     if (!err)
-        err = tree_prune(db, key->repo_id);
+        err = tree_prune(db, key);
     if (!err)
         return rb_db_commit(db);
     rb_db_rollback(db);
@@ -265,18 +296,25 @@ static rb_err tree_save(struct rb_db *db, const struct rb_tree_key *key, const s
 static rb_err tree_fetch_and_save(struct rb_tree *tree, struct rb_db *db, const struct rb_tree_key *key,
                                   rb_tree_fetch_fn fetch, void *arg, struct rb_arena *arena)
 {
-    struct rb_tree_hint hint;
-    char etag[160] = "";
-    bool unchanged = false;
-    rb_err err = tree_load_hint(&hint, db, key->repo_id);
-    if (!err)
-        err = fetch(arg, tree, etag, &unchanged, &hint, arena);
-    if (err)
-        return err;
-    if (!unchanged)
-        return tree_save(db, key, tree, tree->commit, etag, false);
-    err = tree_save(db, key, NULL, hint.commit, *etag ? etag : hint.etag, true);
-    return err ? err : tree_load(tree, db, key, arena);
+    /* A second round only where the hint led to a tree that turned out to be damaged and is forgotten now. */
+    for (int round = 0; round <= TREE_KEEP + 1; round++) {
+        struct rb_tree_hint hint;
+        char etag[sizeof(hint.etag)] = "";
+        bool unchanged = false;
+        rb_err err = tree_load_hint(&hint, db, key->repo_id);
+        if (!err)
+            err = fetch(arg, tree, etag, &unchanged, &hint, arena);
+        if (err)
+            return err;
+        if (!unchanged)
+            return tree_save(db, key, tree, tree->commit, etag, false);
+        err = tree_save(db, key, NULL, hint.commit, *etag ? etag : hint.etag, true);
+        if (!err)
+            err = tree_load(tree, db, key, arena);
+        if (err != RB_ENOTFOUND)
+            return err;
+    }
+    return rb_error_set(RB_EINTERNAL, "stored trees are damaged again and again");
 }
 
 rb_err rb_tree_get(struct rb_tree *tree, struct rb_db *db, const struct rb_tree_key *key, int wait_ms,
