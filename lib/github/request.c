@@ -34,7 +34,7 @@ bool rb_github_repo_is_valid(const char *repo, size_t len)
     if (len >= 4 && memcmp(repo + len - 4, ".git", 4) == 0)
         return false;
     for (size_t i = 0; i < len; i++) {
-        if (!name_is_letter_or_digit(repo[i]) && !strchr("-._", repo[i]))
+        if (!name_is_letter_or_digit(repo[i]) && repo[i] != '-' && repo[i] != '.' && repo[i] != '_')
             return false;
     }
     return true;
