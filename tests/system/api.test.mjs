@@ -256,8 +256,8 @@ test('a client that reads nothing is let go; one that reads is told everything',
   // Far more than sockets hold, in bursts of less than the edge keeps.
   for (let batch = 0; batch < 100; batch++) {
     quick.text = '';
-    await h.rows("select pg_notify('runs', jsonb_build_object('installation_id', $1::bigint, 'pad', repeat('x', 7000))::text) from generate_series(1, 20)", [id]);
-    await quick.until(`batch ${batch}`, ({ text }) => text.split('event: run').length === 21 && text.endsWith('\n\n\r\n'));
+    await h.rows("select pg_notify('runs', jsonb_build_object('installation_id', $1::bigint, 'b', $2::int, 'i', i, 'pad', repeat('x', 7000))::text) from generate_series(1, 20) i", [id, batch]);
+    await quick.until(`batch ${batch}`, ({ text }) => text.split(`"b": ${batch}, `).length === 21);
   }
   await h.get('edge').line(/reads too slowly and is let go/);
   assert.equal(quick.closed, false);
