@@ -27,7 +27,7 @@ library  = $(BUILD)/lib/lib$(subst /,_,$(1)).a
 LIBS    := $(foreach r,lib/repo lib/github lib/store lib/secrets lib/base,$(call library,$(r)))
 
 BINARIES := $(foreach n,edge scanner grapher,$(BUILD)/bin/repobus-$(n)) $(BUILD)/bin/repobus \
-            $(BUILD)/bin/github-standin
+            $(BUILD)/bin/github-standin $(BUILD)/bin/hello-subscriber
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
@@ -71,7 +71,7 @@ bench: ## measure: latency, memory, requests (prints figures, asserts nothing)
 
 install: build ## copy the binaries to $(PREFIX)/bin (default /usr/local)
 	install -d "$(DESTDIR)$(or $(PREFIX),/usr/local)/bin"
-	install -m 755 $(filter-out %/github-standin,$(BINARIES)) "$(DESTDIR)$(or $(PREFIX),/usr/local)/bin/"
+	install -m 755 $(filter-out %/github-standin %/hello-subscriber,$(BINARIES)) "$(DESTDIR)$(or $(PREFIX),/usr/local)/bin/"
 
 clean: ## remove build/ (the data of `make run` stays in .run/)
 	rm -rf build
@@ -109,6 +109,7 @@ $(eval $(call binary_rules,repobus-scanner,scanner,scanner bus))
 $(eval $(call binary_rules,repobus-grapher,grapher,grapher bus))
 $(eval $(call binary_rules,repobus,cli,cli))
 $(eval $(call binary_rules,github-standin,tests/github,tests/github))
+$(eval $(call binary_rules,hello-subscriber,examples/hello-subscriber,bus))
 
 ALL_ROOMS := $(foreach r,edge scanner grapher cli tests/github bus,$(call library,$(r))) $(LIBS)
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.c.o $(ALL_ROOMS)

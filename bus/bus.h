@@ -170,6 +170,8 @@ struct rb_subscriber {
  * NATS_URL, HEALTH_PORT, HEALTH_ADDRESS, WORKERS, DRAIN_SECONDS. Returns the process's exit status.
  */
 int rb_subscriber_run(const struct rb_subscriber *subscriber);
+/* The part of --help about these settings and the log's. */
+extern const char rb_subscriber_help[];
 
 const struct rb_event *rb_work_event(const struct rb_work *work);
 struct rb_arena *rb_work_arena(struct rb_work *work);                      /* released after the handler */

@@ -25,6 +25,15 @@
 #define DRAIN_MAX_S      3600
 #define ARENAS_MAX       2 /* malloc's own: one per thread would cost more memory than it saves time */
 
+const char rb_subscriber_help[] =
+    "  NATS_URL              nats://127.0.0.1:4222, several behind commas\n"
+    "  WORKERS               events worked on at once\n"
+    "  HEALTH_ADDRESS, HEALTH_PORT   where /healthz, /readyz and /metrics are shown (0: any free port)\n"
+    "  DRAIN_SECONDS         20, for work under way after SIGTERM; what is not done by then is handed back\n"
+    "  LOG_LEVEL, LOG_FORMAT debug|info|warn|error, text|json\n"
+    "\n"
+    "It ends with 0 after SIGTERM or SIGINT, with 1 when it cannot start.\n";
+
 struct subscriber_settings {
     const char *nats_url, *health_address;
     int workers, health_port, drain_s;

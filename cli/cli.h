@@ -68,6 +68,7 @@ void cli_progress_free(struct cli_progress *progress);
 /* ---- commands ----------------------------------------------------------------------------------------- */
 
 int cli_connect(const struct cli_options *options, const char *repo);
+int cli_rescan(const struct cli_options *options, const char *repo);
 int cli_status(const struct cli_options *options, const char *repo); /* NULL: all, as list */
 int cli_watch(const struct cli_options *options, const char *repo);
 int cli_token(const struct cli_options *options);

@@ -12,6 +12,7 @@ static const char main_help[] =
     "repobus - connect GitHub repositories and watch what is made of them\n"
     "\n"
     "  repobus connect OWNER/REPO     connect it, show the progress, end when all is done\n"
+    "  repobus rescan OWNER/REPO      scan and graph it again, as it is now\n"
     "  repobus watch OWNER/REPO       show the progress of one that is connected\n"
     "  repobus status [OWNER/REPO]    how it stands, and what it is\n"
     "  repobus list                   everything you have connected\n"
@@ -19,11 +20,12 @@ static const char main_help[] =
     "  repobus --help                 this text\n"
     "\n"
     "Options\n"
-    "  --json                  machine-readable: one JSON document, for connect and watch one a line\n"
+    "  --json                  machine-readable: one JSON document, one a line where there is progress\n"
     "  --if-needed             connect: go on when it is connected already\n"
-    "  --no-wait               connect: end when it is connected\n"
-    "  --wait-for=LIST         connect, watch: until these subscribers are done (default scanner,grapher)\n"
-    "  --timeout=SECONDS       connect, watch: at most so long (default 600)\n"
+    "  --no-wait               connect, rescan: do not wait for the subscribers\n"
+    "  --wait-for=LIST         connect, rescan, watch: until these subscribers are done (default "
+    "scanner,grapher)\n"
+    "  --timeout=SECONDS       connect, rescan, watch: at most so long (default 600)\n"
     "  --login=NAME            token: the person's GitHub login\n"
     "  --offline               token: take the login as given, do not ask GitHub\n"
     "  --days=N                token: how long the token is valid (default 7)\n"
@@ -60,11 +62,14 @@ static bool main_is_repo(const char *repo)
 
 static int main_run(const struct cli_options *options, const char *command, const char *repo)
 {
-    bool needs_repo = strcmp(command, "connect") == 0 || strcmp(command, "watch") == 0;
+    bool needs_repo =
+        strcmp(command, "connect") == 0 || strcmp(command, "rescan") == 0 || strcmp(command, "watch") == 0;
     if ((needs_repo || repo) && !main_is_repo(repo))
         return main_wrong_use(repo ? "this is no OWNER/REPO" : "OWNER/REPO is missing", repo);
     if (strcmp(command, "connect") == 0)
         return cli_connect(options, repo);
+    if (strcmp(command, "rescan") == 0)
+        return cli_rescan(options, repo);
     if (strcmp(command, "watch") == 0)
         return cli_watch(options, repo);
     if (strcmp(command, "status") == 0)

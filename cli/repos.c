@@ -1,4 +1,4 @@
-/* connect, watch, status, list. */
+/* connect, rescan, watch, status, list. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +148,26 @@ int cli_connect(const struct cli_options *options, const char *repo)
     } else {
         code = cli_answer_fail(&answer);
     }
+    fflush(stdout);
+    cli_answer_clear(&answer);
+    return code || options->no_wait ? code : cli_watch(options, repo);
+}
+
+int cli_rescan(const struct cli_options *options, const char *repo)
+{
+    struct cli_answer answer;
+    char *path = repos_path(repo, "/rescan");
+    bool answered = cli_ask(&answer, options, "POST", path);
+    int code = CLI_OK;
+    free(path);
+    if (!answered)
+        return CLI_UNREACHABLE;
+    if (answer.status != 202)
+        code = cli_answer_fail(&answer);
+    else if (options->json)
+        repos_print_json(answer.json);
+    else
+        printf("scanning again  %s\n", repo);
     fflush(stdout);
     cli_answer_clear(&answer);
     return code || options->no_wait ? code : cli_watch(options, repo);

@@ -36,13 +36,14 @@ static void show_run_line(FILE *out, const json_t *run)
 {
     char line[512];
     int64_t done = show_int(run, "done"), total = show_int(run, "total");
-    int len = snprintf(line, sizeof(line), "%-10.40s %-9.20s", show_text(run, "subscriber"),
-                       show_text(run, "state"));
-    if (total > 0)
-        len += snprintf(line + len, sizeof(line) - (size_t)len, " %" PRId64 "/%" PRId64, done, total);
     const char *note = *show_text(run, "error") ? show_text(run, "error") : show_text(run, "note");
-    if (*note)
-        snprintf(line + len, sizeof(line) - (size_t)len, "  %.300s", note);
+    char count[48] = "";
+    if (total > 0)
+        snprintf(count, sizeof(count), "%" PRId64 "/%" PRId64 "  ", done, total);
+    snprintf(line, sizeof(line), "%-10.40s %-9.20s %s%.300s", show_text(run, "subscriber"),
+             show_text(run, "state"), count, note);
+    for (size_t len = strlen(line); len > 0 && line[len - 1] == ' '; len--)
+        line[len - 1] = '\0';
     cli_print(out, line);
     fputc('\n', out);
 }

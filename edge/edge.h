@@ -94,6 +94,23 @@ void edge_ask_github(struct edge_exchange *exchange, struct rb_github_request *r
 #define EDGE_PAUSE_MS 300
 void edge_pause(struct edge_exchange *exchange, void (*fn)(void *), void *arg);
 
+/* ---- events ------------------------------------------------------------------------------------------- */
+
+/* Part of a WITH: for each row of `from` an event goes to the outbox and, once that is committed, the relay
+ * is woken; `told` has a row for each. The four others are the parameters of the event below. */
+#define EDGE_OUTBOX(from, id, subject, traceparent, body)                                  \
+    "event as (insert into outbox (id, subject, traceparent, body, created_at) select " id \
+    "::uuid, " subject ", " traceparent ", " body ", clock_timestamp() from " from         \
+    " returning id), told as (select pg_notify('outbox', '') from event) "
+struct edge_event {
+    struct rb_buf body;
+    char id[RB_UUID_SIZE], trace[RB_TRACEPARENT_SIZE];
+};
+/* Makes an event that follows from this exchange. Takes `data` (NULL: RB_EINTERNAL). rb_buf_free() the body
+ * whatever the result. */
+rb_err edge_event_make(struct edge_event *event, const struct edge_exchange *exchange, const char *subject,
+                       json_t *data) RB_MUST_CHECK;
+
 /* ---- server-sent events ------------------------------------------------------------------------------- */
 
 /* Makes the answer of an exchange a stream about one installation; it ends when the client is gone, too slow,
@@ -149,6 +166,7 @@ void edge_install(struct edge_exchange *exchange);
 void edge_list_repos(struct edge_exchange *exchange);
 void edge_get_repo(struct edge_exchange *exchange);
 void edge_repo_events(struct edge_exchange *exchange);
+void edge_rescan(struct edge_exchange *exchange);
 void edge_healthz(struct edge_exchange *exchange);
 void edge_readyz(struct edge_exchange *exchange);
 void edge_metrics(struct edge_exchange *exchange);

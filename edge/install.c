@@ -493,52 +493,32 @@ static const struct install_step *install_hook_adopted(struct install *in)
 
 /* ---- the record and its event ------------------------------------------------------------------------- */
 
-/* The CloudEvent repo.connected. `body` is freed by the caller. */
-static rb_err install_event(struct rb_buf *body, char id[RB_UUID_SIZE], char trace[RB_TRACEPARENT_SIZE],
-                            const struct install *in)
-{
-    json_t *data =
-        json_pack("{s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:s?}", "installation_id", in->installation_id,
-                  "generation", in->generation, "repo_id", in->about.id, "repo", in->name, "owner", in->owner,
-                  "name", in->repo, "user_id", in->exchange->user_id, "webhook_id", in->hook_id,
-                  "default_branch", *in->about.default_branch ? in->about.default_branch : NULL);
-    rb_uuid_make(id);
-    rb_traceparent_make(trace, in->exchange->traceparent);
-    rb_buf_init(body, RB_EVENT_MAX);
-    rb_err err = data ? rb_event_encode(body, RB_REPO_CONNECTED, id, EDGE_SOURCE, trace, data)
-                      : rb_error_set(RB_EINTERNAL, "the event cannot be written as JSON");
-    json_decref(data);
-    return err;
-}
-
 static const struct install_step *install_activate(struct install *in)
 {
     static const struct rb_statement statement = {
         "install_activate", "with activated as (update installations set state = 'active', reserved_until = "
                             "null, webhook_id = $3, "
                             "webhook_secret = $4, connected_at = now() where id = $1 and generation = $2 and "
-                            "state = 'reserved' returning id), "
-                            "event as (insert into outbox (id, subject, traceparent, body, created_at) "
-                            "select $5::uuid, $6, $7, $8, clock_timestamp() from activated returning id), "
-                            "told as (select pg_notify('outbox', '') from event) "
-                            "select (select count(*) from activated), (select count(*) from told)"};
-    struct rb_buf body;
-    char id[RB_UUID_SIZE], trace[RB_TRACEPARENT_SIZE];
-    rb_err err = install_event(&body, id, trace, in);
+                            "state = 'reserved' returning id), " EDGE_OUTBOX(
+                                "activated", "$5", "$6", "$7",
+                                "$8") "select (select count(*) from activated), (select count(*) from told)"};
+    struct edge_event event;
+    rb_err err = edge_event_make(
+        &event, in->exchange, RB_REPO_CONNECTED,
+        json_pack("{s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:s?}", "installation_id", in->installation_id,
+                  "generation", in->generation, "repo_id", in->about.id, "repo", in->name, "owner", in->owner,
+                  "name", in->repo, "user_id", in->exchange->user_id, "webhook_id", in->hook_id,
+                  "default_branch", *in->about.default_branch ? in->about.default_branch : NULL));
     if (err) {
-        rb_buf_free(&body);
+        rb_buf_free(&event.body);
         return install_fail(in, rb_error_text());
     }
-    struct rb_param params[] = {RB_P_INT(in->installation_id),
-                                RB_P_INT(in->generation),
-                                RB_P_INT(in->hook_id),
-                                RB_P_BYTES(in->sealed, in->sealed_len),
-                                RB_P_TEXT(id),
-                                RB_P_TEXT(RB_REPO_CONNECTED),
-                                RB_P_TEXT(trace),
-                                RB_P_TEXT(body.data)};
+    struct rb_param params[] = {RB_P_INT(in->installation_id), RB_P_INT(in->generation),
+                                RB_P_INT(in->hook_id),         RB_P_BYTES(in->sealed, in->sealed_len),
+                                RB_P_TEXT(event.id),           RB_P_TEXT(RB_REPO_CONNECTED),
+                                RB_P_TEXT(event.trace),        RB_P_TEXT(event.body.data)};
     install_query(in, &statement, params, 8, &step_activated);
-    rb_buf_free(&body); /* arguments are copied */
+    rb_buf_free(&event.body); /* arguments are copied */
     return NULL;
 }
 

@@ -17,7 +17,7 @@ rb_err rb_grapher_worker_open(void **local, void *app)
     struct rb_grapher *grapher = app;
     struct grapher_local *mine = rb_calloc(1, sizeof *mine);
     struct rb_graph_options options = grapher->graph;
-    rb_err err = rb_db_open(&mine->db, grapher->database_url, "repobus-grapher", 0);
+    rb_err err = rb_db_open(&mine->db, grapher->sources.database_url, "repobus-grapher", 0);
     options.db = mine->db;
     if (!err)
         err = rb_graph_open(&mine->graph, &options);

@@ -7,7 +7,6 @@
 #include "lib/repo/repo.h"
 
 struct rb_grapher {
-    const char *database_url;
     struct rb_repo_sources sources;
     struct rb_graph_options graph; /* without its db: each worker has its own */
 };

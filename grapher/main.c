@@ -2,7 +2,9 @@
  * repobus-grapher: keeps the graph of every connected repository, in Neo4j or in PostgreSQL.
  */
 #include <curl/curl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "grapher/handler.h"
 #include "grapher/neo4j.h"
@@ -29,30 +31,16 @@ static void grapher_configure_store(struct rb_grapher *grapher, struct rb_config
         rb_config_string(config, "NEO4J_DATABASE", "neo4j", "a database of Neo4j");
 }
 
-static rb_err grapher_configure(struct rb_grapher *grapher, struct rb_keyring **keyring,
-                                struct rb_config *config)
-{
-    grapher->database_url =
-        rb_config_string(config, "DATABASE_URL", NULL, "postgresql://user:password@host/database");
-    const char *key = rb_config_secret(config, "SECRET_KEY", 32, true);
-    const char *previous = rb_config_secret(config, "SECRET_KEY_PREVIOUS", 32, false);
-    struct rb_github_options options = {
-        .base_url =
-            rb_config_url(config, "GITHUB_API_URL", "https://api.github.com", "address of GitHub's API"),
-        .user_agent = "repobus-grapher",
-    };
-    grapher_configure_store(grapher, config);
-    rb_err err = rb_config_check(config);
-    if (err)
-        return err;
-    err = rb_keyring_new(keyring, key, previous);
-    if (err)
-        return err;
-    grapher->sources.keyring = *keyring;
-    return rb_github_start(&grapher->sources.github, &options);
-}
+static const char main_help[] =
+    "repobus-grapher - keeps the graph of connected repositories\n"
+    "\n"
+    "Settings are environment variables:\n"
+    "  NEO4J_URI             http://host:7474; not set: the graph lives in PostgreSQL\n"
+    "  NEO4J_USERNAME        neo4j\n"
+    "  NEO4J_PASSWORD        of this user\n"
+    "  NEO4J_DATABASE        neo4j\n";
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const struct rb_route routes[] = {
         {RB_REPO_CONNECTED, rb_grapher_handle},
@@ -60,12 +48,17 @@ int main(void)
         {NULL, NULL},
     };
     struct rb_grapher grapher = {0};
-    struct rb_keyring *keyring = NULL;
+    if (argc > 1) {
+        bool help = strcmp(argv[1], "--help") == 0;
+        fprintf(help ? stdout : stderr, "%s%s%s", main_help, rb_repo_sources_help, rb_subscriber_help);
+        return help ? 0 : 2;
+    }
     struct rb_config *config = rb_config_new();
     int status = EXIT_FAILURE;
     rb_log_init("grapher");
     curl_global_init(CURL_GLOBAL_DEFAULT); /* before there are threads */
-    if (grapher_configure(&grapher, &keyring, config)) {
+    grapher_configure_store(&grapher, config);
+    if (rb_repo_sources_start(&grapher.sources, config, "repobus-grapher")) {
         rb_log_error("not started: %s", rb_error_text());
         goto out;
     }
@@ -83,8 +76,7 @@ int main(void)
     };
     status = rb_subscriber_run(&subscriber);
 out:
-    rb_github_stop(grapher.sources.github);
-    rb_keyring_free(keyring);
+    rb_repo_sources_stop(&grapher.sources);
     rb_config_free(config);
     curl_global_cleanup();
     return status;

@@ -39,7 +39,7 @@ rb_err rb_scanner_worker_open(void **local, void *app)
 {
     struct rb_scanner *scanner = app;
     struct rb_db *db = NULL;
-    rb_err err = rb_db_open(&db, scanner->database_url, "repobus-scanner", 0);
+    rb_err err = rb_db_open(&db, scanner->sources.database_url, "repobus-scanner", 0);
     *local = db;
     return err;
 }

@@ -9,7 +9,6 @@
 
 struct rb_scanner {
     struct rb_repo_sources sources;
-    const char *database_url;
 };
 
 /* Handles repo.connected and repo.rescan. `app` is the rb_scanner, `local` the worker's rb_db. */

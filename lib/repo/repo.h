@@ -15,9 +15,18 @@
 
 /* What a subscriber process holds: one per process, shared by its workers (each worker its own rb_db). */
 struct rb_repo_sources {
+    const char *database_url;
     struct rb_github *github;
-    const struct rb_keyring *keyring;
+    struct rb_keyring *keyring;
 };
+/* Reads DATABASE_URL, SECRET_KEY, SECRET_KEY_PREVIOUS and GITHUB_API_URL and checks all that `config` has
+ * noted until then; starts the GitHub client under the name `user_agent`. From here on the process leaves no
+ * core dump, which would hold the keys. `config` must outlive the sources. */
+rb_err rb_repo_sources_start(struct rb_repo_sources *sources, struct rb_config *config,
+                             const char *user_agent) RB_MUST_CHECK;
+void rb_repo_sources_stop(struct rb_repo_sources *sources); /* also after a failed or no start, when zeroed */
+/* The part of --help about these settings. */
+extern const char rb_repo_sources_help[];
 
 struct rb_repo {
     int64_t installation_id;

@@ -35,8 +35,8 @@ export async function until(what, probe, timeout = patience) {
   }
 }
 
-/** A git repository with `files` ({path: content}) in one commit. */
-export async function makeRepository(dir, files) {
+/** One more commit in the git repository `dir`, which is made if need be: `files` ({path: content}) written, `gone` removed. */
+export async function makeRepository(dir, files, gone = []) {
   fs.mkdirSync(dir, { recursive: true });
   const git = (...args) => run('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args], { cwd: dir });
   await git('init', '-q', '-b', 'main');
@@ -44,6 +44,7 @@ export async function makeRepository(dir, files) {
     fs.mkdirSync(path.dirname(path.join(dir, name)), { recursive: true });
     fs.writeFileSync(path.join(dir, name), content);
   }
+  for (const name of gone) fs.rmSync(path.join(dir, name));
   await git('add', '-A');
   await git('commit', '-q', '--allow-empty', '-m', 'Start');
   return (await git('rev-parse', 'HEAD')).stdout.trim();
