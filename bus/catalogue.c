@@ -140,3 +140,37 @@ bool bus_name_is_valid(const char *name)
     size_t len = strlen(name);
     return len > 0 && len <= BUS_NAME_MAX && strspn(name, allowed) == len;
 }
+
+/* The length of the character at `text`, 0 when it is none (RFC 3629, section 4). */
+static size_t text_character(const unsigned char *text)
+{
+    unsigned char c = text[0], low = 0x80, high = 0xbf;
+    size_t len = c < 0x80                 ? 1
+                 : c >= 0xc2 && c <= 0xdf ? 2
+                 : c >= 0xe0 && c <= 0xef ? 3
+                 : c >= 0xf0 && c <= 0xf4 ? 4
+                                          : 0;
+    if (c == 0xe0) /* overlong */
+        low = 0xa0;
+    else if (c == 0xed) /* surrogates */
+        high = 0x9f;
+    else if (c == 0xf0)
+        low = 0x90;
+    else if (c == 0xf4) /* beyond U+10FFFF */
+        high = 0x8f;
+    for (size_t i = 1; i < len; i++) {
+        if (text[i] < (i == 1 ? low : 0x80) || text[i] > (i == 1 ? high : 0xbf))
+            return 0; /* also at the terminating zero */
+    }
+    return len;
+}
+
+void bus_text_make_utf8(char *text)
+{
+    while (*text) {
+        size_t len = text_character((const unsigned char *)text);
+        if (len == 0)
+            *text = '?';
+        text += len ? len : 1;
+    }
+}

@@ -53,6 +53,9 @@ struct bus_durable_def bus_durable_for_follower(void);
 bool bus_subject_is_known(const char *subject);
 /* Printable ASCII without spaces, at most `max` bytes, not empty: fit for a header. */
 bool bus_text_is_plain(const char *text, size_t max);
+/* Puts '?' in place of what is not UTF-8, such as a path of a repository or a character that was cut in two:
+ * JSON cannot hold it, and a run or a dead letter must not fail for it. */
+void bus_text_make_utf8(char *text);
 /* Letters, digits, '-' and '_': fit for one token of a subject and for a consumer's name. */
 bool bus_name_is_valid(const char *name);
 

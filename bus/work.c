@@ -151,6 +151,7 @@ void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const c
     work->done = done < 0 ? 0 : done;
     work->total = total < 0 ? 0 : total;
     work_copy_text(work->note, sizeof(work->note), note ? note : "");
+    bus_text_make_utf8(work->note);
     if (work->installation_id > 0 && work->busy) {
         if (rb_clock_ms() - work->sent_at >= BUS_PROGRESS_INTERVAL_MS) {
             bus_work_flush(work);

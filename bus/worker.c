@@ -152,6 +152,7 @@ static void worker_answer(struct rb_work *work, struct rb_result *result, const 
 {
     bool last = work->attempt >= work->runtime->def->max_attempts && !work->runtime->draining;
 
+    bus_text_make_utf8(result->reason);
     switch (result->verdict) {
     case RB_DONE:
         worker_count(work->runtime, work->event.subject, "done");

@@ -114,12 +114,13 @@ static void relay_run(struct edge_worker *worker)
 {
     int64_t next_prune = 0;
     bool streams_exist = false, failing = false;
-    rb_err err = rb_db_listen(worker->db, "outbox");
+    if (rb_db_listen(worker->db, "outbox")) /* again with each new connection */
+        rb_log_warn("relay: %s", rb_error_text());
     while (!edge_worker_is_stopping(worker)) {
         bool notified = false;
         if (!streams_exist && rb_bus_is_connected(worker->edge->bus))
             streams_exist = rb_bus_setup(worker->edge->bus) == RB_OK;
-        err = relay_drain(worker, &next_prune);
+        rb_err err = relay_drain(worker, &next_prune);
         if (err == RB_ENOTFOUND || err == RB_EINVAL || err == RB_EUNAVAILABLE)
             streams_exist = false; /* they may be gone with NATS's data: made again before the next attempt */
         if (err && err != RB_ECONFLICT) {

@@ -17,8 +17,9 @@ static void rescan_on_written(void *arg, rb_err err, const struct rb_rows *rows)
 {
     struct rescan *rescan = arg;
     struct edge_exchange *exchange = rescan->exchange;
-    if (err) {
-        edge_answer_no_database(exchange);
+    if (err) { /* an answer that was lost does not say what was written */
+        rb_log_error("rescan: %s", rb_error_text());
+        edge_answer_error(exchange, 503, "The database was lost meanwhile: try again, which is harmless");
         return;
     }
     if (rb_rows_int(rows, 0, 0) == 0) {

@@ -53,13 +53,13 @@ void edge_thread_post(struct edge_thread *thread, edge_thread_fn fn, void *arg)
 static void server_on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
 {
     struct edge_thread *thread = H2O_STRUCT_FROM_MEMBER(struct edge_thread, receiver, receiver);
-    while (!h2o_linklist_is_empty(messages)) {
-        struct server_message *message =
-            H2O_STRUCT_FROM_MEMBER(struct server_message, super.link, messages->next);
-        h2o_linklist_unlink(&message->super.link);
+    for (h2o_linklist_t *node = messages->next, *next; node != messages; node = next) {
+        struct server_message *message = H2O_STRUCT_FROM_MEMBER(struct server_message, super.link, node);
+        next = node->next;
         message->fn(thread, message->arg);
         free(message);
     }
+    h2o_linklist_init_anchor(messages); /* h2o wants it back empty */
 }
 
 /* ---- connections -------------------------------------------------------------------------------------- */

@@ -18,6 +18,12 @@
  * that what is not posted is in that state. */
 static atomic_int streams_open;
 
+static void stream_count(int change)
+{
+    int now = atomic_fetch_add(&streams_open, change) + change;
+    rb_metric_set(rb_metric_gauge("repobus_streams_open", NULL, "Event streams of people who watch"), now);
+}
+
 struct edge_stream {
     h2o_generator_t generator;
     h2o_timeout_entry_t heartbeat;
@@ -37,7 +43,7 @@ static void stream_close(struct edge_stream *stream)
         if (*link == stream) {
             *link = stream->next;
             thread->streams--;
-            atomic_fetch_sub(&streams_open, 1);
+            stream_count(-1);
             break;
         }
     }
@@ -152,7 +158,7 @@ bool edge_stream_open(struct edge_exchange *exchange, int64_t installation_id)
     stream->next = thread->first_stream;
     thread->first_stream = stream;
     thread->streams++;
-    atomic_fetch_add(&streams_open, 1);
+    stream_count(1);
     h2o_timeout_link(thread->context.loop, &thread->heartbeat, &stream->heartbeat);
     h2o_add_header(&request->pool, &request->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
                    H2O_STRLIT("text/event-stream"));

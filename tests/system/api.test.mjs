@@ -1,14 +1,17 @@
 // The rest of the edge's HTTP: reading, server-sent events, health, metrics, and clear answers to bad input.
 
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import http from 'node:http';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
 import { House, until } from './harness.mjs';
 
 let h;
 let id;
+// One thread, so that what is limited per thread can be counted.
 before(async () => {
-  h = await House.start();
+  h = await House.start({ env: { EDGE_THREADS: '1' } });
   id = (await h.install()).json.installation_id;
   await h.untilDone(id);
 });
@@ -30,26 +33,123 @@ test('GET /api/v1/repos lists this person\'s installations and nobody else\'s', 
   assert.equal((await h.request('GET', '/api/v1/repos', { token: null })).text, '{"detail":"Unauthorized"}');
 });
 
+/** A request whose path nobody normalises on the way. */
+function raw(method, path, { headers = {}, body } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = http.request(h.url, { method, path, headers: { authorization: `Bearer ${h.alice}`, ...headers }, agent: false }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => { text += chunk; }).on('error', reject);
+      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+const badOwner = '{"detail":"The owner is no GitHub name: 1 to 39 letters, digits and single hyphens"}';
+const badRepo = '{"detail":"The repository is no GitHub name: 1 to 100 letters, digits, \'-\', \'_\' and \'.\', not ending in .git"}';
+
 test('names against GitHub\'s rules are told so', async () => {
-  for (const name of ['-acme/shop', 'acme-/shop', `${'a'.repeat(40)}/shop`, 'acme/..', 'acme/sh%20op', `acme/${'r'.repeat(101)}`, 'acme/%00']) {
-    const answer = await h.install(name);
-    assert.equal(answer.status, 422, name);
-    assert.ok(answer.json.detail, name);
+  const names = {
+    '-acme/shop': badOwner, 'acme-/shop': badOwner, [`${'a'.repeat(40)}/shop`]: badOwner, 'ac%2Fme/shop': badOwner, '%00/shop': badOwner, '../shop': badOwner,
+    'a.b/shop': badOwner, '%C3%A9/shop': badOwner, 'acme%/shop': badOwner,
+    'acme/..': badRepo, 'acme/.': badRepo, 'acme/%2e%2e': badRepo, 'acme/sh%20op': badRepo, [`acme/${'r'.repeat(101)}`]: badRepo, 'acme/%00': badRepo,
+    'acme/shop%00': badRepo, 'acme/shop.git': badRepo, 'acme/sh%2Fop': badRepo, 'acme/sh%252Dop': badRepo, 'acme/%0d%0aX:': badRepo, 'acme/sh;op': badRepo,
+  };
+  await h.control('DELETE', '/requests');
+  for (const [name, text] of Object.entries(names)) {
+    for (const [method, tail] of [['POST', '/install'], ['GET', ''], ['GET', '/events']]) {
+      const answer = await raw(method, `/api/v1/repos/${name}${tail}`);
+      assert.equal(answer.status, 422, `${method} ${name}`);
+      assert.equal(answer.text, text, `${method} ${name}`);
+      assert.equal(answer.headers['content-type'], 'application/json');
+    }
+  }
+  assert.deepEqual((await h.control('GET', '/requests')).filter((r) => r.path.startsWith('/repos')), []);
+});
+
+test('percent-encoding means the same name', async () => {
+  assert.equal((await raw('POST', '/api/v1/repos/%61cme/%73hop/install?x=/y')).text, '{"detail":"Repo already connected"}');
+  assert.equal(JSON.parse((await raw('GET', '/api/v1/repos/acme/%53HOP')).text).installation_id, id);
+});
+
+test('unknown routes are 404', async () => {
+  for (const path of ['/', '/api/v2/nothing', '/healthz/', '/api/v1/repos/', '/api/v1/repos/a', '/api/v1/repos/a/b/', '/api/v1/repos/a/b/install/', '/api//v1/repos', '*']) {
+    const answer = await raw('GET', path);
+    assert.equal(answer.status, 404, path);
+    assert.equal(answer.text, '{"detail":"There is no such route: see docs/api.md for those there are"}', path);
+    assert.equal(answer.headers['content-type'], 'application/json', path);
   }
 });
 
-test('unknown routes 404, wrong methods 405 with Allow, too large 413', async () => {
-  const unknown = await h.request('GET', '/api/v2/nothing');
-  assert.equal(unknown.status, 404);
-  assert.ok(unknown.json.detail);
-  assert.match(unknown.headers.get('content-type'), /^application\/json/);
-  const wrong = await h.request('DELETE', '/healthz');
-  assert.equal(wrong.status, 405);
-  assert.match(wrong.headers.get('allow'), /GET/);
-  assert.equal((await h.request('GET', '/api/v1/repos/acme/shop/install')).headers.get('allow'), 'POST');
-  const large = await h.install('acme/shop', { body: 'x'.repeat(200_000) });
-  assert.equal(large.status, 413);
-  assert.ok(large.json.detail);
+test('wrong methods are 405 with Allow; HEAD is GET without its body', async () => {
+  const routes = {
+    '/api/v1/repos/acme/shop/install': 'POST', '/api/v1/repos': 'GET, HEAD', '/api/v1/repos/acme/shop': 'GET, HEAD',
+    '/api/v1/repos/acme/shop/events': 'GET, HEAD', '/healthz': 'GET, HEAD', '/readyz': 'GET, HEAD', '/metrics': 'GET, HEAD',
+  };
+  for (const [path, allow] of Object.entries(routes)) {
+    for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'LINK']) {
+      if (allow.includes(method)) continue;
+      const answer = await raw(method, path);
+      assert.equal(answer.status, 405, `${method} ${path}`);
+      assert.equal(answer.headers.allow, allow);
+      assert.equal(answer.headers['content-type'], 'application/json');
+      assert.equal(answer.text, method === 'HEAD' ? '' : `{"detail":"This route allows ${allow} only"}`);
+    }
+    if (!allow.includes('HEAD')) continue;
+    const head = await raw('HEAD', path);
+    assert.equal(head.status, 200, path);
+    assert.equal(head.text, '');
+    if (!/metrics|events/.test(path)) assert.equal(head.headers['content-length'], String(Buffer.byteLength((await raw('GET', path)).text)));
+  }
+});
+
+test('too large is 413, and what is broken is 400, all as JSON', async () => {
+  const chunked = { 'transfer-encoding': 'chunked' };
+  const cases = [
+    [{ body: 'x'.repeat(65_537) }, 413, '{"detail":"The body has more than 65536 bytes"}'],
+    [{ body: 'x'.repeat(65_537), headers: chunked }, 413, '{"detail":"The body has more than 65536 bytes"}'],
+    [{ body: 'x'.repeat(65_536) }, 400, '{"detail":"Repo already connected"}'],
+    [{ headers: { 'content-length': '99999999' } }, 413, '{"detail":"The body is too large"}'],
+    [{ headers: { 'content-length': '12x' } }, 400, '{"detail":"The request is not valid HTTP"}'],
+    [{ headers: { 'transfer-encoding': 'gzip' } }, 400, '{"detail":"The request is not valid HTTP"}'],
+    [{ headers: { 'content-length': '3', expect: '200-ok' } }, 417, '{"detail":"Unknown expectation"}'],
+  ];
+  for (const [{ headers = {}, body = '' }, status, text] of cases) {
+    const length = headers === chunked || Object.keys(headers).length ? {} : { 'content-length': String(body.length) };
+    const lines = Object.entries({ ...length, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    const payload = headers === chunked ? `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n` : body;
+    const answers = await talk(`POST /api/v1/repos/acme/shop/install HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${h.alice}\r\n${lines}\r\n${payload}`);
+    assert.match(answers, new RegExp(`^HTTP/1.1 ${status} `));
+    assert.match(answers, /\r\ncontent-type: application\/json\r\n/i);
+    assert.equal(answers.slice(answers.indexOf('\r\n\r\n') + 4), text);
+  }
+});
+
+/** All that comes back for these bytes, until the edge closes. */
+function talk(bytes) {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const socket = net.connect(new URL(h.url).port, '127.0.0.1', () => socket.write(bytes));
+    socket.on('data', (chunk) => { text += chunk; }).on('close', () => resolve(text)).on('error', reject);
+  });
+}
+
+test('nothing that follows a body is taken for a request', async () => {
+  const inner = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
+  const heads = [
+    'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    'Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n',
+    `Content-Length: 0\r\nContent-Length: ${inner.length}\r\n\r\n`,
+  ];
+  for (const head of heads) {
+    const answers = await talk(`POST /api/v1/repos/acme/shop/install HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${h.alice}\r\n${head}${inner}`);
+    assert.equal(answers.match(/HTTP\/1\.1 /g).length, 1, answers);
+    assert.match(answers, /Repo already connected/);
+  }
+  // Pipelined requests without a body are answered one after another.
+  const both = await talk(`GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+  assert.equal(both.match(/HTTP\/1\.1 200/g).length, 2);
 });
 
 test('health, readiness, metrics', async () => {
@@ -69,8 +169,7 @@ test('health, readiness, metrics', async () => {
 
 /** Reads a stream of events until `enough` says so. */
 async function stream(headers, enough) {
-  const controller = new AbortController();
-  const response = await fetch(`${h.url}/api/v1/repos/acme/shop/events`, { headers: { authorization: `Bearer ${h.alice}`, ...headers }, signal: controller.signal });
+  const response = await fetch(`${h.url}/api/v1/repos/acme/shop/events`, { headers: { authorization: `Bearer ${h.alice}`, ...headers } });
   assert.equal(response.status, 200);
   assert.match(response.headers.get('content-type'), /^text\/event-stream/);
   const events = [];
@@ -82,10 +181,7 @@ async function stream(headers, enough) {
       const fields = Object.fromEntries(text.slice(0, end).split('\n').filter((l) => !l.startsWith(':')).map((l) => [l.slice(0, l.indexOf(':')), l.slice(l.indexOf(':') + 1).trimStart()]));
       text = text.slice(end + 2);
       if (fields.event) events.push({ ...fields, data: fields.data && JSON.parse(fields.data) });
-      if (enough(events)) {
-        controller.abort();
-        return events;
-      }
+      if (enough(events)) return events; // which cancels the rest
     }
   }
   return events;
@@ -99,6 +195,91 @@ test('events start with the present state, and so does a reconnect', async () =>
   assert.equal(first.data.runs.length, 2);
   const [again] = await stream({ 'last-event-id': first.id }, (e) => e.length >= 1);
   assert.equal(again.event, 'state');
+});
+
+/** A stream of events on a socket of its own: text so far, and a promise of text that satisfies. */
+function watch(token = h.alice) {
+  const socket = net.connect(new URL(h.url).port, '127.0.0.1');
+  const watcher = { socket, text: '', closed: false, check: () => {} };
+  socket.on('data', (chunk) => { watcher.text += chunk; watcher.check(); }).on('error', () => {});
+  socket.on('close', () => { watcher.closed = true; watcher.check(); });
+  socket.write(`GET /api/v1/repos/acme/shop/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`);
+  watcher.until = (what, done) => new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`${what}: ${watcher.text.slice(-500)}`)), 60_000);
+    watcher.check = () => done(watcher) && (clearTimeout(timer), resolve(watcher));
+    watcher.check();
+  });
+  return watcher;
+}
+
+/** One who left is noticed by what is sent next. */
+function untilNobodyWatches() {
+  return until('nobody watches', async () => {
+    await h.rows("select pg_notify('runs', json_build_object('installation_id', id)::text) from installations");
+    return /^repobus_streams_open 0$/m.test((await h.request('GET', '/metrics')).text);
+  });
+}
+
+test('ids grow over a reconnect, whatever the clock says', async () => {
+  const ahead = (BigInt(Date.now() + 3_600_000) * 1000n).toString();
+  const [event] = await stream({ 'last-event-id': ahead }, (e) => e.length >= 1);
+  assert.ok(BigInt(event.id) > BigInt(ahead));
+  for (const strange of ['99999999999999999999999', '-1', 'x', '']) {
+    assert.ok(BigInt((await stream({ 'last-event-id': strange }, (e) => e.length >= 1))[0].id) < BigInt(ahead));
+  }
+});
+
+test('a person has a limit of streams, others are not disturbed by it', async () => {
+  await untilNobodyWatches();
+  const mine = Array.from({ length: 16 }, () => watch());
+  await Promise.all(mine.map((w) => w.until('a state', ({ text }) => text.includes('event: state'))));
+  const more = await h.request('GET', '/api/v1/repos/acme/shop/events');
+  assert.equal(more.status, 429);
+  assert.equal(more.text, '{"detail":"You have 16 event streams open: close one first"}');
+  await h.control('POST', '/permissions', { owner: 'acme', repo: 'shop', login: 'bob', permission: 'admin' });
+  const bob = await h.token('bob');
+  assert.equal((await h.install('acme/shop', { token: bob })).status, 200);
+  await h.untilDone((await h.request('GET', '/api/v1/repos/acme/shop', { token: bob })).json.installation_id);
+  const other = await watch(bob).until('a state', ({ text }) => text.includes('event: state'));
+  other.socket.destroy();
+  for (const w of mine) w.socket.destroy();
+  await untilNobodyWatches();
+  const again = await watch().until('a state', ({ text }) => text.includes('event: state'));
+  again.socket.destroy();
+});
+
+test('a client that reads nothing is let go; one that reads is told everything', async () => {
+  const slow = watch();
+  await slow.until('a state', ({ text }) => text.includes('event: state'));
+  slow.socket.pause();
+  const quick = await watch().until('a state', ({ text }) => text.includes('event: state'));
+  // Far more than sockets hold, in bursts of less than the edge keeps.
+  for (let batch = 0; batch < 100; batch++) {
+    quick.text = '';
+    await h.rows("select pg_notify('runs', jsonb_build_object('installation_id', $1::bigint, 'b', $2::int, 'i', i, 'pad', repeat('x', 7000))::text) from generate_series(1, 20) i", [id, batch]);
+    await quick.until(`batch ${batch}`, ({ text }) => text.split(`"b": ${batch}, `).length === 21);
+  }
+  await h.get('edge').line(/reads too slowly and is let go/);
+  assert.equal(quick.closed, false);
+  slow.socket.resume();
+  await slow.until('the end', ({ closed, text }) => closed || text.endsWith('\r\n0\r\n\r\n'));
+  assert.ok(slow.text.split('event: run').length <= 2000, 'it missed some');
+  for (const w of [slow, quick]) w.socket.destroy();
+});
+
+test('with nothing to do the edge sleeps, and a quiet stream is kept alive by comments', async () => {
+  const watcher = await watch().until('a state', ({ text }) => text.includes('event: state'));
+  const { pid } = h.get('edge').child;
+  const ticks = () => {
+    const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+    return Number(fields[11]) + Number(fields[12]);
+  };
+  const [before, since] = [ticks(), Date.now()];
+  await watcher.until('a comment', ({ text }) => /\r\n:\n\n/.test(text));
+  const seconds = (Date.now() - since) / 1000;
+  assert.ok(seconds > 5, 'every fifteen seconds');
+  assert.ok((ticks() - before) / 100 < seconds * 0.03, `${ticks() - before} ticks in ${seconds} s`);
+  watcher.socket.destroy();
 });
 
 test('events carry the runs as they change, and end with bye', async () => {

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import net from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 import { House, jwt, until } from './harness.mjs';
 
@@ -32,7 +33,8 @@ test('200: connected, the hook as GitHub received it, the record, the event', as
   const [row] = await h.rows('select * from installations');
   assert.equal(answer.status, 200);
   assert.equal(answer.text, `{"status":"connected","installation_id":${row.id},"repo":"acme/shop"}`);
-  assert.match(answer.headers.get('content-type'), /^application\/json/);
+  assert.equal(answer.headers.get('content-type'), 'application/json');
+  assert.equal(answer.headers.get('content-length'), String(answer.text.length));
 
   const made = (await h.control('GET', '/requests')).filter((r) => r.method === 'POST' && r.path.endsWith('/hooks'));
   assert.equal(made.length, 1);
@@ -99,12 +101,29 @@ test('401 Unauthorized: every token that is not ours, valid and alive', async ()
     'sub not a number': jwt({ sub: 'alice', exp }, key),
     'sub beyond 64 bits': jwt({ sub: '99999999999999999999', exp }, key),
     'without sub': jwt({ exp }, key),
+    'signature cut off': jwt({ sub, exp }, key).slice(0, -2),
+    'signature empty': jwt({ sub, exp }, key).replace(/[^.]*$/, ''),
+    'a part too many': `${jwt({ sub, exp }, key)}.x`,
+    'payload no object': jwt([sub, exp], key),
+    'not base64': `${jwt({ sub, exp }, key).split('.')[0]}.!!!.###`,
+    'a space within': jwt({ sub, exp }, key).replace('.', '. '),
+    'sub zero': jwt({ sub: '0', exp }, key),
+    'sub negative': jwt({ sub: `-${sub}`, exp }, key),
+    'sub with a tail': jwt({ sub: `${sub}x`, exp }, key),
     huge: jwt({ sub, exp, pad: 'x'.repeat(6000) }, key),
   };
   for (const [name, token] of Object.entries(bad)) {
-    const answer = await h.install('acme/shop', { token });
-    assert.equal(answer.status, 401, name);
-    assert.equal(answer.text, unauthorized, name);
+    // Before anything else is said: a name that breaks the rules does not change the answer.
+    for (const repo of ['acme/shop', '-acme/shop']) {
+      const answer = await h.install(repo, { token });
+      if (name === 'unknown user' && repo !== 'acme/shop') continue; // told by the database, after the name
+      assert.equal(answer.status, 401, name);
+      assert.equal(answer.text, unauthorized, name);
+      assert.equal(answer.headers.get('content-type'), 'application/json');
+    }
+    for (const path of ['/api/v1/repos', '/api/v1/repos/acme/shop', '/api/v1/repos/acme/shop/events']) {
+      assert.equal((await h.request('GET', path, { token })).text, unauthorized, `${name} ${path}`);
+    }
   }
   assert.equal((await h.install('acme/shop', { token: null, headers: { authorization: 'Basic YTpi' } })).text, unauthorized);
   assert.deepEqual(await h.rows('select * from installations'), []);
@@ -137,44 +156,62 @@ test('a sealed token that was moved to another row does not open', async () => {
   assert.equal(answer.text, '{"detail":"Session expired — please log out and sign in again."}');
 });
 
-test('502: no admin rights', async () => {
-  await forget();
-  const bob = await h.token('bob');
-  await h.control('POST', '/permissions', { owner: 'acme', repo: 'shop', login: 'bob', permission: 'write' });
-  const answer = await h.install('acme/shop', { token: bob });
-  assert.equal(answer.status, 502);
-  assert.match(answer.json.detail, /^Failed to install webhook: .*admin/);
-  assert.deepEqual(await h.rows('select * from installations'), []);
-});
-
-test('502: not found or no permission', async () => {
-  await forget();
-  const answer = await h.install('acme/nothing');
-  assert.equal(answer.status, 502);
-  assert.match(answer.json.detail, /^Failed to install webhook: .*not found/);
-  assert.match(answer.json.detail, /permission/);
-  assert.deepEqual(await h.rows('select * from installations'), []);
-});
-
-test('502: the repo scope is missing', async () => {
-  await forget();
-  await h.control('POST', '/users', { login: 'carol', token: 'token-carol', scopes: 'read:user' });
-  await h.control('POST', '/permissions', { owner: 'acme', repo: 'shop', login: 'carol', permission: 'admin' });
-  const carol = await h.token('carol');
-  const answer = await h.install('acme/shop', { token: carol });
-  assert.equal(answer.status, 502);
-  assert.match(answer.json.detail, /^Failed to install webhook: .*`?repo`? scope/);
-  assert.deepEqual(await h.rows('select * from installations'), []);
-});
-
-test('502: GitHub no longer accepts the token', async () => {
-  await forget();
-  await h.fault({ path: '/repos/acme/shop', kind: 'status', status: 401, body: { message: 'Bad credentials', documentation_url: 'https://docs.github.com/rest' } });
-  const answer = await h.install();
-  assert.equal(answer.status, 502);
-  assert.match(answer.json.detail, /^Failed to install webhook: /);
-  assert.match(answer.json.detail, /sign in/);
-});
+// Each row: who asks for what, what GitHub does, and the whole answer.
+const refusals = {
+  'no admin rights': {
+    login: 'wanda', permission: 'write', detail: 'you need admin rights on acme/shop to install webhooks',
+  },
+  'not found, or no permission': {
+    repo: 'acme/nothing', detail: 'acme/nothing was not found, or you have no permission to manage its webhooks (admin rights are needed)',
+  },
+  'the repo scope is missing, as seen at the hook': {
+    login: 'carol', scopes: 'read:user', permission: 'admin', detail: 'your token lacks the repo scope: sign in again and grant it',
+  },
+  'the repo scope is missing, as seen at the repository': {
+    login: 'carol', scopes: 'read:user', permission: 'admin', repo: 'acme/hidden',
+    detail: 'your token lacks the repo scope: sign in again and grant it',
+  },
+  'hooks are refused': {
+    fault: { method: 'POST', kind: 'status', status: 403, body: { message: 'Must have admin rights to Repository.' } }, detail: 'you need admin rights on acme/shop',
+  },
+  'archived': {
+    fault: { method: 'POST', kind: 'status', status: 403, body: { message: 'Repository was archived so is read-only.' } },
+    detail: 'acme/shop is archived: make it writable on GitHub first',
+  },
+  'as many hooks as there may be': {
+    fault: { method: 'POST', kind: 'status', status: 422, body: { message: 'Validation Failed', errors: [{ message: 'The "push" event cannot have more than 20 hooks' }] } },
+    detail: 'acme/shop has as many webhooks as GitHub allows: remove one first',
+  },
+  'the token is no longer accepted': {
+    fault: { kind: 'status', status: 401, body: { message: 'Bad credentials' } }, detail: 'GitHub no longer accepts your token: log out and sign in again',
+  },
+  'GitHub is down': {
+    fault: { method: 'GET', kind: 'status', status: 503 }, detail: 'GitHub is unavailable (HTTP 503): try again in a moment',
+  },
+  'a hook of ours that is hidden from us': {
+    fault: { method: 'POST', kind: 'status', status: 422, body: { message: 'Validation Failed', errors: [{ message: 'Hook already exists on this repository' }] } },
+    detail: "a webhook with our address exists on acme/shop but is hidden from us, since it was made through another application: remove it in the repository's settings and try again",
+  },
+};
+for (const [name, { login, scopes = 'repo', permission, fault, repo = 'acme/shop', detail }] of Object.entries(refusals)) {
+  test(`502: ${name}`, async () => {
+    await forget();
+    let token = h.alice;
+    if (login) {
+      await h.control('POST', '/repos', { owner: 'acme', name: 'hidden', path: h.repository, private: true });
+      await h.control('POST', '/users', { login, token: `token-${login}`, scopes });
+      for (const name of ['shop', 'hidden']) await h.control('POST', '/permissions', { owner: 'acme', repo: name, login, permission });
+      token = await h.token(login);
+    }
+    if (fault) await h.fault({ path: '/repos/acme/shop', ...fault });
+    const answer = await h.install(repo, { token });
+    assert.equal(answer.status, 502);
+    assert.equal(answer.text, JSON.stringify({ detail: `Failed to install webhook: ${detail}` }));
+    assert.equal(answer.headers.get('content-type'), 'application/json');
+    assert.deepEqual(await h.rows('select state from installations'), []);
+    assert.deepEqual(await h.hooks(), []);
+  });
+}
 
 test('502: rate limited until when', async () => {
   await forget();
@@ -261,4 +298,149 @@ test('SIGTERM in the middle of an install lets it finish', async () => {
   assert.equal((await answer).status, 200);
   await stopped;
   await h.launch('edge');
+});
+
+/** The first `count` people who may connect acme/shop, by their tokens. */
+async function people(count) {
+  return Promise.all(Array.from({ length: count }, async (_, i) => {
+    await h.control('POST', '/users', { login: `peer${i}`, token: `token-peer${i}`, scopes: 'repo' });
+    await h.control('POST', '/permissions', { owner: 'acme', repo: 'shop', login: `peer${i}`, permission: 'admin' });
+    return h.token(`peer${i}`);
+  }));
+}
+
+async function assertShared(count) {
+  const hooks = await h.hooks();
+  const rows = await h.rows('select state, webhook_id from installations');
+  assert.equal(hooks.length, 1);
+  assert.equal(rows.length, count);
+  for (const row of rows) assert.deepEqual(row, { state: 'active', webhook_id: String(hooks[0].id) });
+  assert.equal((await h.rows('select 1 from outbox')).length, count);
+}
+
+test('eight people connect one repository at once, over two edges: one hook, shared', async () => {
+  await forget();
+  const second = await h.launch('edge', { AS: 'edge2', PORT: '0' });
+  const tokens = await people(8);
+  const answers = await Promise.all(tokens.map((token, i) => h.install('acme/shop', { token, url: i % 2 ? second.url : h.url })));
+  assert.deepEqual(answers.map((a) => a.status), answers.map(() => 200), JSON.stringify(answers.map((a) => a.text)));
+  await assertShared(8);
+  await second.stop();
+});
+
+test('50 simultaneous installs by one person over two edges: one connects', async () => {
+  await forget();
+  const second = await h.launch('edge', { AS: 'edge2', PORT: '0' });
+  const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => h.install(i % 3 ? 'acme/shop' : 'ACME/Shop', { url: i % 2 ? second.url : h.url })));
+  assert.equal(answers.filter((a) => a.status === 200).length, 1, JSON.stringify(answers.map((a) => a.text)));
+  for (const { status, text } of answers.filter((a) => a.status !== 200)) {
+    assert.ok(text === '{"detail":"Repo already connected"}' ? status === 400 : text === '{"detail":"Repo is being connected"}' && status === 409, text);
+  }
+  await assertShared(1);
+  await second.stop();
+});
+
+test('two people at once find a hook that nobody owns: one adopts it, the other shares it', async () => {
+  await forget();
+  await h.control('POST', '/hooks/acme/shop', { url: 'https://repobus.example.com/api/v1/webhooks/github', secret: 'forgotten' });
+  const tokens = await people(2);
+  const answers = await Promise.all(tokens.map((token) => h.install('acme/shop', { token })));
+  assert.deepEqual(answers.map((a) => a.status), [200, 200], JSON.stringify(answers.map((a) => a.text)));
+  await assertShared(2);
+  const patches = (await h.control('GET', '/requests')).filter((r) => r.method === 'PATCH');
+  assert.equal(patches.length, 1, 'a second new secret would make the first person deaf');
+});
+
+test('a renamed repository is the same repository', async () => {
+  await forget();
+  await h.control('POST', '/repos', { owner: 'acme', name: 'before', path: h.repository });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: 'before', login: 'alice', permission: 'admin' });
+  assert.equal((await h.install('acme/before')).status, 200);
+  await h.control('POST', '/repos/acme/before/rename', { owner: 'acme', name: 'after' });
+  assert.equal((await h.install('acme/after')).text, '{"detail":"Repo already connected"}');
+  assert.equal((await h.rows('select 1 from installations')).length, 1);
+  await h.control('DELETE', '/repos/acme/after');
+});
+
+// An edge that stands still for longer than its reservation lasts, and others that go on meanwhile.
+test('a flow that wakes up late does not touch the hook that somebody else has taken over', async () => {
+  await forget();
+  const slow = await h.launch('edge', { AS: 'slow', PORT: '0', RECONCILE_SECONDS: '3600' });
+  await h.get('edge').stop();
+  await h.fault({ method: 'POST', path: '/repos/acme/shop/hooks', kind: 'latency', ms: 300 });
+  const late = h.install('acme/shop', { url: slow.url });
+  await until('the hook is asked for', async () => (await h.control('GET', '/requests')).some((r) => r.method === 'POST' && r.path.endsWith('/hooks')));
+  slow.child.kill('SIGSTOP');
+  await until('the hook exists', async () => (await h.hooks()).length === 1);
+  await until('its reservation has run out', async () => (await h.rows('select 1 from installations where reserved_until < now()')).length === 1);
+  await h.launch('edge', { RECONCILE_SECONDS: '3600' });
+  const [token] = await people(1);
+  const answer = await h.install('acme/shop', { token });
+  assert.equal(answer.status, 200, answer.text);
+  await assertShared(1);
+  slow.child.kill('SIGCONT');
+  assert.equal((await late).text, '{"detail":"Failed to install webhook: it took too long: try again"}');
+  await assertShared(1);
+  await slow.stop();
+  await h.get('edge').stop();
+  await h.launch('edge');
+});
+
+test('a retry that fails still finds the hook that a crash left', async () => {
+  await forget();
+  await h.get('edge').stop();
+  const edge = await h.launch('edge', { RECONCILE_SECONDS: '3600' });
+  await h.fault({ method: 'POST', path: '/repos/acme/shop/hooks', kind: 'latency', ms: 300 });
+  const cut = h.install().catch((error) => error);
+  await until('the hook is asked for', async () => (await h.control('GET', '/requests')).some((r) => r.method === 'POST' && r.path.endsWith('/hooks')));
+  await edge.kill();
+  await cut;
+  await until('the hook exists', async () => (await h.hooks()).length === 1);
+  await until('the reservation has run out', async () => (await h.rows('select 1 from installations where reserved_until < now()')).length === 1);
+  await h.launch('edge', { RECONCILE_SECONDS: '3600' });
+  await h.fault({ method: 'GET', path: '/repos/acme/shop', kind: 'status', status: 503 });
+  assert.equal((await h.install()).status, 502);
+  assert.deepEqual(await h.hooks(), []);
+  assert.deepEqual(await h.rows('select * from installations'), []);
+  assert.equal((await h.install()).status, 200);
+  await assertShared(1);
+  await h.get('edge').stop();
+  await h.launch('edge');
+});
+
+test('a client that hangs up at any step changes nothing about what is written', async () => {
+  const steps = [{ method: 'GET', path: '/repos/acme/shop' }, { method: 'POST', path: '/repos/acme/shop/hooks' }];
+  for (const step of steps) {
+    for (const after of ['close', 'reset']) {
+      await forget();
+      await h.fault({ ...step, kind: 'latency', ms: 200 });
+      const socket = net.connect(new URL(h.url).port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.write(`POST /api/v1/repos/acme/shop/install HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${h.alice}\r\n\r\n`);
+      await until('asked', async () => (await h.control('GET', '/requests')).some((r) => r.method === step.method));
+      if (after === 'close') socket.destroy();
+      else socket.resetAndDestroy();
+      await until('active', async () => (await h.rows("select 1 from installations where state = 'active'")).length === 1);
+      await assertShared(1);
+    }
+  }
+  assert.ok(h.get('edge').isRunning);
+});
+
+test('the relay is woken by the commit, not by its clock', async () => {
+  await forget();
+  const { connect } = await import('@nats-io/transport-node');
+  const nats = await connect({ servers: h.natsUrl });
+  const events = nats.subscribe('repo.connected', { max: 1 });
+  const answer = await h.install();
+  const told = Date.now();
+  for await (const message of events) assert.equal(message.json().data.installation_id, answer.json.installation_id);
+  assert.ok(Date.now() - told < 2500, 'it looks by itself every five seconds');
+  await nats.close();
+});
+
+test('no secret in the log of the edge', () => {
+  const log = h.get('edge').lines.join('\n');
+  for (const secret of [h.secretKey, h.alice, 'token-', 'Bearer']) assert.ok(!log.includes(secret), secret);
+  assert.match(log, /connected repo=acme\/shop/);
 });

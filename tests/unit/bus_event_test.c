@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -255,6 +256,33 @@ static void times_are_read_as_they_are_written(void **state)
     assert_int_equal(bus_time_parse(""), 0);
 }
 
+static void texts_become_utf8(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"", ""},
+        {"plain", "plain"},
+        {"\xc3\xa9\xe2\x80\x94\xf0\x9f\x90\x9e", "\xc3\xa9\xe2\x80\x94\xf0\x9f\x90\x9e"},
+        {"caf\xe9.c", "caf?.c"},      /* Latin-1, as git has it */
+        {"cut \xe2\x80", "cut ??"},   /* by a limit on bytes */
+        {"\xc0\xaf", "??"},           /* overlong */
+        {"\xe0\x80\xaf", "???"},      /* overlong */
+        {"\xed\xa0\x80", "???"},      /* a surrogate */
+        {"\xf4\x90\x80\x80", "????"}, /* beyond Unicode */
+        {"\xf0\x8f\xbf\xbf", "????"}, /* overlong */
+        {"\xff\xfe", "??"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "%s", cases[i][0]);
+        bus_text_make_utf8(text);
+        assert_string_equal(text, cases[i][1]);
+        json_t *json = json_string(text);
+        assert_non_null(json);
+        json_decref(json);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +296,7 @@ int main(void)
         cmocka_unit_test(dead_letters_hold_the_event_or_its_bytes),
         cmocka_unit_test(verdicts_follow_the_kind_of_error),
         cmocka_unit_test(back_off_grows_and_is_bounded),
+        cmocka_unit_test(texts_become_utf8),
         cmocka_unit_test(times_are_read_as_they_are_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
