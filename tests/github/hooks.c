@@ -442,7 +442,7 @@ void rb_sim_hooks_deliveries(struct sim_exchange *x)
             continue;
         }
         if ((int64_t)json_array_size(list) == per_page) {
-            rb_sim_header(x, "link", "<%s%s?per_page=%lld&cursor=%lld>; rel=\"next\"", x->base, x->path,
+            rb_sim_header(x, "link", "<%s?per_page=%lld&cursor=%lld>; rel=\"next\"", rb_sim_self(x),
                           (long long)per_page, (long long)last);
             break;
         }

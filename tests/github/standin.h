@@ -198,6 +198,10 @@ void rb_sim_answer_empty(struct sim_exchange *x, int status);
 /* GitHub's error shape; `doc` is the part of the address behind docs.github.com/rest. */
 void rb_sim_answer_error(struct sim_exchange *x, int status, const char *doc, const char *message);
 void rb_sim_answer_invalid(struct sim_exchange *x, const char *doc, json_t *stolen_errors);
+/* GitHub's 403 for a person (or nobody) who has no requests left. */
+void rb_sim_answer_rate_limit(struct sim_exchange *x, const struct sim_user *user);
+/* The address of the request, without its query. */
+const char *rb_sim_self(struct sim_exchange *x);
 /* The usual Link header and the slice of [0, total) that the page holds. */
 void rb_sim_page(struct sim_exchange *x, size_t total, size_t *first, size_t *end);
 
@@ -228,7 +232,7 @@ const struct sim_route *rb_sim_route_match(const struct sim_route *routes, size_
                                            struct sim_exchange *x);
 void rb_sim_rate_headers(struct sim_exchange *x, const struct sim_user *user);
 
-/* git.c and tree.c */
+/* git.c, contents.c and tree.c */
 void rb_sim_git_branches(struct sim_exchange *x);
 void rb_sim_git_branch(struct sim_exchange *x);
 void rb_sim_git_commits(struct sim_exchange *x);
@@ -240,6 +244,7 @@ void rb_sim_tree_get(struct sim_exchange *x);
 void rb_sim_tree_cache_clear(void);
 /* What HEAD is called, into `out`; "main" when it is detached. */
 void rb_sim_git_default_branch(char out[256], git_repository *git);
+bool rb_sim_git_is_empty(git_repository *git);
 /* A branch, tag, commit name (or its beginning) or HEAD, as a commit. RB_ENOTFOUND, RB_ECONFLICT when empty.
  */
 rb_err rb_sim_git_resolve(git_commit **out, git_repository *git, const char *ref) RB_MUST_CHECK;
@@ -247,6 +252,8 @@ rb_err rb_sim_git_resolve(git_commit **out, git_repository *git, const char *ref
 void rb_sim_git_refuse(struct sim_exchange *x, rb_err err, const char *message);
 /* Text that is valid UTF-8, bytes that are not replaced by U+FFFD, in the arena. */
 char *rb_sim_utf8(struct rb_arena *arena, const char *text, size_t len);
+/* The path with everything that means something in an address escaped, in the arena. */
+char *rb_sim_escape(struct rb_arena *arena, const char *path);
 
 /* hooks.c */
 void rb_sim_hooks_list(struct sim_exchange *x);

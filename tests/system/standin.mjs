@@ -100,13 +100,14 @@ export class Standin {
     return response;
   }
 
-  /** A request as it is, redirects not followed: {status, headers, text}. */
+  /** A request as it is, redirects not followed: {status, headers, text, bytes}. */
   async raw(method, where, { headers = {}, body, token = 'token-alice' } = {}) {
     const response = await fetch(this.url + where, {
       method, body, redirect: 'manual', signal: AbortSignal.timeout(patience),
       headers: { 'user-agent': 'standin-test', ...(token ? { authorization: `Bearer ${token}` } : {}), ...headers },
     });
-    return { status: response.status, headers: Object.fromEntries(response.headers), text: await response.text() };
+    const bytes = Buffer.from(await response.arrayBuffer());
+    return { status: response.status, headers: Object.fromEntries(response.headers), text: bytes.toString(), bytes };
   }
 
   async control(method, where, body) {

@@ -290,8 +290,9 @@ test('blobs are what git holds, in JSON and raw', async () => {
     const { data } = await good(`GET ${repo}/git/blobs/{file_sha}`, { file_sha: entry.sha });
     assert.deepEqual([data.encoding, data.size, data.sha], ['base64', expected.length, entry.sha]);
     assert.ok(Buffer.from(data.content, 'base64').equals(expected), entry.path);
-    const { data: raw } = await alice.request(`GET ${repo}/git/blobs/{file_sha}`, at({ file_sha: entry.sha, mediaType: { format: 'raw' } }));
-    assert.ok(Buffer.from(raw).equals(expected), `${entry.path} raw`);
+    const raw = await s.raw('GET', `/repos/acme/awkward/git/blobs/${entry.sha}`, { headers: { accept: 'application/vnd.github.raw+json' } });
+    assert.ok(raw.bytes.equals(expected), `${entry.path} raw`);
+    assert.equal(raw.headers['x-github-media-type'], 'github.v3; param=raw');
   }
   const { data } = await good(`GET ${repo}/git/blobs/{file_sha}`, { file_sha: gitText(dir, 'rev-parse', 'main:data.bin') });
   assert.ok(data.content.split('\n').every((line) => line.length <= 60), 'lines as GitHub breaks them');
@@ -314,8 +315,9 @@ test('contents of files: in JSON, raw, large ones without their text, at any ref
   }
   const big = await good(contents, { path: 'big.txt' });
   assert.deepEqual([big.data.content, big.data.encoding, big.data.size], ['', 'none', 1_200_000]);
-  const { data: raw } = await alice.request(contents, at({ path: 'data.bin', mediaType: { format: 'raw' } }));
-  assert.ok(Buffer.from(raw).equals(binary));
+  for (const accept of ['application/vnd.github.raw+json', 'application/vnd.github.v3.raw', 'application/vnd.github.raw']) {
+    assert.ok((await s.raw('GET', '/repos/acme/awkward/contents/data.bin', { headers: { accept } })).bytes.equals(binary), accept);
+  }
   const old = await good(contents, { path: 'README.md', ref: 'feature/one' });
   assert.match(old.data.url, /\?ref=feature\/one$/);
   await refused(404, contents, { path: 'none' }, { message: 'Not Found' });
