@@ -217,8 +217,12 @@ static void control_deliver(struct sim_exchange *x)
         return;
     }
     x->is_deferred = true;
-    rb_sim_deliver(x->sim, repo, NULL, event, payload, rb_sim_json_string(json, "delivery"),
-                   control_delivered, x);
+    rb_sim_deliver(x->sim, repo,
+                   &(struct sim_event){.name = event,
+                                       .payload = payload,
+                                       .guid = rb_sim_json_string(json, "delivery"),
+                                       .done = control_delivered,
+                                       .arg = x});
 }
 
 static void control_fault_add(struct sim_exchange *x)

@@ -157,23 +157,26 @@ const struct sim_route *rb_sim_route_match(const struct sim_route *routes, size_
     return NULL;
 }
 
-/* Whose token it is; false after 401. */
-static bool route_authenticate(struct sim_exchange *x)
+struct sim_user *rb_sim_asker(struct sim_exchange *x)
 {
     const char *header = x->authorization;
-    x->user = &x->sim->state.anonymous;
     if (header == NULL || *header == '\0') {
-        return true;
+        return &x->sim->state.anonymous;
     }
     const char *token = strchr(header, ' ');
     bool is_known = strncasecmp(header, "bearer ", 7) == 0 || strncasecmp(header, "token ", 6) == 0;
-    struct sim_user *user = is_known ? rb_sim_user_by_token(&x->sim->state, token + 1) : NULL;
-    if (user == NULL) {
+    return is_known ? rb_sim_user_by_token(&x->sim->state, token + 1) : NULL;
+}
+
+/* False after 401. */
+static bool route_authenticate(struct sim_exchange *x)
+{
+    x->user = rb_sim_asker(x);
+    if (x->user == NULL) {
+        x->user = &x->sim->state.anonymous;
         rb_sim_answer_error(x, 401, "", "Bad credentials");
         return false;
     }
-    x->user = user;
-    rb_sim_record_login(x->record, user->login);
     return true;
 }
 

@@ -15,11 +15,12 @@
 #include <unistd.h>
 
 #define SERVER_BODY_MAX \
-    (26 * 1024 * 1024)           /* payloads given to the control route may be as large as GitHub's */
-#define SERVER_PARKED_MAX  10000 /* exchanges waiting: beyond it they are answered at once */
-#define SERVER_WAIT_MS     1000  /* longest sleep of the loop: SIGTERM is looked at between */
-#define SERVER_CUT_ANSWER  "HTTP/1.1 %d OK\r\ncontent-type: %s\r\ncontent-length: %zu\r\n\r\n"
-#define SERVER_ACCEPTS_MAX 64 /* connections taken before others get their turn */
+    (26 * 1024 * 1024)             /* payloads given to the control route may be as large as GitHub's */
+#define SERVER_AUTHORITY_MAX 255   /* a host name and a port */
+#define SERVER_PARKED_MAX    10000 /* exchanges waiting: beyond it they are answered at once */
+#define SERVER_WAIT_MS       1000  /* longest sleep of the loop: SIGTERM is looked at between */
+#define SERVER_CUT_ANSWER    "HTTP/1.1 %d OK\r\ncontent-type: %s\r\ncontent-length: %zu\r\n\r\n"
+#define SERVER_ACCEPTS_MAX   64 /* connections taken before others get their turn */
 
 struct server_handler {
     h2o_handler_t super;
@@ -49,6 +50,17 @@ static char *server_header(struct sim_exchange *x, const char *name)
     return rb_arena_strndup(x->arena, value.base, value.len);
 }
 
+/* How the client calls us, for the addresses in answers. What is no host and port is not repeated. */
+static char *server_base(const struct sim *sim, struct rb_arena *arena, h2o_iovec_t authority)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.:[]_";
+    char *text = rb_arena_strndup(arena, authority.base != NULL ? authority.base : "", authority.len);
+    if (*text == '\0' || strlen(text) > SERVER_AUTHORITY_MAX || strspn(text, plain) != strlen(text)) {
+        return rb_arena_printf(arena, "http://127.0.0.1:%d", sim->port);
+    }
+    return rb_arena_printf(arena, "http://%s", text);
+}
+
 static struct sim_exchange *server_exchange_new(struct sim *sim, h2o_req_t *req)
 {
     struct rb_arena *arena = rb_arena_new();
@@ -62,7 +74,7 @@ static struct sim_exchange *server_exchange_new(struct sim *sim, h2o_req_t *req)
     x->query = req->query_at != SIZE_MAX
                    ? rb_arena_strndup(arena, req->path.base + path_len + 1, req->path.len - path_len - 1)
                    : rb_arena_strdup(arena, "");
-    x->base = rb_arena_printf(arena, "http://%.*s", (int)req->authority.len, req->authority.base);
+    x->base = server_base(sim, arena, req->authority);
     x->body = rb_arena_strndup(arena, req->entity.base != NULL ? req->entity.base : "", req->entity.len);
     x->body_len = req->entity.len;
     x->authorization = server_header(x, "authorization");

@@ -52,6 +52,9 @@ struct sim_delivery {
     int status; /* 0: no answer came */
     bool is_again;
     json_t *payload;
+    json_t *request;  /* headers as sent */
+    json_t *response; /* headers as answered */
+    char *answer;     /* the body of the answer, its beginning */
 };
 #define SIM_DELIVERIES_KEPT 100 /* per hook, the latest */
 
@@ -121,6 +124,7 @@ enum sim_permission rb_sim_repo_permission(const struct sim_repo *repo, const st
 struct sim_hook *rb_sim_hook_add(struct sim_state *state, struct sim_repo *repo);
 struct sim_hook *rb_sim_hook_find(struct sim_repo *repo, int64_t id);
 void rb_sim_hook_remove(struct sim_repo *repo, struct sim_hook *hook);
+void rb_sim_delivery_clear(struct sim_delivery *delivery);
 /* A stable positive number made of a name. */
 int64_t rb_sim_id_of(const char *kind, const char *name);
 
@@ -230,6 +234,8 @@ void rb_sim_control(struct sim_exchange *x);
 /* The route for the exchange's method and path, with args set. NULL when there is none. */
 const struct sim_route *rb_sim_route_match(const struct sim_route *routes, size_t count,
                                            struct sim_exchange *x);
+/* Whose token the request carries: the anonymous user without one, NULL when nobody's. */
+struct sim_user *rb_sim_asker(struct sim_exchange *x);
 void rb_sim_rate_headers(struct sim_exchange *x, const struct sim_user *user);
 
 /* git.c, contents.c and tree.c */
@@ -294,15 +300,23 @@ bool rb_sim_fault_apply(struct sim_exchange *x);
 
 void rb_sim_record_add(struct sim_exchange *x);
 void rb_sim_record_done(size_t serial, int status);
-void rb_sim_record_login(size_t serial, const char *login);
 json_t *rb_sim_record_list(void);
 void rb_sim_record_clear(void);
 
-/* One event to some hooks of a repository. `done` (may be NULL) runs on the loop when all have answered. */
 typedef void (*rb_sim_delivered_fn)(void *arg, json_t *results);
-void rb_sim_deliver(struct sim *sim, struct sim_repo *repo, struct sim_hook *only, const char *event,
-                    const json_t *payload, const char *guid, rb_sim_delivered_fn done, void *arg);
+struct sim_event {
+    const char *name;
+    const json_t *payload;
+    const char *guid;         /* the delivery's id; NULL: a new one */
+    struct sim_hook *only;    /* NULL: all that want it */
+    bool is_again;            /* a redelivery */
+    rb_sim_delivered_fn done; /* may be NULL; runs on the loop when all have answered */
+    void *arg;
+};
+/* One event to some hooks of a repository. Everything in `what` is copied. */
+void rb_sim_deliver(struct sim *sim, struct sim_repo *repo, const struct sim_event *what);
 rb_err rb_sim_deliver_start(struct sim *sim) RB_MUST_CHECK;
+/* Gives up what is under way; harmless when never started. */
 void rb_sim_deliver_stop(void);
 
 /* ---- the process -------------------------------------------------------------------------------------- */

@@ -134,10 +134,19 @@ struct sim_hook *rb_sim_hook_find(struct sim_repo *repo, int64_t id)
     return hook;
 }
 
+void rb_sim_delivery_clear(struct sim_delivery *delivery)
+{
+    json_decref(delivery->payload);
+    json_decref(delivery->request);
+    json_decref(delivery->response);
+    free(delivery->answer);
+    *delivery = (struct sim_delivery){0};
+}
+
 static void hook_free(struct sim_hook *hook)
 {
     for (size_t i = 0; i < SIM_DELIVERIES_KEPT; i++) {
-        json_decref(hook->deliveries[i].payload);
+        rb_sim_delivery_clear(&hook->deliveries[i]);
     }
     free(hook->url);
     free(hook->secret);
