@@ -10,6 +10,7 @@
 #include <curl/curl.h>
 #include <openssl/hmac.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 
 #define DELIVER_TIMEOUT_MS  10000 /* GitHub's */
@@ -465,7 +466,14 @@ rb_err rb_sim_deliver_start(struct sim *sim)
     deliver.loop = sim->loop;
     deliver.queue = h2o_multithread_create_queue(sim->loop);
     h2o_multithread_register_receiver(deliver.queue, &deliver.receiver, deliver_on_messages);
-    if (pthread_create(&deliver.thread, NULL, deliver_main, NULL) != 0) {
+    // Signals are the loop's: one that came to the thread would not end the loop's wait.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int result = pthread_create(&deliver.thread, NULL, deliver_main, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (result != 0) {
         return rb_error_set(RB_EINTERNAL, "no thread for deliveries");
     }
     deliver.is_running = true;

@@ -157,6 +157,10 @@ static void server_send(struct sim_exchange *x)
 
 void rb_sim_exchange_finish(struct sim_exchange *x)
 {
+    if (x->is_handling) {
+        x->is_deferred = false; // what it waited for came at once: server_handle() ends it
+        return;
+    }
     if (!x->is_control) {
         rb_sim_record_done(x->record, x->cut == SIM_CUT_BEFORE ? 0 : x->answer.status);
     }
@@ -174,11 +178,13 @@ void rb_sim_exchange_finish(struct sim_exchange *x)
 
 static void server_handle(struct sim_exchange *x)
 {
+    x->is_handling = true;
     if (x->is_control) {
         rb_sim_control(x);
     } else {
         rb_sim_api(x);
     }
+    x->is_handling = false;
     if (!x->is_deferred) {
         rb_sim_exchange_finish(x);
     }

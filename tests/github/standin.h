@@ -173,6 +173,7 @@ struct sim_exchange {
     size_t record; /* serial number of its record */
     bool is_control;
     bool is_deferred;           /* the handler answers later, by rb_sim_exchange_finish() */
+    bool is_handling;           /* its handler runs: it stays for now, whoever finishes it */
     bool has_no_rate;           /* not counted against the rate limit */
     struct server_guard *guard; /* tells us when h2o gives the request up */
     enum sim_cut cut;
