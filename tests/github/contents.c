@@ -4,11 +4,11 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#define CONTENTS_INLINE_MAX   (1024 * 1024)       /* files beyond this come without their text */
-#define CONTENTS_BLOB_MAX     (100 * 1024 * 1024) /* GitHub serves no larger ones */
-#define CONTENTS_LISTING_MAX  1000                /* entries of one folder */
-#define CONTENTS_BASE64_INPUT 45            /* bytes that make one line of 60 characters, GitHub's width */
-#define CONTENTS_MODULES_MAX  (1024 * 1024) /* bytes of .gitmodules that are read */
+#define CONTENTS_INLINE_MAX   (1024L * 1024)       /* files beyond this come without their text */
+#define CONTENTS_BLOB_MAX     (100L * 1024 * 1024) /* GitHub serves no larger ones */
+#define CONTENTS_LISTING_MAX  1000                 /* entries of one folder */
+#define CONTENTS_BASE64_INPUT 45             /* bytes that make one line of 60 characters, GitHub's width */
+#define CONTENTS_MODULES_MAX  (1024L * 1024) /* bytes of .gitmodules that are read */
 
 /* Lines of 60 characters, each with its line feed. malloc'd. */
 static char *contents_base64(const void *data, size_t len)
@@ -227,7 +227,7 @@ static char *contents_module_url(struct sim_exchange *x, const git_tree *tree, c
         return NULL;
     }
     size_t size = (size_t)git_blob_rawsize(blob);
-    size = size < CONTENTS_MODULES_MAX ? size : CONTENTS_MODULES_MAX;
+    size = size < (size_t)CONTENTS_MODULES_MAX ? size : (size_t)CONTENTS_MODULES_MAX;
     for (const char *line = rb_arena_strndup(x->arena, git_blob_rawcontent(blob), size); *line != '\0';) {
         size_t len = strcspn(line, "\n");
         const char *value = NULL;
@@ -288,7 +288,7 @@ static void contents_answer_file(struct sim_exchange *x, const git_tree_entry *e
     if (strcmp(type, "symlink") == 0) {
         json_object_set_new(json, "target",
                             json_string(rb_sim_utf8(x->arena, git_blob_rawcontent(blob), size)));
-    } else if (size > CONTENTS_INLINE_MAX) {
+    } else if (size > (size_t)CONTENTS_INLINE_MAX) {
         json_object_set_new(json, "content", json_string(""));
         json_object_set_new(json, "encoding", json_string("none"));
     } else {

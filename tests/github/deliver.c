@@ -17,10 +17,10 @@
 #define DELIVER_QUEUE_MAX   10000 /* beyond it a delivery counts as failed */
 #define DELIVER_AT_ONCE     64    /* connections of one curl handle */
 #define DELIVER_IDLE_MS     1000
-#define DELIVER_ANSWER_MAX  (64 * 1024) /* of what a receiver answers: enough to look at */
+#define DELIVER_ANSWER_MAX  ((size_t)64 * 1024) /* of what a receiver answers: enough to look at */
 #define DELIVER_AGENT       "GitHub-Hookshot/b8c71d8"
-#define DELIVER_NO_EXPECT   "Expect:"          /* curl would wait for "100 Continue" */
-#define DELIVER_PAYLOAD_MAX (25 * 1024 * 1024) /* GitHub does not send larger ones */
+#define DELIVER_NO_EXPECT   "Expect:"                  /* curl would wait for "100 Continue" */
+#define DELIVER_PAYLOAD_MAX ((size_t)25 * 1024 * 1024) /* GitHub does not send larger ones */
 
 /* One event: shared by the jobs of all its hooks. */
 struct deliver_event {
@@ -180,10 +180,20 @@ static void deliver_job_end(struct deliver_job *job)
 
 static void deliver_on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
 {
+    struct deliver_job *jobs = NULL;
+    struct deliver_job **last = &jobs;
     (void)receiver;
+    // Taken off the list before any is ended: what is done then may send more.
     while (!h2o_linklist_is_empty(messages)) {
         struct deliver_job *job = H2O_STRUCT_FROM_MEMBER(struct deliver_job, message.link, messages->next);
         h2o_linklist_unlink(&job->message.link);
+        job->next = NULL;
+        *last = job;
+        last = &job->next;
+    }
+    while (jobs != NULL) {
+        struct deliver_job *job = jobs;
+        jobs = job->next;
         deliver_job_end(job);
     }
 }

@@ -222,7 +222,8 @@ void rb_sim_page(struct sim_exchange *x, size_t total, size_t *first, size_t *en
 
 char *rb_sim_utf8(struct rb_arena *arena, const char *text, size_t len)
 {
-    char *out = rb_arena_alloc(arena, len * 3 + 1); // U+FFFD takes three bytes
+    static const unsigned char unknown[] = {0xef, 0xbf, 0xbd}; // U+FFFD
+    char *out = rb_arena_alloc(arena, len * sizeof(unknown) + 1);
     size_t at = 0;
     for (size_t i = 0; i < len;) {
         size_t width = 1;
@@ -237,8 +238,8 @@ char *rb_sim_utf8(struct rb_arena *arena, const char *text, size_t len)
             at += width;
             i += width;
         } else {
-            memcpy(out + at, "\xef\xbf\xbd", 3);
-            at += 3;
+            memcpy(out + at, unknown, sizeof(unknown));
+            at += sizeof(unknown);
             i++;
         }
         json_decref(character);

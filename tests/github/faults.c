@@ -99,7 +99,7 @@ rb_err rb_sim_fault_add(const json_t *json)
     int64_t status = 0;
     rb_err err = fault_number(&count, json, "count", 1, INT32_MAX);
     err = err != RB_OK ? err : fault_number(&skip, json, "skip", 0, INT32_MAX);
-    err = err != RB_OK ? err : fault_number(&ms, json, "ms", 1000, 3600 * 1000);
+    err = err != RB_OK ? err : fault_number(&ms, json, "ms", 1000, INT64_C(3600) * 1000);
     err = err != RB_OK ? err : fault_number(&seconds, json, "seconds", 60, INT32_MAX);
     err = err != RB_OK ? err : fault_number(&status, json, "status", 500, 599);
     if (err == RB_OK && status < 200) {

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #define RECORD_MAX       100000
-#define RECORD_BODY_MAX  (64 * 1024)
-#define RECORD_BYTES_MAX (256 * 1024 * 1024) /* of bodies: a bound for a test that never forgets */
+#define RECORD_BODY_MAX  ((size_t)64 * 1024)
+#define RECORD_BYTES_MAX ((size_t)256 * 1024 * 1024) /* of bodies: a bound for a test that never forgets */
 
 struct record_slot {
     json_t *entry;

@@ -55,7 +55,7 @@ static void route_rate_limit(struct sim_exchange *x)
         "{s:I, s:I, s:I, s:I}", "limit", (json_int_t)user->rate_limit, "used", (json_int_t)user->rate_used,
         "remaining", (json_int_t)(user->rate_limit - user->rate_used), "reset", (json_int_t)user->rate_reset);
     json_t *search = json_pack("{s:i, s:i, s:i, s:I}", "limit", 30, "used", 0, "remaining", 30, "reset",
-                               (json_int_t)(rb_clock_wall_ms() / 1000 + 60));
+                               (json_int_t)rb_clock_wall_ms() / 1000 + 60);
     x->has_no_rate = true;
     rb_sim_answer_json(
         x, 200, json_pack("{s:{s:O, s:o}, s:o}", "resources", "core", core, "search", search, "rate", core));

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define SERVER_BODY_MAX \
-    (26 * 1024 * 1024)             /* payloads given to the control route may be as large as GitHub's */
+    ((size_t)26 * 1024 * 1024)     /* payloads given to the control route may be as large as GitHub's */
 #define SERVER_AUTHORITY_MAX 255   /* a host name and a port */
 #define SERVER_PARKED_MAX    10000 /* exchanges waiting: beyond it they are answered at once */
 #define SERVER_WAIT_MS       1000  /* longest sleep of the loop: SIGTERM is looked at between */
@@ -135,7 +135,8 @@ static void server_send(struct sim_exchange *x)
     struct sim_answer *answer = &x->answer;
     req->res.status = answer->status;
     req->res.reason = "OK"; // HTTP/1.1 clients look at the number
-    req->res.content_length = answer->len;
+    // A 304 has the length of the answer it stands for or none, and h2o leaves it out only when told.
+    req->res.content_length = answer->status == 304 ? SIZE_MAX : answer->len;
     if (answer->content_type != NULL) {
         h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, answer->content_type,
                        strlen(answer->content_type));

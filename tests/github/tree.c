@@ -7,12 +7,12 @@
 
 #include <string.h>
 
-#define TREE_BYTES_MAX   (7 * 1024 * 1024)  /* of entries, as git stores them */
-#define TREE_TEXT_MAX    (64 * 1024 * 1024) /* of JSON: far beyond what the limits above allow */
-#define TREE_DEPTH_MAX   512                /* folders within folders */
-#define TREE_ENTRY_EXTRA 28                 /* mode, separators and the 20 bytes of a name, beside the path */
-#define TREE_CACHE_SLOTS 16                 /* texts kept */
-#define TREE_CACHE_BYTES (128 * 1024 * 1024)
+#define TREE_BYTES_MAX   ((size_t)7 * 1024 * 1024)  /* of entries, as git stores them */
+#define TREE_TEXT_MAX    ((size_t)64 * 1024 * 1024) /* of JSON: far beyond what the limits above allow */
+#define TREE_DEPTH_MAX   512                        /* folders within folders */
+#define TREE_ENTRY_EXTRA 28 /* mode, separators and the 20 bytes of a name, beside the path */
+#define TREE_CACHE_SLOTS 16 /* texts kept */
+#define TREE_CACHE_BYTES ((size_t)128 * 1024 * 1024)
 
 struct tree_text {
     char *key; /* base, repository, tree, recursive */

@@ -353,6 +353,7 @@ test('an answer that the client has is 304 and free', async () => {
     for (const etag of [first.headers.etag, `"other", ${first.headers.etag}`]) {
       const again = await alice.request(route, at({ ...params, headers: { 'if-none-match': etag } })).catch((error) => error.response);
       assert.equal(again.status, 304);
+      assert.equal(again.headers['content-length'], undefined);
       described(route, again, { beyond: ![`GET /user`, contents].includes(route) });
       assert.equal(again.headers.etag, first.headers.etag);
       assert.equal(Number(again.headers['x-ratelimit-used']), before);
