@@ -184,13 +184,13 @@ static void deliver_on_messages(h2o_multithread_receiver_t *receiver, h2o_linkli
     struct deliver_job **last = &jobs;
     (void)receiver;
     // Taken off the list before any is ended: what is done then may send more.
-    while (!h2o_linklist_is_empty(messages)) {
-        struct deliver_job *job = H2O_STRUCT_FROM_MEMBER(struct deliver_job, message.link, messages->next);
-        h2o_linklist_unlink(&job->message.link);
+    for (h2o_linklist_t *link = messages->next; link != messages; link = link->next) {
+        struct deliver_job *job = H2O_STRUCT_FROM_MEMBER(struct deliver_job, message.link, link);
         job->next = NULL;
         *last = job;
         last = &job->next;
     }
+    h2o_linklist_init_anchor(messages);
     while (jobs != NULL) {
         struct deliver_job *job = jobs;
         jobs = job->next;

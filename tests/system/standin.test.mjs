@@ -284,6 +284,19 @@ test('folders too deep for one answer make it truncated, not silently short', as
   assert.ok(data.tree.length > 100);
 });
 
+test('a page has a hundred entries at most, whatever is asked for', async () => {
+  const wide = path.join(s.dir, 'wide');
+  git(s.dir, 'init', '-q', '-b', 'main', 'wide');
+  git(wide, 'commit', '-q', '--allow-empty', '-m', 'Start');
+  const head = gitText(wide, 'rev-parse', 'HEAD');
+  git(wide, 'update-ref', '--stdin', { input: Array.from({ length: 104 }, (_, i) => `create refs/heads/b${i} ${head}\n`).join('') });
+  await s.control('POST', '/repos', { owner: 'acme', name: 'wide', path: wide });
+  for (const [per_page, length] of [[undefined, 30], [100, 100], [101, 100], [1000, 100]]) {
+    assert.equal((await good(`GET ${repo}/branches`, { repo: 'wide', per_page })).data.length, length, `${per_page}`);
+  }
+  assert.equal((await alice.paginate(`GET ${repo}/branches`, { owner: 'acme', repo: 'wide', per_page: 1000 })).length, 105);
+});
+
 test('blobs are what git holds, in JSON and raw', async () => {
   for (const entry of listed(dir, 'main', 'acme/awkward', '-r').filter((one) => one.type === 'blob')) {
     const expected = git(dir, 'cat-file', 'blob', entry.sha);
