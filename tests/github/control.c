@@ -74,7 +74,7 @@ static void control_repo_rename(struct sim_exchange *x)
     owner = owner != NULL ? owner : repo->owner;
     name = name != NULL ? name : repo->name;
     if (rb_sim_repo_rename(&x->sim->state, repo, owner, name) != RB_OK) {
-        control_refuse(x, 409, rb_error_text());
+        control_refuse(x, 422, rb_error_text());
         return;
     }
     control_ok(x);
@@ -183,7 +183,9 @@ static void control_limits(struct sim_exchange *x)
     }
     for (struct sim_user *user = state->users; user != NULL; user = user->next) {
         if (json_is_integer(remaining)) {
-            user->rate_used = user->rate_limit - json_integer_value(remaining);
+            int64_t left = json_integer_value(remaining);
+            left = left < 0 ? 0 : left > user->rate_limit ? user->rate_limit : left;
+            user->rate_used = user->rate_limit - left;
         }
         if (json_is_integer(reset)) {
             user->rate_reset = json_integer_value(reset);
@@ -215,8 +217,12 @@ static void control_deliver(struct sim_exchange *x)
         return;
     }
     x->is_deferred = true;
-    rb_sim_deliver(x->sim, repo, NULL, event, payload, rb_sim_json_string(json, "delivery"),
-                   control_delivered, x);
+    rb_sim_deliver(x->sim, repo,
+                   &(struct sim_event){.name = event,
+                                       .payload = payload,
+                                       .guid = rb_sim_json_string(json, "delivery"),
+                                       .done = control_delivered,
+                                       .arg = x});
 }
 
 static void control_fault_add(struct sim_exchange *x)

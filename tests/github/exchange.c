@@ -4,7 +4,7 @@
 #include <curl/curl.h>
 #include <string.h>
 
-#define EXCHANGE_DOCS "https://docs.github.com/rest/"
+#define EXCHANGE_DOCS "https://docs.github.com/rest"
 
 /* The value behind %XX and '+'. NULL when it holds a zero byte. */
 static const char *exchange_decode(struct rb_arena *arena, const char *text, size_t len)
@@ -137,22 +137,37 @@ void rb_sim_answer_empty(struct sim_exchange *x, int status)
 void rb_sim_answer_error(struct sim_exchange *x, int status, const char *doc, const char *message)
 {
     rb_sim_answer_json(x, status,
-                       json_pack("{s:s, s:s+, s:o}", "message", message, "documentation_url", EXCHANGE_DOCS,
-                                 doc, "status", json_sprintf("%d", status)));
+                       json_pack("{s:s, s:s++, s:o}", "message",
+                                 rb_sim_utf8(x->arena, message, strlen(message)), "documentation_url",
+                                 EXCHANGE_DOCS, *doc != '\0' ? "/" : "", doc, "status",
+                                 json_sprintf("%d", status)));
 }
 
 void rb_sim_answer_invalid(struct sim_exchange *x, const char *doc, json_t *stolen_errors)
 {
     rb_sim_answer_json(x, 422,
-                       json_pack("{s:s, s:o, s:s+, s:s}", "message", "Validation Failed", "errors",
-                                 stolen_errors, "documentation_url", EXCHANGE_DOCS, doc, "status", "422"));
+                       json_pack("{s:s, s:o, s:s++, s:s}", "message", "Validation Failed", "errors",
+                                 stolen_errors, "documentation_url", EXCHANGE_DOCS, "/", doc, "status",
+                                 "422"));
+}
+
+/* As the repository's number, like GitHub's: a Link stays right when the repository is renamed. */
+const char *rb_sim_self(struct sim_exchange *x)
+{
+    if (x->repo == NULL) {
+        return rb_arena_printf(x->arena, "%s%s", x->base, x->path);
+    }
+    const char *rest = x->path + strlen("/repos/");
+    rest += strcspn(rest, "/") + 1;
+    rest += strcspn(rest, "/");
+    return rb_arena_printf(x->arena, "%s/repositories/%lld%s", x->base, (long long)x->repo->id, rest);
 }
 
 static void page_link(struct rb_buf *buf, struct sim_exchange *x, const char *others, int64_t page,
                       const char *rel)
 {
-    rb_err err = rb_buf_printf(buf, "%s<%s%s?%spage=%lld>; rel=\"%s\"", buf->len > 0 ? ", " : "", x->base,
-                               x->path, others, (long long)page, rel);
+    rb_err err = rb_buf_printf(buf, "%s<%s?%spage=%lld>; rel=\"%s\"", buf->len > 0 ? ", " : "",
+                               rb_sim_self(x), others, (long long)page, rel);
     if (err != RB_OK) {
         rb_log_warn("Link header too long: %s", x->path);
     }
@@ -207,7 +222,8 @@ void rb_sim_page(struct sim_exchange *x, size_t total, size_t *first, size_t *en
 
 char *rb_sim_utf8(struct rb_arena *arena, const char *text, size_t len)
 {
-    char *out = rb_arena_alloc(arena, len * 3 + 1); // U+FFFD takes three bytes
+    static const unsigned char unknown[] = {0xef, 0xbf, 0xbd}; // U+FFFD
+    char *out = rb_arena_alloc(arena, len * sizeof(unknown) + 1);
     size_t at = 0;
     for (size_t i = 0; i < len;) {
         size_t width = 1;
@@ -222,11 +238,27 @@ char *rb_sim_utf8(struct rb_arena *arena, const char *text, size_t len)
             at += width;
             i += width;
         } else {
-            memcpy(out + at, "\xef\xbf\xbd", 3);
-            at += 3;
+            memcpy(out + at, unknown, sizeof(unknown));
+            at += sizeof(unknown);
             i++;
         }
         json_decref(character);
+    }
+    return out;
+}
+
+char *rb_sim_escape(struct rb_arena *arena, const char *path)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+    size_t len = strlen(path);
+    char *out = rb_arena_alloc(arena, len * 3 + 1);
+    size_t at = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (strchr(plain, path[i]) != NULL) {
+            out[at++] = path[i];
+        } else {
+            at += (size_t)snprintf(out + at, 4, "%%%02X", (unsigned char)path[i]);
+        }
     }
     return out;
 }

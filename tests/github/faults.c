@@ -99,7 +99,7 @@ rb_err rb_sim_fault_add(const json_t *json)
     int64_t status = 0;
     rb_err err = fault_number(&count, json, "count", 1, INT32_MAX);
     err = err != RB_OK ? err : fault_number(&skip, json, "skip", 0, INT32_MAX);
-    err = err != RB_OK ? err : fault_number(&ms, json, "ms", 1000, 3600 * 1000);
+    err = err != RB_OK ? err : fault_number(&ms, json, "ms", 1000, INT64_C(3600) * 1000);
     err = err != RB_OK ? err : fault_number(&seconds, json, "seconds", 60, INT32_MAX);
     err = err != RB_OK ? err : fault_number(&status, json, "status", 500, 599);
     if (err == RB_OK && status < 200) {
@@ -137,20 +137,27 @@ static bool fault_matches(const struct fault *fault, const struct sim_exchange *
            strncmp(fault->path, x->path, strlen(fault->path)) == 0;
 }
 
+/* As if all requests of this person had been used: the next one may pass again, it is but a fault. */
 static void fault_rate_limit(struct sim_exchange *x, int64_t seconds)
 {
-    char message[256];
-    snprintf(message, sizeof(message),
-             "API rate limit exceeded for user ID 1. If you reach out to GitHub Support for help, please "
-             "include the "
-             "request ID %s and timestamp %lld UTC.",
-             x->request_id, (long long)(rb_clock_wall_ms() / 1000));
-    rb_sim_header(x, "x-ratelimit-limit", "%d", SIM_RATE_LIMIT);
-    rb_sim_header(x, "x-ratelimit-remaining", "0");
-    rb_sim_header(x, "x-ratelimit-used", "%d", SIM_RATE_LIMIT);
-    rb_sim_header(x, "x-ratelimit-reset", "%lld", (long long)(rb_clock_wall_ms() / 1000 + seconds));
-    rb_sim_header(x, "x-ratelimit-resource", "core");
-    rb_sim_answer_error(x, 403, "overview/rate-limits-for-the-rest-api", message);
+    const struct sim_user *user = rb_sim_asker(x);
+    struct sim_user spent = user != NULL ? *user : x->sim->state.anonymous;
+    spent.rate_used = spent.rate_limit;
+    spent.rate_reset = rb_clock_wall_ms() / 1000 + seconds;
+    rb_sim_rate_headers(x, &spent);
+    rb_sim_answer_rate_limit(x, &spent);
+}
+
+/* GitHub's error shape, or the body that the test wants; none where HTTP allows none. */
+static void fault_status(struct sim_exchange *x, const struct fault *fault)
+{
+    if (fault->status == 204 || fault->status == 304) {
+        rb_sim_answer_empty(x, fault->status);
+    } else if (fault->body != NULL) {
+        rb_sim_answer_json(x, fault->status, json_incref(fault->body));
+    } else {
+        rb_sim_answer_error(x, fault->status, "", fault->status >= 500 ? "Server Error" : "Not Found");
+    }
 }
 
 static bool fault_do(struct sim_exchange *x, const struct fault *fault)
@@ -162,11 +169,7 @@ static bool fault_do(struct sim_exchange *x, const struct fault *fault)
         x->due_ms = rb_clock_ms() + fault->ms;
         return false;
     case FAULT_STATUS:
-        if (fault->body != NULL) {
-            rb_sim_answer_json(x, fault->status, json_incref(fault->body));
-        } else {
-            rb_sim_answer_error(x, fault->status, "", fault->status >= 500 ? "Server Error" : "Not Found");
-        }
+        fault_status(x, fault);
         return true;
     case FAULT_CUT_BEFORE:
         x->cut = SIM_CUT_BEFORE;
@@ -191,6 +194,7 @@ static bool fault_do(struct sim_exchange *x, const struct fault *fault)
         fault_rate_limit(x, fault->seconds);
         return true;
     case FAULT_SECONDARY_LIMIT:
+        rb_sim_rate_headers(x, rb_sim_asker(x) != NULL ? rb_sim_asker(x) : &x->sim->state.anonymous);
         rb_sim_header(x, "retry-after", "%lld", (long long)fault->seconds);
         rb_sim_answer_error(
             x, 403, "overview/rate-limits-for-the-rest-api#about-secondary-rate-limits",

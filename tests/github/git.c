@@ -1,14 +1,9 @@
-/* Branches, commits, blobs and contents, read from the repository on disk as it is now. */
+/* Branches and commits, read from the repository on disk as it is now. */
 #include "tests/github/standin.h"
 
-#include <openssl/evp.h>
 #include <string.h>
-#include <strings.h>
 
-#define GIT_INLINE_MAX   (1024 * 1024)       /* contents beyond this come without their text */
-#define GIT_BLOB_MAX     (100 * 1024 * 1024) /* GitHub serves no larger ones */
-#define GIT_LISTING_MAX  1000                /* entries of one folder in contents */
-#define GIT_BASE64_INPUT 45                  /* bytes that make one line of 60 characters, GitHub's width */
+#define GIT_REF_MAX 600 /* characters of a name: git itself stops far earlier, at what a path may have */
 
 void rb_sim_git_default_branch(char out[256], git_repository *git)
 {
@@ -30,28 +25,35 @@ static bool git_is_hex(const char *text)
     return strspn(text, "0123456789abcdefABCDEF") == strlen(text);
 }
 
+/* The reference `prefix` + `name`, peeled to its commit. */
+static int git_find_ref(git_object **out, git_repository *git, const char *prefix, const char *name)
+{
+    char full[GIT_REF_MAX];
+    git_reference *found = NULL;
+    git_reference *direct = NULL;
+    int len = snprintf(full, sizeof(full), "%s%s", prefix, name);
+    int result = len < (int)sizeof(full) ? git_reference_lookup(&found, git, full) : GIT_ENOTFOUND;
+    result = result != 0 ? result : git_reference_resolve(&direct, found);
+    result = result != 0 ? result : git_reference_peel(out, direct, GIT_OBJECT_COMMIT);
+    git_reference_free(direct);
+    git_reference_free(found);
+    return result;
+}
+
 static int git_find(git_object **out, git_repository *git, const char *ref)
 {
+    // "main", "v1", then "heads/main" and "tags/v1", which GitHub takes as well.
+    static const char *const prefixes[] = {"refs/heads/", "refs/tags/", "refs/"};
     char branch[256];
-    rb_sim_git_default_branch(branch, git);
     if (strcmp(ref, "HEAD") == 0) {
         return git_revparse_single(out, git, "HEAD");
     }
-    static const char *const forms[] = {"refs/heads/%s", "refs/tags/%s", "refs/%s"};
-    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        git_reference *found = NULL;
-        git_reference *direct = NULL;
-        char name[600];
-        snprintf(name, sizeof(name), "%s%s", i == 0 ? "refs/heads/" : i == 1 ? "refs/tags/" : "refs/", ref);
-        int result = git_reference_lookup(&found, git, name);
-        result = result != 0 ? result : git_reference_resolve(&direct, found);
-        result = result != 0 ? result : git_reference_peel(out, direct, GIT_OBJECT_COMMIT);
-        git_reference_free(direct);
-        git_reference_free(found);
-        if (result == 0) {
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        if (git_find_ref(out, git, prefixes[i], ref) == 0) {
             return 0;
         }
     }
+    rb_sim_git_default_branch(branch, git);
     // A detached HEAD has no branch of its own, yet GitHub always has a default one.
     if (strcmp(ref, branch) == 0) {
         return git_revparse_single(out, git, "HEAD");
@@ -63,9 +65,24 @@ static int git_find(git_object **out, git_repository *git, const char *ref)
     return GIT_ENOTFOUND;
 }
 
+/* No branch has a commit: HEAD may name one that does not exist while others do. */
+bool rb_sim_git_is_empty(git_repository *git)
+{
+    git_branch_iterator *iterator = NULL;
+    git_reference *reference = NULL;
+    git_branch_t type = GIT_BRANCH_LOCAL;
+    bool is_empty = git_repository_head_unborn(git) == 1;
+    if (is_empty && git_branch_iterator_new(&iterator, git, GIT_BRANCH_LOCAL) == 0) {
+        is_empty = git_branch_next(&reference, &type, iterator) != 0;
+    }
+    git_reference_free(reference);
+    git_branch_iterator_free(iterator);
+    return is_empty;
+}
+
 rb_err rb_sim_git_resolve(git_commit **out, git_repository *git, const char *ref)
 {
-    if (git_repository_head_unborn(git) == 1) {
+    if (rb_sim_git_is_empty(git)) {
         return rb_error_set(RB_ECONFLICT, "Git Repository is empty.");
     }
     git_object *object = NULL;
@@ -131,18 +148,18 @@ void rb_sim_git_branches(struct sim_exchange *x)
 
 void rb_sim_git_branch(struct sim_exchange *x)
 {
-    git_commit *commit = NULL;
-    char name[600];
-    snprintf(name, sizeof(name), "heads/%s", x->args[2]);
-    if (rb_sim_git_resolve(&commit, x->repo->git, name) != RB_OK) {
+    git_object *found = NULL;
+    if (git_find_ref(&found, x->repo->git, "refs/heads/", x->args[2]) != 0) {
         rb_sim_answer_error(x, 404, x->route->doc, "Branch not found");
         return;
     }
+    git_commit *commit = (git_commit *)found;
     json_t *json = git_branch_short(x, x->args[2], git_commit_id(commit));
+    const char *escaped = rb_sim_escape(x->arena, x->args[2]);
     char *self = rb_arena_printf(x->arena, "%s/repos/%s/%s/branches/%s", x->base, x->repo->owner,
-                                 x->repo->name, x->args[2]);
-    char *html = rb_arena_printf(x->arena, "https://github.com/%s/%s/tree/%s", x->repo->owner, x->repo->name,
-                                 x->args[2]);
+                                 x->repo->name, escaped);
+    char *html =
+        rb_arena_printf(x->arena, "https://github.com/%s/%s/tree/%s", x->repo->owner, x->repo->name, escaped);
     json_object_set_new(json, "commit", rb_sim_shape_commit(x->base, x->repo, commit, x->arena));
     json_object_set_new(json, "_links", json_pack("{s:s, s:s}", "self", self, "html", html));
     json_object_set_new(json, "protection",
@@ -168,7 +185,8 @@ void rb_sim_git_commits(struct sim_exchange *x)
     json_t *list = json_array();
     size_t total = 0;
     git_oid oid;
-    if (git_revwalk_new(&walk, x->repo->git) == 0 && git_revwalk_push(walk, git_commit_id(start)) == 0) {
+    if (git_revwalk_new(&walk, x->repo->git) == 0 && git_revwalk_sorting(walk, GIT_SORT_TIME) == 0 &&
+        git_revwalk_push(walk, git_commit_id(start)) == 0) {
         while (git_revwalk_next(&oid, walk) == 0) {
             total++;
         }
@@ -214,237 +232,10 @@ void rb_sim_git_commit_object(struct sim_exchange *x)
     git_commit *commit = NULL;
     if (strlen(x->args[2]) != GIT_OID_HEXSZ || git_oid_fromstr(&oid, x->args[2]) != 0 ||
         git_commit_lookup(&commit, x->repo->git, &oid) != 0) {
-        rb_err err = git_repository_head_unborn(x->repo->git) == 1 ? RB_ECONFLICT : RB_ENOTFOUND;
+        rb_err err = rb_sim_git_is_empty(x->repo->git) ? RB_ECONFLICT : RB_ENOTFOUND;
         rb_sim_git_refuse(x, err, "Not Found");
         return;
     }
     rb_sim_answer_json(x, 200, rb_sim_shape_commit_object(x->base, x->repo, commit, x->arena));
-    git_commit_free(commit);
-}
-
-/* ---- blobs and contents ---- */
-
-/* Lines of 60 characters, each with its line feed. malloc'd. */
-static char *git_base64(const void *data, size_t len)
-{
-    size_t lines = (len + GIT_BASE64_INPUT - 1) / GIT_BASE64_INPUT;
-    char *out = rb_malloc(lines * 61 + 5);
-    size_t at = 0;
-    for (size_t i = 0; i < len; i += GIT_BASE64_INPUT) {
-        size_t take = len - i < GIT_BASE64_INPUT ? len - i : GIT_BASE64_INPUT;
-        at += (size_t)EVP_EncodeBlock((unsigned char *)out + at, (const unsigned char *)data + i, (int)take);
-        out[at++] = '\n';
-    }
-    out[at] = '\0';
-    return out;
-}
-
-static bool git_wants_raw(const struct sim_exchange *x)
-{
-    return x->accept != NULL && strstr(x->accept, "application/vnd.github") != NULL &&
-           strstr(x->accept, "raw") != NULL;
-}
-
-static void git_answer_raw(struct sim_exchange *x, const git_blob *blob)
-{
-    rb_sim_answer_bytes(x, 200, "application/vnd.github.raw+json; charset=utf-8", git_blob_rawcontent(blob),
-                        (size_t)git_blob_rawsize(blob));
-}
-
-static bool git_refuse_large(struct sim_exchange *x, const git_blob *blob)
-{
-    if (git_blob_rawsize(blob) <= GIT_BLOB_MAX) {
-        return false;
-    }
-    json_t *errors = json_pack("[{s:s, s:s, s:s}]", "resource", "Blob", "field", "data", "code", "too_large");
-    rb_sim_answer_json(
-        x, 403,
-        json_pack("{s:s, s:o, s:s}", "message",
-                  "This API returns blobs up to 100 MB in size. The requested blob is too large to fetch "
-                  "via the API, but you can always clone the repository via Git in order to obtain it.",
-                  "errors", errors, "documentation_url", "https://docs.github.com/rest/git/blobs"));
-    return true;
-}
-
-void rb_sim_git_blob(struct sim_exchange *x)
-{
-    git_oid oid;
-    git_blob *blob = NULL;
-    const char *sha = x->args[2];
-    if (strlen(sha) != GIT_OID_HEXSZ || git_oid_fromstr(&oid, sha) != 0) {
-        rb_sim_answer_error(x, 422, x->route->doc,
-                            "The sha parameter must be exactly 40 characters and contain only "
-                            "[0-9a-f].");
-        return;
-    }
-    if (git_blob_lookup(&blob, x->repo->git, &oid) != 0) {
-        rb_err err = git_repository_head_unborn(x->repo->git) == 1 ? RB_ECONFLICT : RB_ENOTFOUND;
-        rb_sim_git_refuse(x, err, "Not Found");
-        return;
-    }
-    if (git_wants_raw(x) && !git_refuse_large(x, blob)) {
-        git_answer_raw(x, blob);
-    } else if (!git_refuse_large(x, blob)) {
-        char *node_id = rb_sim_shape_node_id("04:Blob", sha);
-        char *content = git_base64(git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
-        rb_sim_answer_json(x, 200,
-                           json_pack("{s:s, s:s, s:I, s:o, s:s, s:s}", "sha", sha, "node_id", node_id, "size",
-                                     (json_int_t)git_blob_rawsize(blob), "url",
-                                     json_sprintf("%s/repos/%s/%s/git/blobs/%s", x->base, x->repo->owner,
-                                                  x->repo->name, sha),
-                                     "content", content, "encoding", "base64"));
-        free(content);
-        free(node_id);
-    }
-    git_blob_free(blob);
-}
-
-static const char *git_content_type(const git_tree_entry *entry)
-{
-    switch (git_tree_entry_filemode(entry)) {
-    case GIT_FILEMODE_TREE:
-        return "dir";
-    case GIT_FILEMODE_LINK:
-        return "symlink";
-    case GIT_FILEMODE_COMMIT:
-        return "submodule";
-    default:
-        return "file";
-    }
-}
-
-/* The path with everything that means something in an address escaped. */
-static char *git_escape(struct sim_exchange *x, const char *path)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
-    size_t len = strlen(path);
-    char *out = rb_arena_alloc(x->arena, len * 3 + 1);
-    size_t at = 0;
-    for (size_t i = 0; i < len; i++) {
-        if (strchr(plain, path[i]) != NULL) {
-            out[at++] = path[i];
-        } else {
-            at += (size_t)snprintf(out + at, 4, "%%%02X", (unsigned char)path[i]);
-        }
-    }
-    return out;
-}
-
-static json_t *git_content(struct sim_exchange *x, const git_tree_entry *entry, const char *path,
-                           const char *ref)
-{
-    const struct sim_repo *repo = x->repo;
-    const char *type = git_content_type(entry);
-    const char *name = git_tree_entry_name(entry);
-    bool is_file = strcmp(type, "file") == 0 || strcmp(type, "symlink") == 0;
-    const char *kind = is_file ? "blob" : "tree";
-    char sha[GIT_OID_HEXSZ + 1];
-    git_oid_tostr(sha, sizeof(sha), git_tree_entry_id(entry));
-    char *escaped = git_escape(x, path);
-    char *self = rb_arena_printf(x->arena, "%s/repos/%s/%s/contents/%s?ref=%s", x->base, repo->owner,
-                                 repo->name, escaped, ref);
-    char *html = rb_arena_printf(x->arena, "https://github.com/%s/%s/%s/%s/%s", repo->owner, repo->name, kind,
-                                 ref, escaped);
-    char *git =
-        rb_arena_printf(x->arena, "%s/repos/%s/%s/git/%ss/%s", x->base, repo->owner, repo->name, kind, sha);
-    json_t *download = !is_file ? json_null()
-                                : json_sprintf("https://raw.githubusercontent.com/%s/%s/%s/%s", repo->owner,
-                                               repo->name, ref, escaped);
-    json_int_t size = 0;
-    git_blob *blob = NULL;
-    if (is_file && git_blob_lookup(&blob, repo->git, git_tree_entry_id(entry)) == 0) {
-        size = git_blob_rawsize(blob);
-    }
-    git_blob_free(blob);
-    return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:s, s:{s:s, s:s, s:s}}", "name",
-                     rb_sim_utf8(x->arena, name, strlen(name)), "path",
-                     rb_sim_utf8(x->arena, path, strlen(path)), "sha", sha, "size", size, "url", self,
-                     "html_url", html, "git_url", git, "download_url", download, "type", type, "_links",
-                     "self", self, "git", git, "html", html);
-}
-
-static void git_answer_listing(struct sim_exchange *x, const git_tree *tree, const char *folder,
-                               const char *ref)
-{
-    json_t *list = json_array();
-    size_t count = git_tree_entrycount(tree);
-    for (size_t i = 0; i < count && i < GIT_LISTING_MAX; i++) {
-        const git_tree_entry *entry = git_tree_entry_byindex(tree, i);
-        char *path = rb_arena_printf(x->arena, "%s%s%s", folder, *folder != '\0' ? "/" : "",
-                                     git_tree_entry_name(entry));
-        json_array_append_new(list, git_content(x, entry, path, ref));
-    }
-    rb_sim_answer_json(x, 200, list);
-}
-
-static void git_answer_file(struct sim_exchange *x, const git_tree_entry *entry, const char *path,
-                            const char *ref)
-{
-    git_blob *blob = NULL;
-    json_t *json = git_content(x, entry, path, ref);
-    const char *type = git_content_type(entry);
-    if (strcmp(type, "submodule") == 0) {
-        json_object_set_new(
-            json, "submodule_git_url",
-            json_sprintf("https://github.com/%s/%s.git", x->repo->owner, git_tree_entry_name(entry)));
-    } else if (git_blob_lookup(&blob, x->repo->git, git_tree_entry_id(entry)) != 0) {
-        json_decref(json);
-        rb_sim_answer_error(x, 404, x->route->doc, "Not Found");
-        return;
-    } else if (git_wants_raw(x)) {
-        json_decref(json);
-        if (!git_refuse_large(x, blob)) {
-            git_answer_raw(x, blob);
-        }
-        git_blob_free(blob);
-        return;
-    } else if (strcmp(type, "symlink") == 0) {
-        json_object_set_new(
-            json, "target",
-            json_string(rb_sim_utf8(x->arena, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob))));
-    } else if (git_blob_rawsize(blob) > GIT_INLINE_MAX) {
-        json_object_set_new(json, "content", json_string(""));
-        json_object_set_new(json, "encoding", json_string("none"));
-    } else {
-        char *content = git_base64(git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
-        json_object_set_new(json, "content", json_string(content));
-        json_object_set_new(json, "encoding", json_string("base64"));
-        free(content);
-    }
-    git_blob_free(blob);
-    rb_sim_answer_json(x, 200, json);
-}
-
-void rb_sim_git_contents(struct sim_exchange *x)
-{
-    char branch[256];
-    const char *path = x->arg_count > 2 ? x->args[2] : "";
-    const char *ref = rb_sim_query(x, "ref");
-    rb_sim_git_default_branch(branch, x->repo->git);
-    ref = ref != NULL && *ref != '\0' ? ref : branch;
-    git_commit *commit = NULL;
-    git_tree *tree = NULL;
-    git_tree *folder = NULL;
-    git_tree_entry *entry = NULL;
-    rb_err err = rb_sim_git_resolve(&commit, x->repo->git, ref);
-    if (err != RB_OK) {
-        rb_sim_answer_error(x, 404, x->route->doc,
-                            err == RB_ECONFLICT
-                                ? "This repository is empty."
-                                : rb_arena_printf(x->arena, "No commit found for the ref %s", ref));
-    } else if (git_commit_tree(&tree, commit) != 0) {
-        rb_sim_answer_error(x, 500, x->route->doc, "Server Error");
-    } else if (*path == '\0') {
-        git_answer_listing(x, tree, "", ref);
-    } else if (git_tree_entry_bypath(&entry, tree, path) != 0) {
-        rb_sim_answer_error(x, 404, x->route->doc, "Not Found");
-    } else if (git_tree_lookup(&folder, x->repo->git, git_tree_entry_id(entry)) == 0) {
-        git_answer_listing(x, folder, path, ref);
-    } else {
-        git_answer_file(x, entry, path, ref);
-    }
-    git_tree_entry_free(entry);
-    git_tree_free(folder);
-    git_tree_free(tree);
     git_commit_free(commit);
 }

@@ -76,17 +76,58 @@ static void hooks_refuse(struct sim_exchange *x, const char *field, const char *
     rb_sim_answer_invalid(x, x->route->doc, json_pack("[o]", error));
 }
 
+/* A number in the path; 0, which nothing has, when it is none. */
+static int64_t hooks_number(const char *text)
+{
+    bool is_number = strspn(text, "0123456789") == strlen(text);
+    return is_number ? strtoll(text, NULL, 10) : 0;
+}
+
 /* The hook in the path; NULL after a 404. */
 static struct sim_hook *hooks_find(struct sim_exchange *x)
 {
-    char *end = NULL;
-    int64_t id = strtoll(x->args[2], &end, 10);
-    struct sim_hook *hook = *end == '\0' ? rb_sim_hook_find(x->repo, id) : NULL;
+    struct sim_hook *hook = rb_sim_hook_find(x->repo, hooks_number(x->args[2]));
     if (hook == NULL || hook->is_hidden) {
         rb_sim_answer_error(x, 404, x->route->doc, "Not Found");
         return NULL;
     }
     return hook;
+}
+
+static bool hooks_type_is(const json_t *value, json_type type)
+{
+    // jansson has two types of truth.
+    return type == JSON_TRUE ? json_is_boolean(value) : json_typeof(value) == type;
+}
+
+/*
+ * GitHub looks at types before it looks at values, with a message of another kind. False after a 422. A null
+ * is of no type either.
+ */
+static bool hooks_types_are_good(struct sim_exchange *x, const json_t *json)
+{
+    static const struct {
+        const char *key;
+        json_type type;
+        const char *wanted;
+    } types[] = {
+        {"name", JSON_STRING, "a string"},         {"config", JSON_OBJECT, "an object"},
+        {"events", JSON_ARRAY, "an array"},        {"add_events", JSON_ARRAY, "an array"},
+        {"remove_events", JSON_ARRAY, "an array"}, {"active", JSON_TRUE, "a boolean"},
+    };
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        const json_t *value = json_object_get(json, types[i].key);
+        if (value != NULL && !hooks_type_is(value, types[i].type)) {
+            char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+            rb_sim_answer_error(
+                x, 422, x->route->doc,
+                rb_arena_printf(x->arena, "Invalid request.\n\nFor 'properties/%s', %s is not %s.",
+                                types[i].key, json_is_null(value) ? "nil" : text, types[i].wanted));
+            free(text);
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool hooks_event_is_known(const char *event)
@@ -250,7 +291,7 @@ void rb_sim_hooks_list(struct sim_exchange *x)
 void rb_sim_hooks_create(struct sim_exchange *x)
 {
     json_t *json = rb_sim_body_object(x);
-    if (json == NULL) {
+    if (json == NULL || !hooks_types_are_good(x, json)) {
         return;
     }
     const char *name = rb_sim_json_string(json, "name");
@@ -320,7 +361,7 @@ void rb_sim_hooks_update(struct sim_exchange *x)
 {
     struct sim_hook *hook = hooks_find(x);
     json_t *json = hook != NULL ? rb_sim_body_object(x) : NULL;
-    if (json == NULL) {
+    if (json == NULL || !hooks_types_are_good(x, json)) {
         return;
     }
     const json_t *config = json_object_get(json, "config");
@@ -370,7 +411,7 @@ void rb_sim_hooks_send_ping(struct sim *sim, struct sim_repo *repo, struct sim_h
         json_pack("{s:s, s:I, s:o, s:o, s:o}", "zen", "Keep it logically awesome.", "hook_id",
                   (json_int_t)hook->id, "hook", rb_sim_shape_hook(base, repo, hook), "repository",
                   rb_sim_shape_repo(base, repo, NULL, false), "sender", rb_sim_shape_user(base, repo->owner));
-    rb_sim_deliver(sim, repo, hook, "ping", payload, NULL, NULL, NULL);
+    rb_sim_deliver(sim, repo, &(struct sim_event){.name = "ping", .payload = payload, .only = hook});
     json_decref(payload);
 }
 
@@ -442,7 +483,7 @@ void rb_sim_hooks_deliveries(struct sim_exchange *x)
             continue;
         }
         if ((int64_t)json_array_size(list) == per_page) {
-            rb_sim_header(x, "link", "<%s%s?per_page=%lld&cursor=%lld>; rel=\"next\"", x->base, x->path,
+            rb_sim_header(x, "link", "<%s?per_page=%lld&cursor=%lld>; rel=\"next\"", rb_sim_self(x),
                           (long long)per_page, (long long)last);
             break;
         }
@@ -454,7 +495,7 @@ void rb_sim_hooks_deliveries(struct sim_exchange *x)
 
 static const struct sim_delivery *hooks_delivery_find(struct sim_exchange *x, const struct sim_hook *hook)
 {
-    int64_t id = strtoll(x->args[3], NULL, 10);
+    int64_t id = hooks_number(x->args[3]);
     const struct sim_delivery *delivery = NULL;
     for (size_t n = 0; (delivery = hooks_nth(hook, n)) != NULL; n++) {
         if (delivery->id == id) {
@@ -475,9 +516,9 @@ void rb_sim_hooks_delivery(struct sim_exchange *x)
     json_t *json = hooks_delivery_json(x->repo, delivery);
     json_object_set_new(json, "url", json_string(hook->url));
     json_object_set_new(json, "request",
-                        json_pack("{s:{s:s, s:s}, s:O}", "headers", "X-GitHub-Delivery", delivery->guid,
-                                  "X-GitHub-Event", delivery->event, "payload", delivery->payload));
-    json_object_set_new(json, "response", json_pack("{s:{}, s:s}", "headers", "payload", ""));
+                        json_pack("{s:O, s:O}", "headers", delivery->request, "payload", delivery->payload));
+    json_object_set_new(json, "response",
+                        json_pack("{s:O, s:s}", "headers", delivery->response, "payload", delivery->answer));
     rb_sim_answer_json(x, 200, json);
 }
 
@@ -489,7 +530,10 @@ void rb_sim_hooks_redeliver(struct sim_exchange *x)
         char guid[RB_UUID_SIZE];
         memcpy(guid, delivery->guid, sizeof(guid));
         json_t *payload = json_incref(delivery->payload);
-        rb_sim_deliver(x->sim, x->repo, hook, delivery->event, payload, guid, NULL, NULL);
+        rb_sim_deliver(
+            x->sim, x->repo,
+            &(struct sim_event){
+                .name = delivery->event, .payload = payload, .guid = guid, .only = hook, .is_again = true});
         json_decref(payload);
         rb_sim_answer_json(x, 202, json_object());
     }

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #define RECORD_MAX       100000
-#define RECORD_BODY_MAX  (64 * 1024)
-#define RECORD_BYTES_MAX (256 * 1024 * 1024) /* of bodies: a bound for a test that never forgets */
+#define RECORD_BODY_MAX  ((size_t)64 * 1024)
+#define RECORD_BYTES_MAX ((size_t)256 * 1024 * 1024) /* of bodies: a bound for a test that never forgets */
 
 struct record_slot {
     json_t *entry;
@@ -64,7 +64,9 @@ void rb_sim_record_add(struct sim_exchange *x)
     json_object_set_new(entry, "headers", record_headers(x));
     json_object_set_new(entry, "body", json_string(rb_sim_utf8(x->arena, x->body, len)));
     json_object_set_new(entry, "status", json_null());
-    json_object_set_new(entry, "login", json_null());
+    const struct sim_user *user = rb_sim_asker(x);
+    bool is_named = user != NULL && user->login != NULL;
+    json_object_set_new(entry, "login", is_named ? json_string(user->login) : json_null());
     json_object_set_new(entry, "at_ms", json_integer(rb_clock_wall_ms()));
     record_ring[record_next % RECORD_MAX] = (struct record_slot){entry, len};
     record_bytes += len;
@@ -82,14 +84,6 @@ void rb_sim_record_done(size_t serial, int status)
     json_t *entry = record_entry(serial);
     if (entry != NULL) {
         json_object_set_new(entry, "status", json_integer(status));
-    }
-}
-
-void rb_sim_record_login(size_t serial, const char *login)
-{
-    json_t *entry = record_entry(serial);
-    if (entry != NULL) {
-        json_object_set_new(entry, "login", json_string(login));
     }
 }
 

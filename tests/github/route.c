@@ -51,12 +51,11 @@ static void route_repo(struct sim_exchange *x)
 static void route_rate_limit(struct sim_exchange *x)
 {
     const struct sim_user *user = x->user;
-    json_t *core =
-        json_pack("{s:I, s:I, s:I, s:I, s:s}", "limit", (json_int_t)user->rate_limit, "used",
-                  (json_int_t)user->rate_used, "remaining", (json_int_t)(user->rate_limit - user->rate_used),
-                  "reset", (json_int_t)user->rate_reset, "resource", "core");
-    json_t *search = json_pack("{s:i, s:i, s:i, s:I, s:s}", "limit", 30, "used", 0, "remaining", 30, "reset",
-                               (json_int_t)(rb_clock_wall_ms() / 1000 + 60), "resource", "search");
+    json_t *core = json_pack(
+        "{s:I, s:I, s:I, s:I}", "limit", (json_int_t)user->rate_limit, "used", (json_int_t)user->rate_used,
+        "remaining", (json_int_t)(user->rate_limit - user->rate_used), "reset", (json_int_t)user->rate_reset);
+    json_t *search = json_pack("{s:i, s:i, s:i, s:I}", "limit", 30, "used", 0, "remaining", 30, "reset",
+                               (json_int_t)rb_clock_wall_ms() / 1000 + 60);
     x->has_no_rate = true;
     rb_sim_answer_json(
         x, 200, json_pack("{s:{s:O, s:o}, s:o}", "resources", "core", core, "search", search, "rate", core));
@@ -107,11 +106,14 @@ static const struct sim_route route_table[] = {
      DOC_HOOKS "redeliver-a-delivery-for-a-repository-webhook", rb_sim_hooks_redeliver},
 };
 
+/* NULL when it holds a zero byte: nothing that we serve has one in its name. */
 static const char *route_decode(struct rb_arena *arena, const char *text, size_t len)
 {
+    int decoded_len = 0;
     char *copy = rb_arena_strndup(arena, text, len);
-    char *decoded = curl_easy_unescape(NULL, copy, 0, NULL);
-    const char *result = rb_arena_strdup(arena, decoded != NULL ? decoded : copy);
+    char *decoded = curl_easy_unescape(NULL, copy, 0, &decoded_len);
+    bool is_whole = decoded != NULL && strlen(decoded) == (size_t)decoded_len;
+    const char *result = is_whole ? rb_arena_strdup(arena, decoded) : NULL;
     curl_free(decoded);
     return result;
 }
@@ -126,7 +128,10 @@ static bool route_matches(const char *pattern, struct sim_exchange *x)
             if (len == 0 || x->arg_count == SIM_ARGS_MAX) {
                 return false;
             }
-            x->args[x->arg_count++] = route_decode(x->arena, path, len);
+            x->args[x->arg_count] = route_decode(x->arena, path, len);
+            if (x->args[x->arg_count++] == NULL) {
+                return false;
+            }
             path += len;
             pattern++;
         } else if (*pattern++ != *path++) {
@@ -152,23 +157,26 @@ const struct sim_route *rb_sim_route_match(const struct sim_route *routes, size_
     return NULL;
 }
 
-/* Whose token it is; false after 401. */
-static bool route_authenticate(struct sim_exchange *x)
+struct sim_user *rb_sim_asker(struct sim_exchange *x)
 {
     const char *header = x->authorization;
-    x->user = &x->sim->state.anonymous;
     if (header == NULL || *header == '\0') {
-        return true;
+        return &x->sim->state.anonymous;
     }
     const char *token = strchr(header, ' ');
     bool is_known = strncasecmp(header, "bearer ", 7) == 0 || strncasecmp(header, "token ", 6) == 0;
-    struct sim_user *user = is_known ? rb_sim_user_by_token(&x->sim->state, token + 1) : NULL;
-    if (user == NULL) {
+    return is_known ? rb_sim_user_by_token(&x->sim->state, token + 1) : NULL;
+}
+
+/* False after 401. */
+static bool route_authenticate(struct sim_exchange *x)
+{
+    x->user = rb_sim_asker(x);
+    if (x->user == NULL) {
+        x->user = &x->sim->state.anonymous;
         rb_sim_answer_error(x, 401, "", "Bad credentials");
         return false;
     }
-    x->user = user;
-    rb_sim_record_login(x->record, user->login);
     return true;
 }
 
@@ -182,24 +190,16 @@ static void route_by_number(struct sim_exchange *x)
     char *rest = NULL;
     int64_t id = strtoll(x->path + sizeof(prefix) - 1, &rest, 10);
     const struct sim_repo *repo = rb_sim_repo_by_id(&x->sim->state, id);
-    if (repo != NULL) {
+    if (repo != NULL && (*rest == '/' || *rest == '\0')) {
         x->path = rb_arena_printf(x->arena, "/repos/%s/%s%s", repo->owner, repo->name, rest);
     }
 }
 
-/* Behind the repository's name in the path. */
-static const char *route_rest(const struct sim_exchange *x)
-{
-    const char *p = x->path + strlen("/repos/");
-    p += strcspn(p, "/") + 1;
-    return p + strcspn(p, "/");
-}
-
-static void route_moved(struct sim_exchange *x, const struct sim_repo *repo)
+static void route_moved(struct sim_exchange *x, struct sim_repo *repo)
 {
     bool is_read = strcmp(x->method, "GET") == 0 || strcmp(x->method, "HEAD") == 0;
-    char *url = rb_arena_printf(x->arena, "%s/repositories/%lld%s%s%s", x->base, (long long)repo->id,
-                                route_rest(x), *x->query != '\0' ? "?" : "", x->query);
+    x->repo = repo;
+    char *url = rb_arena_printf(x->arena, "%s%s%s", rb_sim_self(x), *x->query != '\0' ? "?" : "", x->query);
     rb_sim_header(x, "location", "%s", url);
     rb_sim_answer_json(x, is_read ? 301 : 307,
                        json_pack("{s:s, s:s, s:s}", "message",
@@ -247,7 +247,7 @@ static bool route_permit(struct sim_exchange *x)
     }
     x->repo = rb_sim_repo_find(&x->sim->state, x->args[0], x->args[1]);
     if (x->repo == NULL) {
-        const struct sim_repo *moved = rb_sim_repo_moved(&x->sim->state, x->args[0], x->args[1]);
+        struct sim_repo *moved = rb_sim_repo_moved(&x->sim->state, x->args[0], x->args[1]);
         if (moved != NULL && rb_sim_repo_permission(moved, x->user) != SIM_NONE) {
             route_moved(x, moved);
         } else {
@@ -289,13 +289,23 @@ static bool route_is_limited(struct sim_exchange *x)
     if (x->user->rate_used < x->user->rate_limit) {
         return false;
     }
-    char *message =
-        rb_arena_printf(x->arena,
-                        "API rate limit exceeded for user ID %lld. If you reach out to GitHub Support for "
-                        "help, please include the request ID %s.",
-                        (long long)x->user->id, x->request_id);
-    rb_sim_answer_error(x, 403, "overview/rate-limits-for-the-rest-api", message);
+    rb_sim_answer_rate_limit(x, x->user);
     return true;
+}
+
+void rb_sim_answer_rate_limit(struct sim_exchange *x, const struct sim_user *user)
+{
+    const char *message =
+        "API rate limit exceeded for 127.0.0.1. (But here's the good news: Authenticated requests get a "
+        "higher rate limit. Check out the documentation for more details.)";
+    if (user->login != NULL) {
+        message = rb_arena_printf(
+            x->arena,
+            "API rate limit exceeded for user ID %lld. If you reach out to GitHub Support for "
+            "help, please include the request ID %s and timestamp %lld UTC.",
+            (long long)user->id, x->request_id, (long long)(rb_clock_wall_ms() / 1000));
+    }
+    rb_sim_answer_error(x, 403, "overview/rate-limits-for-the-rest-api", message);
 }
 
 /* W/"…" of the body; 304 when the client has it. */
@@ -355,9 +365,9 @@ void rb_sim_api(struct sim_exchange *x)
     route_dispatch(x);
     route_validate(x);
     if (x->user != NULL) {
-        // A 304 is free; so is asking how many are left.
-        bool is_counted =
-            x->answer.status != 304 && !x->has_no_rate && x->user->rate_used < x->user->rate_limit;
+        // A 304 is free for those who say who they are; so is asking how many are left.
+        bool is_free = x->has_no_rate || (x->answer.status == 304 && x->user->login != NULL);
+        bool is_counted = !is_free && x->user->rate_used < x->user->rate_limit;
         x->user->rate_used += is_counted;
         rb_sim_rate_headers(x, x->user);
         if (x->user->login != NULL) {

@@ -15,11 +15,12 @@
 #include <unistd.h>
 
 #define SERVER_BODY_MAX \
-    (26 * 1024 * 1024)           /* payloads given to the control route may be as large as GitHub's */
-#define SERVER_PARKED_MAX  10000 /* exchanges waiting: beyond it they are answered at once */
-#define SERVER_WAIT_MS     1000  /* longest sleep of the loop: SIGTERM is looked at between */
-#define SERVER_CUT_ANSWER  "HTTP/1.1 %d OK\r\ncontent-type: %s\r\ncontent-length: %zu\r\n\r\n"
-#define SERVER_ACCEPTS_MAX 64 /* connections taken before others get their turn */
+    ((size_t)26 * 1024 * 1024)     /* payloads given to the control route may be as large as GitHub's */
+#define SERVER_AUTHORITY_MAX 255   /* a host name and a port */
+#define SERVER_PARKED_MAX    10000 /* exchanges waiting: beyond it they are answered at once */
+#define SERVER_WAIT_MS       1000  /* longest sleep of the loop: SIGTERM is looked at between */
+#define SERVER_CUT_ANSWER    "HTTP/1.1 %d OK\r\ncontent-type: %s\r\ncontent-length: %zu\r\n\r\n"
+#define SERVER_ACCEPTS_MAX   64 /* connections taken before others get their turn */
 
 struct server_handler {
     h2o_handler_t super;
@@ -49,6 +50,17 @@ static char *server_header(struct sim_exchange *x, const char *name)
     return rb_arena_strndup(x->arena, value.base, value.len);
 }
 
+/* How the client calls us, for the addresses in answers. What is no host and port is not repeated. */
+static char *server_base(const struct sim *sim, struct rb_arena *arena, h2o_iovec_t authority)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.:[]_";
+    char *text = rb_arena_strndup(arena, authority.base != NULL ? authority.base : "", authority.len);
+    if (*text == '\0' || strlen(text) > SERVER_AUTHORITY_MAX || strspn(text, plain) != strlen(text)) {
+        return rb_arena_printf(arena, "http://127.0.0.1:%d", sim->port);
+    }
+    return rb_arena_printf(arena, "http://%s", text);
+}
+
 static struct sim_exchange *server_exchange_new(struct sim *sim, h2o_req_t *req)
 {
     struct rb_arena *arena = rb_arena_new();
@@ -62,7 +74,7 @@ static struct sim_exchange *server_exchange_new(struct sim *sim, h2o_req_t *req)
     x->query = req->query_at != SIZE_MAX
                    ? rb_arena_strndup(arena, req->path.base + path_len + 1, req->path.len - path_len - 1)
                    : rb_arena_strdup(arena, "");
-    x->base = rb_arena_printf(arena, "http://%.*s", (int)req->authority.len, req->authority.base);
+    x->base = server_base(sim, arena, req->authority);
     x->body = rb_arena_strndup(arena, req->entity.base != NULL ? req->entity.base : "", req->entity.len);
     x->body_len = req->entity.len;
     x->authorization = server_header(x, "authorization");
@@ -123,7 +135,8 @@ static void server_send(struct sim_exchange *x)
     struct sim_answer *answer = &x->answer;
     req->res.status = answer->status;
     req->res.reason = "OK"; // HTTP/1.1 clients look at the number
-    req->res.content_length = answer->len;
+    // A 304 has the length of the answer it stands for or none, and h2o leaves it out only when told.
+    req->res.content_length = answer->status == 304 ? SIZE_MAX : answer->len;
     if (answer->content_type != NULL) {
         h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, answer->content_type,
                        strlen(answer->content_type));
@@ -145,6 +158,10 @@ static void server_send(struct sim_exchange *x)
 
 void rb_sim_exchange_finish(struct sim_exchange *x)
 {
+    if (x->is_handling) {
+        x->is_deferred = false; // what it waited for came at once: server_handle() ends it
+        return;
+    }
     if (!x->is_control) {
         rb_sim_record_done(x->record, x->cut == SIM_CUT_BEFORE ? 0 : x->answer.status);
     }
@@ -162,11 +179,13 @@ void rb_sim_exchange_finish(struct sim_exchange *x)
 
 static void server_handle(struct sim_exchange *x)
 {
+    x->is_handling = true;
     if (x->is_control) {
         rb_sim_control(x);
     } else {
         rb_sim_api(x);
     }
+    x->is_handling = false;
     if (!x->is_deferred) {
         rb_sim_exchange_finish(x);
     }

@@ -133,7 +133,8 @@ json_t *rb_sim_shape_me(const char *base, const struct sim_user *user, const str
     static const char *const unset[] = {"company", "location",         "hireable",
                                         "bio",     "twitter_username", "notification_email"};
     json_t *me = rb_sim_shape_user(base, user->login);
-    json_object_set_new(me, "user_view_type", json_string("private"));
+    bool is_private = rb_sim_user_has_scope(user, "user") || rb_sim_user_has_scope(user, "read:user");
+    json_object_set_new(me, "user_view_type", json_string(is_private ? "private" : "public"));
     for (size_t i = 0; i < sizeof(unset) / sizeof(unset[0]); i++) {
         json_object_set_new(me, unset[i], json_null());
     }
@@ -144,7 +145,7 @@ json_t *rb_sim_shape_me(const char *base, const struct sim_user *user, const str
                              "created_at", "2020-01-01T00:00:00Z", "updated_at", "2026-01-01T00:00:00Z");
     json_object_update(me, more);
     json_decref(more);
-    if (rb_sim_user_has_scope(user, "user") || rb_sim_user_has_scope(user, "read:user")) {
+    if (is_private) {
         more = json_pack("{s:i, s:i, s:i, s:i, s:i, s:b, s:{s:s, s:i, s:i, s:i}}", "private_gists", 0,
                          "total_private_repos", owned_private, "owned_private_repos", owned_private,
                          "disk_usage", 0, "collaborators", 0, "two_factor_authentication", 1, "plan", "name",

@@ -52,6 +52,9 @@ struct sim_delivery {
     int status; /* 0: no answer came */
     bool is_again;
     json_t *payload;
+    json_t *request;  /* headers as sent */
+    json_t *response; /* headers as answered */
+    char *answer;     /* the body of the answer, its beginning */
 };
 #define SIM_DELIVERIES_KEPT 100 /* per hook, the latest */
 
@@ -121,6 +124,7 @@ enum sim_permission rb_sim_repo_permission(const struct sim_repo *repo, const st
 struct sim_hook *rb_sim_hook_add(struct sim_state *state, struct sim_repo *repo);
 struct sim_hook *rb_sim_hook_find(struct sim_repo *repo, int64_t id);
 void rb_sim_hook_remove(struct sim_repo *repo, struct sim_hook *hook);
+void rb_sim_delivery_clear(struct sim_delivery *delivery);
 /* A stable positive number made of a name. */
 int64_t rb_sim_id_of(const char *kind, const char *name);
 
@@ -169,6 +173,7 @@ struct sim_exchange {
     size_t record; /* serial number of its record */
     bool is_control;
     bool is_deferred;           /* the handler answers later, by rb_sim_exchange_finish() */
+    bool is_handling;           /* its handler runs: it stays for now, whoever finishes it */
     bool has_no_rate;           /* not counted against the rate limit */
     struct server_guard *guard; /* tells us when h2o gives the request up */
     enum sim_cut cut;
@@ -198,6 +203,10 @@ void rb_sim_answer_empty(struct sim_exchange *x, int status);
 /* GitHub's error shape; `doc` is the part of the address behind docs.github.com/rest. */
 void rb_sim_answer_error(struct sim_exchange *x, int status, const char *doc, const char *message);
 void rb_sim_answer_invalid(struct sim_exchange *x, const char *doc, json_t *stolen_errors);
+/* GitHub's 403 for a person (or nobody) who has no requests left. */
+void rb_sim_answer_rate_limit(struct sim_exchange *x, const struct sim_user *user);
+/* The address of the request, without its query. */
+const char *rb_sim_self(struct sim_exchange *x);
 /* The usual Link header and the slice of [0, total) that the page holds. */
 void rb_sim_page(struct sim_exchange *x, size_t total, size_t *first, size_t *end);
 
@@ -226,9 +235,11 @@ void rb_sim_control(struct sim_exchange *x);
 /* The route for the exchange's method and path, with args set. NULL when there is none. */
 const struct sim_route *rb_sim_route_match(const struct sim_route *routes, size_t count,
                                            struct sim_exchange *x);
+/* Whose token the request carries: the anonymous user without one, NULL when nobody's. */
+struct sim_user *rb_sim_asker(struct sim_exchange *x);
 void rb_sim_rate_headers(struct sim_exchange *x, const struct sim_user *user);
 
-/* git.c and tree.c */
+/* git.c, contents.c and tree.c */
 void rb_sim_git_branches(struct sim_exchange *x);
 void rb_sim_git_branch(struct sim_exchange *x);
 void rb_sim_git_commits(struct sim_exchange *x);
@@ -240,6 +251,7 @@ void rb_sim_tree_get(struct sim_exchange *x);
 void rb_sim_tree_cache_clear(void);
 /* What HEAD is called, into `out`; "main" when it is detached. */
 void rb_sim_git_default_branch(char out[256], git_repository *git);
+bool rb_sim_git_is_empty(git_repository *git);
 /* A branch, tag, commit name (or its beginning) or HEAD, as a commit. RB_ENOTFOUND, RB_ECONFLICT when empty.
  */
 rb_err rb_sim_git_resolve(git_commit **out, git_repository *git, const char *ref) RB_MUST_CHECK;
@@ -247,6 +259,8 @@ rb_err rb_sim_git_resolve(git_commit **out, git_repository *git, const char *ref
 void rb_sim_git_refuse(struct sim_exchange *x, rb_err err, const char *message);
 /* Text that is valid UTF-8, bytes that are not replaced by U+FFFD, in the arena. */
 char *rb_sim_utf8(struct rb_arena *arena, const char *text, size_t len);
+/* The path with everything that means something in an address escaped, in the arena. */
+char *rb_sim_escape(struct rb_arena *arena, const char *path);
 
 /* hooks.c */
 void rb_sim_hooks_list(struct sim_exchange *x);
@@ -287,15 +301,23 @@ bool rb_sim_fault_apply(struct sim_exchange *x);
 
 void rb_sim_record_add(struct sim_exchange *x);
 void rb_sim_record_done(size_t serial, int status);
-void rb_sim_record_login(size_t serial, const char *login);
 json_t *rb_sim_record_list(void);
 void rb_sim_record_clear(void);
 
-/* One event to some hooks of a repository. `done` (may be NULL) runs on the loop when all have answered. */
 typedef void (*rb_sim_delivered_fn)(void *arg, json_t *results);
-void rb_sim_deliver(struct sim *sim, struct sim_repo *repo, struct sim_hook *only, const char *event,
-                    const json_t *payload, const char *guid, rb_sim_delivered_fn done, void *arg);
+struct sim_event {
+    const char *name;
+    const json_t *payload;
+    const char *guid;         /* the delivery's id; NULL: a new one */
+    struct sim_hook *only;    /* NULL: all that want it */
+    bool is_again;            /* a redelivery */
+    rb_sim_delivered_fn done; /* may be NULL; runs on the loop when all have answered */
+    void *arg;
+};
+/* One event to some hooks of a repository. Everything in `what` is copied. */
+void rb_sim_deliver(struct sim *sim, struct sim_repo *repo, const struct sim_event *what);
 rb_err rb_sim_deliver_start(struct sim *sim) RB_MUST_CHECK;
+/* Gives up what is under way; harmless when never started. */
 void rb_sim_deliver_stop(void);
 
 /* ---- the process -------------------------------------------------------------------------------------- */

@@ -10,7 +10,8 @@
 
 #define STATE_FIRST_HOOK     500000001
 #define STATE_FIRST_DELIVERY 180000000001
-#define STATE_ANONYMOUS_RATE 60 /* GitHub's, without a token */
+#define STATE_NAME_MAX       100 /* GitHub's, for repositories */
+#define STATE_ANONYMOUS_RATE 60  /* GitHub's, without a token */
 
 static int64_t state_now_s(void)
 {
@@ -133,10 +134,19 @@ struct sim_hook *rb_sim_hook_find(struct sim_repo *repo, int64_t id)
     return hook;
 }
 
+void rb_sim_delivery_clear(struct sim_delivery *delivery)
+{
+    json_decref(delivery->payload);
+    json_decref(delivery->request);
+    json_decref(delivery->response);
+    free(delivery->answer);
+    *delivery = (struct sim_delivery){0};
+}
+
 static void hook_free(struct sim_hook *hook)
 {
     for (size_t i = 0; i < SIM_DELIVERIES_KEPT; i++) {
-        json_decref(hook->deliveries[i].payload);
+        rb_sim_delivery_clear(&hook->deliveries[i]);
     }
     free(hook->url);
     free(hook->secret);
@@ -212,10 +222,23 @@ static void alias_remove(struct sim_state *state, int64_t repo_id, const char *o
     }
 }
 
+/* GitHub's rules for names: what is neither letter, digit nor one of these cannot be in an address of ours.
+ */
+static bool repo_name_is_good(const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";
+    size_t len = strlen(text);
+    return len > 0 && len <= STATE_NAME_MAX && strspn(text, plain) == len && strcmp(text, ".") != 0 &&
+           strcmp(text, "..") != 0;
+}
+
 rb_err rb_sim_repo_put(struct sim_repo **out, struct sim_state *state, const char *owner, const char *name,
                        const char *path, bool is_private)
 {
     git_repository *git = NULL;
+    if (!repo_name_is_good(owner) || !repo_name_is_good(name)) {
+        return rb_error_set(RB_EINVAL, "a repository cannot be called %s/%s", owner, name);
+    }
     if (git_repository_open_ext(&git, path, GIT_REPOSITORY_OPEN_NO_SEARCH, NULL) != 0) {
         const git_error *error = git_error_last();
         return rb_error_set(RB_EINVAL, "%s is no git repository: %s", path,
@@ -254,9 +277,15 @@ rb_err rb_sim_repo_put(struct sim_repo **out, struct sim_state *state, const cha
 rb_err rb_sim_repo_rename(struct sim_state *state, struct sim_repo *repo, const char *owner, const char *name)
 {
     struct sim_repo *other = rb_sim_repo_find(state, owner, name);
+    if (!repo_name_is_good(owner) || !repo_name_is_good(name)) {
+        return rb_error_set(RB_EINVAL, "a repository cannot be called %s/%s", owner, name);
+    }
     if (other != NULL && other != repo) {
         return rb_error_set(RB_ECONFLICT, "%s/%s exists already", owner, name);
     }
+    // The new name may be the old one's own memory: copied before that goes.
+    char *new_owner = rb_strdup(owner);
+    char *new_name = rb_strdup(name);
     alias_remove(state, 0, owner, name);
     if (other == NULL) {
         struct sim_alias *alias = rb_calloc(1, sizeof(*alias));
@@ -269,8 +298,8 @@ rb_err rb_sim_repo_rename(struct sim_state *state, struct sim_repo *repo, const 
         free(repo->owner);
         free(repo->name);
     }
-    repo->owner = rb_strdup(owner);
-    repo->name = rb_strdup(name);
+    repo->owner = new_owner;
+    repo->name = new_name;
     return RB_OK;
 }
 

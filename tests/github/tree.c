@@ -7,12 +7,12 @@
 
 #include <string.h>
 
-#define TREE_BYTES_MAX   (7 * 1024 * 1024)  /* of entries, as git stores them */
-#define TREE_TEXT_MAX    (64 * 1024 * 1024) /* of JSON: far beyond what the limits above allow */
-#define TREE_DEPTH_MAX   512                /* folders within folders */
-#define TREE_ENTRY_EXTRA 28                 /* mode, separators and the 20 bytes of a name, beside the path */
-#define TREE_CACHE_SLOTS 16                 /* texts kept */
-#define TREE_CACHE_BYTES (128 * 1024 * 1024)
+#define TREE_BYTES_MAX   ((size_t)7 * 1024 * 1024)  /* of entries, as git stores them */
+#define TREE_TEXT_MAX    ((size_t)64 * 1024 * 1024) /* of JSON: far beyond what the limits above allow */
+#define TREE_DEPTH_MAX   512                        /* folders within folders */
+#define TREE_ENTRY_EXTRA 28 /* mode, separators and the 20 bytes of a name, beside the path */
+#define TREE_CACHE_SLOTS 16 /* texts kept */
+#define TREE_CACHE_BYTES ((size_t)128 * 1024 * 1024)
 
 struct tree_text {
     char *key; /* base, repository, tree, recursive */
@@ -119,6 +119,28 @@ static rb_err tree_append(struct tree_walk *walk, const git_tree_entry *entry, c
     return err;
 }
 
+static rb_err tree_entries(struct tree_walk *walk, const git_tree *tree, const char *prefix, int depth);
+
+/* What is in a folder of `tree`. One that is left out makes the list truncated: it is never silently short.
+ */
+static rb_err tree_folder(struct tree_walk *walk, const git_tree *tree, const git_tree_entry *entry,
+                          const char *path, int depth)
+{
+    git_tree *inner = NULL;
+    if (depth >= TREE_DEPTH_MAX) {
+        walk->is_truncated = true;
+        return RB_OK;
+    }
+    if (git_tree_lookup(&inner, git_tree_owner(tree), git_tree_entry_id(entry)) != 0) {
+        return rb_error_set(RB_EINTERNAL, "the folder %s cannot be read", path);
+    }
+    char *prefix = rb_asprintf("%s/", path);
+    rb_err err = tree_entries(walk, inner, prefix, depth + 1);
+    free(prefix);
+    git_tree_free(inner);
+    return err;
+}
+
 static rb_err tree_entries(struct tree_walk *walk, const git_tree *tree, const char *prefix, int depth)
 {
     rb_err err = RB_OK;
@@ -132,15 +154,9 @@ static rb_err tree_entries(struct tree_walk *walk, const git_tree *tree, const c
             err = tree_append(walk, entry, path);
             walk->count++;
         }
-        if (err == RB_OK && walk->is_recursive && !walk->is_truncated && depth < TREE_DEPTH_MAX &&
+        if (err == RB_OK && walk->is_recursive && !walk->is_truncated &&
             git_tree_entry_type(entry) == GIT_OBJECT_TREE) {
-            git_tree *inner = NULL;
-            char *inner_prefix = rb_asprintf("%s/", path);
-            if (git_tree_lookup(&inner, git_tree_owner(tree), git_tree_entry_id(entry)) == 0) {
-                err = tree_entries(walk, inner, inner_prefix, depth + 1);
-            }
-            git_tree_free(inner);
-            free(inner_prefix);
+            err = tree_folder(walk, tree, entry, path, depth);
         }
         free(path);
     }
