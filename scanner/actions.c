@@ -6,7 +6,8 @@
 #include "scanner/scan.h"
 #include "scanner/text.h"
 
-#define ACTIONS_EVENTS_MAX 100000 /* of a file of 1 MiB; a real workflow has some hundreds */
+#define ACTIONS_EVENTS_MAX 20000 /* a large workflow has two thousand */
+#define ACTIONS_DEPTH_MAX  64    /* libyaml keeps all that is open; a workflow nests seven deep */
 
 /* "owner/repo/path@ref"; "./local" and "docker://image" are no packages. */
 static void actions_add(struct rb_scan_sheet *sheet, struct rb_piece uses)
@@ -26,31 +27,60 @@ static void actions_add(struct rb_scan_sheet *sheet, struct rb_piece uses)
     rb_scan_add(sheet, uses.at, len, at + 1, uses.len - len - 1, RB_KIND_BUILD);
 }
 
+struct actions {
+    struct rb_scan_sheet *sheet;
+    int events, depth;
+    bool is_next; /* the scalar before was "uses" */
+    bool is_end;
+};
+
+static rb_err actions_event(struct actions *actions, const yaml_event_t *event)
+{
+    bool was_next = actions->is_next;
+    actions->is_next = false;
+    if (++actions->events > ACTIONS_EVENTS_MAX)
+        return rb_error_set(RB_EINVAL, "YAML: more than any workflow holds");
+    switch (event->type) {
+    case YAML_SCALAR_EVENT: {
+        struct rb_piece value = {(const char *)event->data.scalar.value, event->data.scalar.length};
+        if (was_next)
+            actions_add(actions->sheet, value);
+        actions->is_next = !was_next && rb_piece_is(value, "uses");
+        break;
+    }
+    case YAML_SEQUENCE_START_EVENT:
+    case YAML_MAPPING_START_EVENT:
+        if (++actions->depth > ACTIONS_DEPTH_MAX)
+            return rb_error_set(RB_EINVAL, "YAML: nested too deeply");
+        break;
+    case YAML_SEQUENCE_END_EVENT:
+    case YAML_MAPPING_END_EVENT:
+        actions->depth--;
+        break;
+    default:
+        actions->is_end = event->type == YAML_STREAM_END_EVENT;
+        break;
+    }
+    return RB_OK;
+}
+
 /* Reads the stream of events: a scalar "uses" is followed by the scalar it is given. */
 rb_err rb_actions_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
 {
+    struct actions actions = {.sheet = sheet};
     yaml_parser_t parser;
     yaml_event_t event;
     rb_err err = RB_OK;
-    bool is_next = false, is_end = false;
     if (!yaml_parser_initialize(&parser))
         return rb_error_set(RB_EINTERNAL, "YAML: out of memory");
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-    for (int i = 0; i < ACTIONS_EVENTS_MAX && !is_end && !err; i++) {
+    while (!actions.is_end && !err) {
         if (!yaml_parser_parse(&parser, &event)) {
             err = rb_error_set(RB_EINVAL, "YAML: line %zu: %s", parser.problem_mark.line + 1,
                                parser.problem ? parser.problem : "not well-formed");
             break;
         }
-        if (event.type == YAML_SCALAR_EVENT) {
-            struct rb_piece value = {(const char *)event.data.scalar.value, event.data.scalar.length};
-            if (is_next)
-                actions_add(sheet, value);
-            is_next = !is_next && rb_piece_is(value, "uses");
-        } else {
-            is_next = false;
-        }
-        is_end = event.type == YAML_STREAM_END_EVENT;
+        err = actions_event(&actions, &event);
         yaml_event_delete(&event);
     }
     yaml_parser_delete(&parser);

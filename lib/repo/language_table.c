@@ -111,6 +111,7 @@ const struct rb_language rb_languages[] = {
     {"Futhark", P, ".fut", NULL},
     {"G-code", P, ".gcode .gco", NULL},
     {"Game Maker Language", P, ".gml", NULL},
+    {"GameMaker Asset", D, ".yyp", NULL},
     {"GAML", P, ".gaml", NULL},
     {"GAMS", P, ".gms", NULL},
     {"GAP", P, ".gap .gi", NULL},
@@ -188,7 +189,7 @@ const struct rb_language rb_languages[] = {
     {"jq", P, ".jq", NULL},
     {"JSON", D,
      ".json .4dform .avsc .geojson .gltf .har .ice .json-tmlanguage .jsonl .mcmeta .sarif .tfstate "
-     ".tfstate.backup .topojson .webapp .webmanifest .yy .yyp",
+     ".tfstate.backup .topojson .webapp .webmanifest",
      ".all-contributorsrc .arcconfig .htmlhintrc .imgbotconfig .nycrc .tern-config .tern-project "
      ".watchmanconfig "
      "composer.lock deno.lock flake.lock Pipfile.lock MODULE.bazel.lock"},
@@ -461,7 +462,7 @@ const struct rb_shared_extension rb_shared_extensions[] = {
     {".ts", {"TypeScript", "Qt translations"}},
     {".v", {"Verilog", "Rocq Prover", "V", "SystemVerilog"}},
     {".vs", {"GLSL", ""}},
-    {".yy", {"Yacc", "JSON"}},
+    {".yy", {"Yacc", "GameMaker Asset"}},
 };
 const size_t rb_shared_extension_total = sizeof rb_shared_extensions / sizeof *rb_shared_extensions;
 

@@ -91,9 +91,28 @@ static void test_toml_depth_sees_through_strings(void **state)
         "a = \"\"\"x\"\"\"\"\"\nb = \"...................\"",
     };
     for (size_t i = 0; i < COUNT(fine); i++)
-        assert_true(rb_toml_depth_is_fine(fine[i], strlen(fine[i])));
+        assert_true(rb_toml_is_tame(fine[i], strlen(fine[i])));
     static const char deep[] = "a = \"x\" # y\nb.b.b.b.b.b.b.b.b.b.b.b.b.b.b.b.b.b = 1";
-    assert_false(rb_toml_depth_is_fine(deep, sizeof deep - 1));
+    assert_false(rb_toml_is_tame(deep, sizeof deep - 1));
+}
+
+/* Texts on which toml++ breaks its own assertions: it must say no, and the process must live. */
+static void test_toml_cannot_end_the_process(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"[$",          "[a.$]",         "[[$]]",  "a.$ = 1",    "[\"a\".",
+                                      "a = {$ = 1}", "a = {b.$ = 1}", "[\xff]", "a = 1\n[\n", "[ .a]",
+                                      "a = [1,,]",   "a = +",         "a = 0x", "a = 1e"};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        json_t *document;
+        if (rb_toml_parse(&document, bad[i], strlen(bad[i])) != RB_EINVAL)
+            fail_msg("\"%s\" was read", bad[i]);
+        assert_null(document);
+    }
+    /* A date that toml++ would look ahead over for longer than it can look back. */
+    assert_int_equal(read_wrapped("Cargo.toml", "a = 2020-01", "_", 117, "-01 12:00:00"), RB_EINVAL);
+    assert_int_equal(read_wrapped("Cargo.toml", "a = 2020-01", "_", 116, "-01 1"), RB_EINVAL);
+    assert_int_equal(read_wrapped("Cargo.toml", "a = ", "1", 1000, ""), RB_EINVAL);
 }
 
 static void test_long_lines_and_many_of_them(void **state)
@@ -288,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_xml_bombs_are_refused),
         cmocka_unit_test(test_depth_is_bounded),
         cmocka_unit_test(test_toml_depth_sees_through_strings),
+        cmocka_unit_test(test_toml_cannot_end_the_process),
         cmocka_unit_test(test_long_lines_and_many_of_them),
         cmocka_unit_test(test_dependencies_are_bounded),
         cmocka_unit_test(test_maven_properties_end),

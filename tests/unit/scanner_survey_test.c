@@ -123,6 +123,10 @@ static void test_shared_extensions_follow_their_neighbours(void **state)
     assert_int_equal(find_language(&qt, "C++")->tenths, 1000);
     SURVEY(coq, arena, {"_CoqProject", 1}, {"a.v", 10});
     assert_int_equal(find_language(&coq, "Rocq Prover")->bytes, 10);
+    SURVEY(yacc, arena, {"parse.yy", 10}, {"package.json", 5});
+    assert_int_equal(find_language(&yacc, "Yacc")->bytes, 10);
+    SURVEY(game, arena, {"x.yyp", 1}, {"rooms/a/a.yy", 99}, {"objects/o/Create_0.gml", 10});
+    assert_int_equal(find_language(&game, "Game Maker Language")->tenths, 1000);
     SURVEY(verilog, arena, {"a.v", 10});
     assert_int_equal(find_language(&verilog, "Verilog")->bytes, 10);
     rb_arena_free(arena);
