@@ -130,9 +130,9 @@ static bool path_is_wanted(const char *path, const struct rb_scan_format *format
  * is. */
 static bool path_is_aside(const char *path, const struct rb_scan_format *format)
 {
-    static const char *const folders[] = {"example",  "examples",  "sample",     "samples", "demo",
-                                          "demos",    "benchmark", "benchmarks", "bench",   "playground",
-                                          "tutorial", "tutorials", "docs"};
+    static const char *const folders[] = {
+        "example", "examples", "sample", "samples", "demo",       "demos",    "benchmark", "benchmarks",
+        "bench",   "benches",  "fuzz",   "fuzzing", "playground", "tutorial", "tutorials", "docs"};
     if (format == &actions)
         return true;
     if (!strchr(path, '/') || rb_text_starts(path, "requirements/"))

@@ -446,7 +446,7 @@ size_t rb_scan_frameworks(struct rb_scan_framework *out, size_t max, const struc
     size_t count = 0;
     for (size_t i = 0; i < scan->sheet.count && count < FRAMEWORKS_FOUND_MAX; i++) {
         const struct rb_scan_dependency *item = &scan->sheet.items[i];
-        if (!item->indirect && !item->aside)
+        if (!item->indirect && !item->aside && !item->local)
             count = found_note(found, count, item);
     }
     qsort(found, count, sizeof *found, found_order);

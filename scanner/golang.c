@@ -47,6 +47,7 @@ static void gomod_replace(struct gomod *mod, struct rb_piece rest)
         const char *both = rb_arena_printf(mod->sheet->arena, "%s => %s", item->requirement,
                                            rb_piece_copy(mod->sheet->arena, right));
         item->requirement = rb_scan_requirement(mod->sheet, both, strlen(both));
+        item->local = right.at[0] == '.';
     }
 }
 
@@ -95,7 +96,9 @@ static void gomod_pass(struct gomod *mod, struct rb_piece text, const char *dire
         }
         if (!rb_piece_is(verb, directive))
             continue;
-        if (directive[0] == 't')
+        if (directive[0] == 'm')
+            rb_scan_add_own(mod->sheet, rb_piece_copy(mod->sheet->arena, gomod_unquoted(rest)));
+        else if (directive[0] == 't')
             gomod_tool(mod, rest);
         else if (strcmp(directive, "require") == 0)
             gomod_require(mod, rest, comment);
@@ -110,6 +113,7 @@ rb_err rb_gomod_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
     struct rb_piece whole = {text, len};
     if (!memmem(text, len, "module", 6))
         return rb_error_set(RB_EINVAL, "go.mod: names no module");
+    gomod_pass(&mod, whole, "module");
     gomod_pass(&mod, whole, "require");
     gomod_pass(&mod, whole, "tool");
     gomod_pass(&mod, whole, "replace");

@@ -104,8 +104,11 @@ static void pom_managed(struct pom *pom, const xmlNode *list)
         bool is_own = known && known < pom->sheet->items + declared;
         if (is_own && !*known->requirement)
             known->requirement = rb_scan_requirement(pom->sheet, version, strlen(version));
-        if (!known)
-            rb_scan_add_text(pom->sheet, name, version, pom_kind(pom, node));
+        if (known)
+            continue;
+        struct rb_scan_dependency *offer = rb_scan_add_text(pom->sheet, name, version, pom_kind(pom, node));
+        if (offer) /* a list of versions that is imported is used by that alone */
+            offer->offered = strcmp(pom_text(pom, node, "scope"), "import") != 0;
     }
 }
 
@@ -135,6 +138,7 @@ rb_err rb_maven_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
         goto out;
     }
     const xmlNode *parent = rb_xml_child(pom.project, "parent");
+    rb_scan_add_own(sheet, pom_name(&pom, pom.project, pom_project_value(&pom, "project.groupId")));
     if (parent)
         rb_scan_add_text(sheet, pom_name(&pom, parent, ""), pom_text(&pom, parent, "version"), RB_KIND_BUILD);
     pom_dependencies(&pom, rb_xml_child(pom.project, "dependencies"));

@@ -80,14 +80,24 @@ static void nuget_package(struct rb_scan_sheet *sheet, const xmlNode *node)
                      rb_xml_attribute(node, "version", sheet->arena), is_dev ? RB_KIND_DEV : RB_KIND_RUNTIME);
 }
 
+static void nuget_central(struct rb_scan_sheet *sheet, const xmlNode *node)
+{
+    struct rb_scan_dependency *offer =
+        rb_scan_add_text(sheet, rb_xml_attribute(node, "Include", sheet->arena),
+                         nuget_version(node, "Version", sheet->arena), RB_KIND_RUNTIME);
+    if (offer)
+        offer->offered = true;
+}
+
 static void nuget_walk(struct rb_scan_sheet *sheet, const xmlNode *parent, int depth)
 {
     for (const xmlNode *node = parent->children; node && depth; node = node->next) {
         if (rb_xml_is(node, "PackageReference"))
             nuget_reference(sheet, node);
-        else if (rb_xml_is(node, "PackageVersion") || rb_xml_is(node, "FrameworkReference"))
-            rb_scan_add_text(sheet, rb_xml_attribute(node, "Include", sheet->arena),
-                             nuget_version(node, "Version", sheet->arena), RB_KIND_RUNTIME);
+        else if (rb_xml_is(node, "FrameworkReference"))
+            rb_scan_add_text(sheet, rb_xml_attribute(node, "Include", sheet->arena), "", RB_KIND_RUNTIME);
+        else if (rb_xml_is(node, "PackageVersion"))
+            nuget_central(sheet, node);
         else if (rb_xml_is(node, "GlobalPackageReference"))
             rb_scan_add_text(sheet, rb_xml_attribute(node, "Include", sheet->arena),
                              nuget_version(node, "Version", sheet->arena), RB_KIND_BUILD);

@@ -53,6 +53,13 @@ static size_t python_name_len(struct rb_piece text)
     return len;
 }
 
+void rb_python_add_own(struct rb_scan_sheet *sheet, const char *name)
+{
+    char normal[RB_SCAN_NAME_MAX];
+    python_normalise(normal, sizeof normal, name, strlen(name));
+    rb_scan_add_own(sheet, normal);
+}
+
 static struct rb_scan_dependency *python_add(struct rb_scan_sheet *sheet, struct rb_piece name,
                                              struct rb_piece requirement, const char *kind)
 {

@@ -78,6 +78,14 @@ struct rb_scan_dependency *rb_scan_add_text(struct rb_scan_sheet *sheet, const c
     return rb_scan_add(sheet, a.at, a.len, b.at, b.len, kind);
 }
 
+void rb_scan_add_own(struct rb_scan_sheet *sheet, const char *name)
+{
+    if (!*name || sheet->own_count == RB_SCAN_MANIFESTS_MAX)
+        return;
+    sheet->own[sheet->own_count++] = (struct rb_scan_own){
+        sheet->ecosystem, rb_text_clean(sheet->arena, name, strlen(name), RB_SCAN_NAME_MAX)};
+}
+
 static const char *read_error(struct rb_arena *arena)
 {
     const char *text = rb_error_text();

@@ -167,8 +167,20 @@ static const struct manifest_case compiled_cases[] = {
       {"junit:junit", "4.13", "dev"},
       {"g:n", "1.0", "runtime"},
       {"org.slf4j:slf4j-api", "2.0", "build"},
+      {"libs.foo.bar", "", "runtime"},
       {"d:e", "1", "runtime"},
       {"d:f", "2", "runtime"}}},
+    {"build.gradle.kts",
+     "plugins {\n  alias(libs.plugins.a.b) apply false\n}\nkotlin {\n  sourceSets {\n    commonTest {\n"
+     "      dependencies {\n        implementation(\"t:t:1\")\n      }\n    }\n    val jvmTest by getting {\n"
+     "      dependencies { implementation(\"u:u:1\") }\n    }\n    commonMain {\n      dependencies {\n"
+     "        api(platform(libs.x.bom))\n        implementation(libs.y.get())\n"
+     "        implementation(libs.versions.z.get())\n      }\n    }\n  }\n}\n",
+     {{"libs.plugins.a.b", "", "build"},
+      {"t:t", "1", "dev"},
+      {"u:u", "1", "dev"},
+      {"libs.x.bom", "", "runtime"},
+      {"libs.y", "", "runtime"}}},
     {"app/build.gradle.kts",
      "plugins {\n    kotlin(\"jvm\") version \"1.9.22\"\n    id(\"com.android.application\")\n}\n"
      "val ktor = \"2.3\"\ndependencies {\n    implementation(\"io.ktor:ktor-server-core:$ktor\")\n"

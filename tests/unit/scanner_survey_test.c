@@ -284,6 +284,107 @@ static void test_the_profile_holds_it_all(void **state)
     rb_arena_free(arena);
 }
 
+/* Reads the manifests of a made-up repository in the order they were chosen, and settles. */
+static void read_all(struct rb_scan *scan, const char *const *texts)
+{
+    for (size_t i = 0; i < scan->manifest_count; i++) {
+        rb_scan_read(scan, i, texts[i], strlen(texts[i]));
+        assert_int_equal(scan->manifests[i].status, RB_MANIFEST_PARSED);
+    }
+    rb_scan_settle(scan);
+}
+
+/* "name requirement kind [local]" of each dependency, a comma between. */
+static const char *dependencies_of(const struct rb_scan *scan)
+{
+    const char *all = "";
+    for (size_t i = 0; i < scan->sheet.count; i++) {
+        const struct rb_scan_dependency *item = &scan->sheet.items[i];
+        all = rb_arena_printf(scan->arena, "%s%s%s %s %s%s", all, i ? ", " : "", item->name,
+                              item->requirement, item->kind, item->local ? " local" : "");
+    }
+    return all;
+}
+
+static void test_versions_that_stand_elsewhere(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    SURVEY(gradle, arena, {"app/build.gradle.kts", 1}, {"gradle/libs.versions.toml", 1},
+           {"build-logic/src/main/kotlin/my.conventions.gradle.kts", 1});
+    read_all(&gradle,
+             (const char *const[]){
+                 "plugins {\n id(\"my.conventions\")\n alias(libs.plugins.spring.boot)\n}\ndependencies {\n"
+                 " implementation(libs.guava)\n testImplementation(libs.bundles.test)\n"
+                 " implementation(libs.nobody.knows)\n}\n",
+                 "[versions]\nboot = \"3\"\n[libraries]\nguava = \"com.google.guava:guava:33\"\n"
+                 "junit-api = \"org.junit:api:5\"\nmockito_core = \"org.mockito:core:4\"\nspare = \"s:s:1\"\n"
+                 "[bundles]\ntest = [\"junit-api\", \"mockito_core\"]\n[plugins]\n"
+                 "spring-boot = { id = \"org.springframework.boot\", version.ref = \"boot\" }\n"});
+    assert_string_equal(
+        dependencies_of(&gradle),
+        "my.conventions  build local, org.springframework.boot 3 build, com.google.guava:guava 33 "
+        "runtime, org.junit:api 5 dev, s:s 1 runtime, org.mockito:core 4 dev");
+    SURVEY(nuget, arena, {"Directory.Packages.props", 1}, {"tests/T/T.csproj", 1});
+    read_all(
+        &nuget,
+        (const char *const[]){
+            "<Project><ItemGroup><PackageVersion Include=\"xunit\" Version=\"2\"/></ItemGroup></Project>",
+            "<Project><ItemGroup><PackageReference Include=\"xunit\"/></ItemGroup></Project>"});
+    assert_string_equal(dependencies_of(&nuget), "xunit 2 dev");
+    SURVEY(cargo, arena, {"Cargo.toml", 1}, {"a/Cargo.toml", 1}, {"b/Cargo.toml", 1});
+    read_all(
+        &cargo,
+        (const char *const[]){
+            "[workspace]\nmembers=[\"a\",\"b\"]\n[workspace.dependencies]\ntokio = \"1\"\nlog = \"0.4\"\n",
+            "[package]\nname = \"a\"\n[dev-dependencies]\ntokio.workspace = true\n",
+            "[package]\nname = \"b\"\n[dependencies]\na.workspace = true\n"});
+    assert_string_equal(dependencies_of(&cargo), "log 0.4 runtime, tokio 1 dev, a workspace runtime local");
+    SURVEY(maven, arena, {"a/pom.xml", 1}, {"pom.xml", 1});
+    read_all(
+        &maven,
+        (const char *const[]){
+            "<project><groupId>o</groupId><artifactId>p</artifactId><dependencyManagement><dependencies>"
+            "<dependency><groupId>g</groupId><artifactId>x</artifactId><version>7</version></dependency>"
+            "</dependencies></dependencyManagement></project>",
+            "<project><parent><groupId>o</groupId><artifactId>p</artifactId><version>1</version></parent>"
+            "<artifactId>a</artifactId><dependencies><dependency><groupId>g</groupId>"
+            "<artifactId>x</artifactId><scope>test</scope></dependency></dependencies></project>"});
+    assert_string_equal(dependencies_of(&maven), "o:p 1 build local, g:x 7 dev");
+    rb_arena_free(arena);
+}
+
+/* Vue is not written with Vue because one of its packages needs another. */
+static void test_a_repository_does_not_use_itself(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan_framework found[4];
+    SURVEY(npm, arena, {"package.json", 1}, {"packages/vue/package.json", 1});
+    read_all(&npm,
+             (const char *const[]){
+                 "{\"devDependencies\":{\"vue\":\"workspace:*\",\"vitest\":\"1\",\"react\":\"link:../x\"}}",
+                 "{\"name\":\"vue\"}"});
+    assert_int_equal(rb_scan_frameworks(found, 4, &npm), 1);
+    assert_string_equal(found[0].name, "Vitest");
+    SURVEY(cargo, arena, {"tokio-util/Cargo.toml", 1}, {"tokio/Cargo.toml", 1}, {"benches/Cargo.toml", 1});
+    read_all(&cargo,
+             (const char *const[]){
+                 "[package]\nname=\"tokio-util\"\n[dependencies]\ntokio={version=\"1\",path=\"../tokio\"}\n",
+                 "[package]\nname=\"tokio\"\n",
+                 "[package]\nname=\"b\"\n[dependencies]\ntokio=\"1\"\ncriterion=\"1\"\n"});
+    assert_int_equal(rb_scan_frameworks(found, 4, &cargo), 0);
+    SURVEY(rest, arena, {"pyproject.toml", 1}, {"go.mod", 1}, {"composer.json", 1}, {"rails.gemspec", 1});
+    read_all(&rest, (const char *const[]){
+                        "{\"name\":\"laravel/framework\",\"require\":{\"laravel/framework\":\"*\"}}",
+                        "module github.com/gin-gonic/gin\nrequire github.com/labstack/echo v1\n"
+                        "replace github.com/labstack/echo => ../echo\n",
+                        "[project]\nname=\"Flask\"\n[dependency-groups]\ndev=[\"flask[async]\"]\n",
+                        "s.add_dependency 'rails'\n"});
+    assert_int_equal(rb_scan_frameworks(found, 4, &rest), 0);
+    rb_arena_free(arena);
+}
+
 static void test_an_empty_repository(void **state)
 {
     (void)state;
@@ -309,6 +410,8 @@ int main(void)
         cmocka_unit_test(test_structure_and_key_files),
         cmocka_unit_test(test_manifests_near_the_root_come_first),
         cmocka_unit_test(test_the_profile_holds_it_all),
+        cmocka_unit_test(test_versions_that_stand_elsewhere),
+        cmocka_unit_test(test_a_repository_does_not_use_itself),
         cmocka_unit_test(test_an_empty_repository),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
