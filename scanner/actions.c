@@ -10,7 +10,7 @@
 #define ACTIONS_DEPTH_MAX  64    /* libyaml keeps all that is open; a workflow nests seven deep */
 
 /* "owner/repo/path@ref"; "./local" and "docker://image" are no packages. */
-static void actions_add(struct rb_scan_sheet *sheet, struct rb_piece uses)
+static void actions_add(struct rb_scan_sheet *sheet, size_t first, struct rb_piece uses)
 {
     if (rb_piece_starts(uses, ".") || rb_piece_starts(uses, "docker:"))
         return;
@@ -18,10 +18,9 @@ static void actions_add(struct rb_scan_sheet *sheet, struct rb_piece uses)
     if (!at || !memchr(uses.at, '/', uses.len))
         return;
     size_t len = (size_t)(at - uses.at);
-    for (size_t i = 0; i < sheet->count; i++) { /* the same action in every job is one dependency */
+    for (size_t i = first; i < sheet->count; i++) { /* the same action in every job is one dependency */
         const struct rb_scan_dependency *item = &sheet->items[i];
-        if (item->manifest == sheet->manifest && strlen(item->name) == len &&
-            memcmp(item->name, uses.at, len) == 0)
+        if (strlen(item->name) == len && memcmp(item->name, uses.at, len) == 0)
             return;
     }
     rb_scan_add(sheet, uses.at, len, at + 1, uses.len - len - 1, RB_KIND_BUILD);
@@ -29,6 +28,7 @@ static void actions_add(struct rb_scan_sheet *sheet, struct rb_piece uses)
 
 struct actions {
     struct rb_scan_sheet *sheet;
+    size_t first; /* of the sheet's items, from this file */
     int events, depth;
     bool is_next; /* the scalar before was "uses" */
     bool is_end;
@@ -44,7 +44,7 @@ static rb_err actions_event(struct actions *actions, const yaml_event_t *event)
     case YAML_SCALAR_EVENT: {
         struct rb_piece value = {(const char *)event->data.scalar.value, event->data.scalar.length};
         if (was_next)
-            actions_add(actions->sheet, value);
+            actions_add(actions->sheet, actions->first, value);
         actions->is_next = !was_next && rb_piece_is(value, "uses");
         break;
     }
@@ -67,7 +67,7 @@ static rb_err actions_event(struct actions *actions, const yaml_event_t *event)
 /* Reads the stream of events: a scalar "uses" is followed by the scalar it is given. */
 rb_err rb_actions_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
 {
-    struct actions actions = {.sheet = sheet};
+    struct actions actions = {.sheet = sheet, .first = sheet->count};
     yaml_parser_t parser;
     yaml_event_t event;
     rb_err err = RB_OK;

@@ -4,9 +4,12 @@
 #include "scanner/scan.h"
 #include "scanner/text.h"
 
+#define GOMOD_LINKS_MAX 2000 /* replace and tool lines: each is a walk over what was found */
+
 struct gomod {
     struct rb_scan_sheet *sheet;
     size_t first; /* of the sheet's items, from this file */
+    size_t links; /* lines that were held against them */
 };
 
 static struct rb_piece gomod_unquoted(struct rb_piece word)
@@ -96,6 +99,10 @@ static void gomod_pass(struct gomod *mod, struct rb_piece text, const char *dire
         }
         if (!rb_piece_is(verb, directive))
             continue;
+        if (directive[0] != 'r' || directive[2] == 'p') /* all but "require" */
+            mod->links++;
+        if (mod->links > GOMOD_LINKS_MAX)
+            return;
         if (directive[0] == 'm')
             rb_scan_add_own(mod->sheet, rb_piece_copy(mod->sheet->arena, gomod_unquoted(rest)));
         else if (directive[0] == 't')
@@ -109,7 +116,7 @@ static void gomod_pass(struct gomod *mod, struct rb_piece text, const char *dire
 
 rb_err rb_gomod_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
 {
-    struct gomod mod = {sheet, sheet->count};
+    struct gomod mod = {sheet, sheet->count, 0};
     struct rb_piece whole = {text, len};
     if (!memmem(text, len, "module", 6))
         return rb_error_set(RB_EINVAL, "go.mod: names no module");

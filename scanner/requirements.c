@@ -48,7 +48,7 @@ static size_t python_normalise(char *out, size_t size, const char *name, size_t 
 static size_t python_name_len(struct rb_piece text)
 {
     size_t len = 0;
-    while (len < text.len && (isalnum((unsigned char)text.at[len]) || strchr("-_.", text.at[len])))
+    while (len < text.len && (isalnum((unsigned char)text.at[len]) || memchr("-_.", text.at[len], 3)))
         len++;
     return len;
 }

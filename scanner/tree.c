@@ -13,8 +13,12 @@ rb_err rb_json_parse(json_t **out, const char *text, size_t len)
         len -= 3;
     }
     *out = json_loadb(text, len, 0, &error);
-    if (!*out)
-        return rb_error_set(RB_EINVAL, "JSON: line %d: %s", error.line, error.text);
+    if (!*out) {
+        /* "… near '…'" quotes the text, which may hold somebody's password. */
+        const char *near = strstr(error.text, " near ");
+        return rb_error_set(RB_EINVAL, "JSON: line %d: %.*s", error.line,
+                            (int)(near ? (size_t)(near - error.text) : strlen(error.text)), error.text);
+    }
     return RB_OK;
 }
 
@@ -79,7 +83,9 @@ bool rb_xml_is(const xmlNode *node, const char *name)
 
 xmlNode *rb_xml_child(const xmlNode *parent, const char *name)
 {
-    for (xmlNode *node = parent ? parent->children : NULL; node; node = node->next) {
+    int looked = 0;
+    for (xmlNode *node = parent ? parent->children : NULL; node && looked < RB_XML_CHILDREN_MAX;
+         node = node->next, looked++) {
         if (rb_xml_is(node, name))
             return node;
     }
@@ -95,12 +101,41 @@ xmlNode *rb_xml_next(const xmlNode *node, const char *name)
     return NULL;
 }
 
-const char *rb_xml_text(const xmlNode *node, struct rb_arena *arena)
+/* Text of an element or an attribute. What is too long to be meant is left out as a whole, unread: it could
+ * be asked for again and again, and half of an address may be half of a password. */
+static const char *xml_content(const xmlNode *node, struct rb_arena *arena)
 {
-    xmlChar *content = node ? xmlNodeGetContent(node) : NULL;
+    size_t len = 0;
+    for (const xmlNode *inner = node->children; inner; inner = inner->next) {
+        if (inner->type == XML_COMMENT_NODE || inner->type == XML_PI_NODE)
+            continue;
+        if (inner->type == XML_ELEMENT_NODE || !inner->content)
+            return "";
+        len += strnlen((const char *)inner->content, RB_XML_TEXT_MAX + 1);
+        if (len > RB_XML_TEXT_MAX)
+            return "";
+    }
+    xmlChar *content = xmlNodeGetContent(node);
     const char *text = rb_piece_copy(arena, rb_piece_trim(rb_piece_of((const char *)content)));
     xmlFree(content);
     return text;
+}
+
+const char *rb_xml_text(const xmlNode *node, struct rb_arena *arena)
+{
+    return node ? xml_content(node, arena) : "";
+}
+
+void rb_xml_properties(json_t *properties, const xmlNode *group, struct rb_arena *arena)
+{
+    for (const xmlNode *node = group ? group->children : NULL; node; node = node->next) {
+        const char *name = (const char *)node->name;
+        if (node->type != XML_ELEMENT_NODE || json_object_get(properties, name))
+            continue;
+        const char *text = rb_xml_text(node, arena);
+        if (*text)
+            json_object_set_new(properties, name, json_string(text));
+    }
 }
 
 const char *rb_xml_child_text(const xmlNode *parent, const char *name, struct rb_arena *arena)
@@ -110,8 +145,6 @@ const char *rb_xml_child_text(const xmlNode *parent, const char *name, struct rb
 
 const char *rb_xml_attribute(const xmlNode *node, const char *name, struct rb_arena *arena)
 {
-    xmlChar *value = xmlGetNoNsProp(node, (const xmlChar *)name);
-    const char *text = rb_piece_copy(arena, rb_piece_trim(rb_piece_of((const char *)value)));
-    xmlFree(value);
-    return text;
+    const xmlAttr *attribute = xmlHasNsProp(node, (const xmlChar *)name, NULL);
+    return attribute ? xml_content((const xmlNode *)attribute, arena) : "";
 }

@@ -494,3 +494,24 @@ const struct rb_language_hint rb_language_hints[] = {
     {"v.mod", "V"},
 };
 const size_t rb_language_hint_total = sizeof rb_language_hints / sizeof *rb_language_hints;
+
+const struct rb_language_group rb_language_groups[] = {
+    {"ColdFusion CFC", "ColdFusion"},
+    {"Cython", "Python"},
+    {"Fortran Free Form", "Fortran"},
+    {"Glimmer JS", "JavaScript"},
+    {"Glimmer TS", "TypeScript"},
+    {"Gradle Kotlin DSL", "Gradle"},
+    {"Groovy Server Pages", "Groovy"},
+    {"HTML+ECR", "HTML"},
+    {"HTML+EEX", "HTML"},
+    {"HTML+ERB", "HTML"},
+    {"HTML+PHP", "HTML"},
+    {"HTML+Razor", "HTML"},
+    {"Java Server Pages", "Java"},
+    {"JSON with Comments", "JSON"},
+    {"Literate Haskell", "Haskell"},
+    {"Snakemake", "Python"},
+    {"Tcsh", "Shell"},
+};
+const size_t rb_language_group_total = sizeof rb_language_groups / sizeof *rb_language_groups;

@@ -1,6 +1,7 @@
 /* What somebody would commit to harm a scanner: bombs, depth, garbage, bytes that are no text. */
 #include "scanner/text.h"
 #include "scanner/toml.h"
+#include "scanner/tree.h"
 #include "tests/unit/scanner_help.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
@@ -135,6 +136,25 @@ static void test_dependencies_are_bounded(void **state)
     assert_int_equal(read_manifest(&sheet, arena, "requirements.txt", repeat(arena, "a\n", 20000)), RB_OK);
     assert_int_equal(sheet.count, RB_SCAN_DEPENDENCIES_MAX);
     assert_true(sheet.truncated);
+    rb_arena_free(arena);
+}
+
+/* One long property that thousands ask for must not become gigabytes. */
+static void test_xml_text_is_bounded(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan_sheet sheet;
+    const char *text = rb_arena_printf(
+        arena,
+        "<project><properties><a>%s</a><b><c>x</c></b></properties><dependencies>%s</dependencies></project>",
+        repeat(arena, "v", 500000),
+        repeat(arena, "<dependency><artifactId>${a}${b}</artifactId><version>${a}</version></dependency>",
+               6000));
+    assert_int_equal(read_manifest(&sheet, arena, "pom.xml", text), RB_OK);
+    assert_int_equal(sheet.count, RB_SCAN_DEPENDENCIES_MAX);
+    assert_string_equal(sheet.items[0].name, ":${a}${b}");
+    assert_string_equal(sheet.items[0].requirement, "${a}");
     rb_arena_free(arena);
 }
 
@@ -287,6 +307,12 @@ static void test_credentials_never_pass(void **state)
     struct rb_scan_sheet sheet;
     rb_scan_sheet_init(&sheet, arena);
     const char *token = repeat(arena, "s3cret", 200);
+    /* Nor do they pass in what is said about a text that cannot be read. */
+    json_t *document;
+    assert_int_equal(rb_json_parse(&document, "{\"a\": \"https://u:s3cret@h/x\" \"s3cret\"}", 38), RB_EINVAL);
+    assert_null(strstr(rb_error_text(), "s3cret"));
+    const char *two = "a https://u:s3cret@h/x?key=s3cret#y or ssh://s3cret@h/z";
+    assert_string_equal(rb_scan_requirement(&sheet, two, strlen(two)), "a https://h/x#y or ssh://h/z");
     static const char *const forms[] = {"https://%s@h/x", "git+https://u:%s@h/x", "@ https://u:p%%40%s@h/x#y",
                                         "ssh://git:%s@h:22/x"};
     for (size_t i = 0; i < COUNT(forms); i++) {
@@ -310,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_toml_cannot_end_the_process),
         cmocka_unit_test(test_long_lines_and_many_of_them),
         cmocka_unit_test(test_dependencies_are_bounded),
+        cmocka_unit_test(test_xml_text_is_bounded),
         cmocka_unit_test(test_maven_properties_end),
         cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(test_a_profile_of_garbage_is_valid_json),

@@ -72,6 +72,11 @@ static void test_the_table_is_sound(void **state)
                 fail_msg("%s: no language %s", rb_shared_extensions[i].extension, name);
         }
     }
+    for (size_t i = 0; i < rb_language_group_total; i++) {
+        int index = rb_language_index(rb_language_groups[i].name);
+        assert_int_not_equal(index, RB_LANGUAGE_NONE);
+        assert_int_not_equal(rb_language_counted_as(index), RB_LANGUAGE_NONE);
+    }
     for (size_t i = 0; i < rb_language_hint_total; i++)
         assert_int_not_equal(rb_language_index(rb_language_hints[i].language), RB_LANGUAGE_NONE);
     /* No extension twice: the index would answer with either. */
@@ -147,6 +152,10 @@ static void test_shares_leave_out_what_is_not_written_here(void **state)
     assert_int_equal(scan.languages[0].files, 2);
     assert_int_equal(find_language(&scan, "JavaScript")->tenths, 399);
     assert_int_equal(find_language(&scan, "CSS")->tenths, 1);
+    SURVEY(razor, arena, {"a.cshtml", 2}, {"b.html.erb", 3}, {"c.html", 5}, {"d.f90", 10});
+    assert_int_equal(razor.language_count, 2);
+    assert_int_equal(find_language(&razor, "HTML")->tenths, 500);
+    assert_int_equal(find_language(&razor, "Fortran")->files, 1);
     SURVEY(data, arena, {"a.yaml", 3}, {"b.json", 1});
     assert_int_equal(data.language_count, 2);
     assert_int_equal(find_language(&data, "YAML")->tenths, 750);
@@ -204,6 +213,17 @@ static void test_structure_and_key_files(void **state)
     assert_int_equal(scan.top[0].bytes, 20);
     SURVEY(mono, arena, {"packages/a/package.json", 1}, {"packages/b/package.json", 1});
     assert_true(mono.is_monorepo);
+    SURVEY(modules, arena, {"settings.gradle", 1}, {"a/build.gradle", 1}, {"b/build.gradle.kts", 1});
+    assert_true(modules.is_monorepo);
+    SURVEY(android, arena, {"settings.gradle", 1}, {"build.gradle", 1}, {"app/build.gradle", 1},
+           {"buildSrc/build.gradle.kts", 1}, {"build-logic/x/build.gradle.kts", 1});
+    assert_false(android.is_monorepo);
+    SURVEY(made, arena, {"lib/templates/Dockerfile.tt", 1}, {"test/fixtures/Dockerfile", 1},
+           {"tests/Dockerfile", 1}, {"guides/a.md", 1}, {"Shop.sln", 1}, {"my.gemspec", 1});
+    assert_false(made.has_containers);
+    assert_true(made.has_docs);
+    assert_string_equal(role_of(&made, "Shop.sln"), "build");
+    assert_string_equal(role_of(&made, "my.gemspec"), "build");
     SURVEY(single, arena, {"package.json", 1}, {"examples/a/package.json", 1}, {"examples/b/package.json", 1},
            {".devcontainer/Dockerfile", 1});
     assert_false(single.is_monorepo);
