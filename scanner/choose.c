@@ -126,6 +126,18 @@ static bool path_is_wanted(const char *path, const struct rb_scan_format *format
     return !rb_path_is_vendored(path) && !rb_path_is_fixture(path) && !rb_path_is_template(path);
 }
 
+/* "examples", "Examples", "acme-examples" and "examples-web" for "examples". */
+static bool folder_is_like(struct rb_piece folder, const char *word)
+{
+    size_t len = strlen(word);
+    if (folder.len < len)
+        return false;
+    const char *end = folder.at + folder.len - len;
+    bool starts = strncasecmp(folder.at, word, len) == 0, ends = strncasecmp(end, word, len) == 0;
+    return (starts && (folder.len == len || folder.at[len] == '-')) ||
+           (ends && end > folder.at && end[-1] == '-');
+}
+
 /* Examples, documentation and tests have manifests of their own; workflows say how it is built, not what it
  * is. */
 static bool path_is_aside(const char *path, const struct rb_scan_format *format)
@@ -140,9 +152,9 @@ static bool path_is_aside(const char *path, const struct rb_scan_format *format)
     if (rb_path_is_documentation(path))
         return true;
     for (const char *at = path, *slash; (slash = strchr(at, '/')); at = slash + 1) {
+        struct rb_piece folder = {at, (size_t)(slash - at)};
         for (size_t i = 0; i < COUNT(folders); i++) {
-            if (strlen(folders[i]) == (size_t)(slash - at) &&
-                strncasecmp(at, folders[i], (size_t)(slash - at)) == 0)
+            if (folder_is_like(folder, folders[i]))
                 return true;
         }
     }

@@ -235,7 +235,10 @@ static const struct sign maven[] = {
     {"org.grails:*", "Grails"},
     {"jakarta.platform:*", "Jakarta EE"},
     {"javax:javaee-*", "Java EE"},
-    {"org.hibernate*", "Hibernate"},
+    {"org.hibernate.orm:*", "Hibernate"}, /* org.hibernate:hibernate-validator is another thing */
+    {"org.hibernate.reactive:*", "Hibernate"},
+    {"org.hibernate:hibernate-core*", "Hibernate"},
+    {"org.hibernate:hibernate-entitymanager", "Hibernate"},
     {"org.mybatis*", "MyBatis"},
     {"org.jooq:*", "jOOQ"},
     {"io.netty:*", "Netty"},
@@ -439,18 +442,42 @@ static size_t found_note(struct found *found, size_t count, const struct rb_scan
     return count + 1;
 }
 
-/* Only what the repository itself asks for: not what others pull in, nor what an example uses. */
+/* Parts of a framework that are used alone as well: beside the whole they say nothing more. */
+static const struct {
+    const char *part, *whole;
+} parts[] = {
+    {"Symfony components", "Symfony"},
+    {"Laravel components", "Laravel"},
+    {"AndroidX", "Android"},
+};
+
+static bool found_is_part(const struct found *found, size_t count, const char *name)
+{
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        for (size_t k = 0; strcmp(parts[i].part, name) == 0 && k < count; k++) {
+            if (strcmp(found[k].framework.name, parts[i].whole) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Only what the repository itself asks for: not what others pull in, what an example uses, what a list of
+ * versions offers to nobody, or what the repository is itself. */
 size_t rb_scan_frameworks(struct rb_scan_framework *out, size_t max, const struct rb_scan *scan)
 {
     struct found found[FRAMEWORKS_FOUND_MAX];
     size_t count = 0;
     for (size_t i = 0; i < scan->sheet.count && count < FRAMEWORKS_FOUND_MAX; i++) {
         const struct rb_scan_dependency *item = &scan->sheet.items[i];
-        if (!item->indirect && !item->aside && !item->local)
+        if (!item->indirect && !item->aside && !item->local && !item->offered)
             count = found_note(found, count, item);
     }
     qsort(found, count, sizeof *found, found_order);
-    for (size_t i = 0; i < count && i < max; i++)
-        out[i] = found[i].framework;
-    return count < max ? count : max;
+    size_t written = 0;
+    for (size_t i = 0; i < count && written < max; i++) {
+        if (!found_is_part(found, count, found[i].framework.name))
+            out[written++] = found[i].framework;
+    }
+    return written;
 }

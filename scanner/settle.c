@@ -6,12 +6,29 @@
 #include "scanner/scan.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "scanner/text.h"
 
 static bool settle_same(const struct rb_scan_dependency *a, const struct rb_scan_dependency *b)
 {
-    return strcmp(a->ecosystem, b->ecosystem) == 0 && strcmp(a->name, b->name) == 0;
+    if (strcmp(a->ecosystem, b->ecosystem) != 0)
+        return false;
+    bool is_nuget = strcmp(a->ecosystem, "nuget") == 0; /* whose names are compared without case */
+    return (is_nuget ? strcasecmp(a->name, b->name) : strcmp(a->name, b->name)) == 0;
+}
+
+/* Build scripts ask for the same thing once for each platform. */
+static bool settle_is_repeated(const struct rb_scan_sheet *sheet, size_t kept,
+                               const struct rb_scan_dependency *item)
+{
+    for (size_t i = kept; i-- > 0 && sheet->items[i].manifest == item->manifest;) {
+        const struct rb_scan_dependency *other = &sheet->items[i];
+        if (other->kind == item->kind && settle_same(other, item) &&
+            strcmp(other->requirement, item->requirement) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* One that is wanted by its alias becomes what the catalogue calls so; a bundle becomes several. */
@@ -123,6 +140,8 @@ void rb_scan_settle(struct rb_scan *scan)
         struct rb_scan_dependency *item = &sheet->items[i];
         /* Taken offers, and aliases that no catalogue explains: those name no package. */
         if (!*item->name || (item->alias && !item->offered))
+            continue;
+        if (settle_is_repeated(sheet, kept, item))
             continue;
         item->local = settle_is_local(scan, item);
         sheet->items[kept++] = *item;

@@ -336,7 +336,7 @@ static void test_versions_that_stand_elsewhere(void **state)
              (const char *const[]){
                  "plugins {\n id(\"my.conventions\")\n alias(libs.plugins.spring.boot)\n}\ndependencies {\n"
                  " implementation(libs.guava)\n testImplementation(libs.bundles.test)\n"
-                 " implementation(libs.nobody.knows)\n}\n",
+                 " implementation(libs.nobody.knows)\n implementation(libs.guava)\n}\n",
                  "[versions]\nboot = \"3\"\n[libraries]\nguava = \"com.google.guava:guava:33\"\n"
                  "junit-api = \"org.junit:api:5\"\nmockito_core = \"org.mockito:core:4\"\nspare = \"s:s:1\"\n"
                  "[bundles]\ntest = [\"junit-api\", \"mockito_core\"]\n[plugins]\n"
@@ -350,8 +350,8 @@ static void test_versions_that_stand_elsewhere(void **state)
         &nuget,
         (const char *const[]){
             "<Project><ItemGroup><PackageVersion Include=\"xunit\" Version=\"2\"/></ItemGroup></Project>",
-            "<Project><ItemGroup><PackageReference Include=\"xunit\"/></ItemGroup></Project>"});
-    assert_string_equal(dependencies_of(&nuget), "xunit 2 dev");
+            "<Project><ItemGroup><PackageReference Include=\"xUnit\"/></ItemGroup></Project>"});
+    assert_string_equal(dependencies_of(&nuget), "xUnit 2 dev");
     SURVEY(cargo, arena, {"Cargo.toml", 1}, {"a/Cargo.toml", 1}, {"b/Cargo.toml", 1});
     read_all(
         &cargo,
@@ -371,6 +371,27 @@ static void test_versions_that_stand_elsewhere(void **state)
             "<artifactId>a</artifactId><dependencies><dependency><groupId>g</groupId>"
             "<artifactId>x</artifactId><scope>test</scope></dependency></dependencies></project>"});
     assert_string_equal(dependencies_of(&maven), "o:p 1 build local, g:x 7 dev");
+    rb_arena_free(arena);
+}
+
+static void test_frameworks_that_are_none(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan_framework found[4];
+    /* Offered to nobody; a part beside its whole; in a demo; another thing of the same makers. */
+    SURVEY(scan, arena, {"Directory.Packages.props", 1}, {"composer.json", 1}, {"acme-demo/package.json", 1},
+           {"examples-web/package.json", 1}, {"pom.xml", 1});
+    read_all(
+        &scan,
+        (const char *const[]){
+            "<Project><ItemGroup><PackageVersion Include=\"Dapper\" Version=\"2\"/></ItemGroup></Project>",
+            "{\"require\":{\"symfony/console\":\"7\",\"symfony/framework-bundle\":\"7\"}}",
+            "<project><dependencies><dependency><groupId>org.hibernate</groupId>"
+            "<artifactId>hibernate-validator</artifactId></dependency></dependencies></project>",
+            "{\"dependencies\":{\"react\":\"18\"}}", "{\"dependencies\":{\"vue\":\"3\"}}"});
+    assert_int_equal(rb_scan_frameworks(found, 4, &scan), 1);
+    assert_string_equal(found[0].name, "Symfony");
     rb_arena_free(arena);
 }
 
@@ -431,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_manifests_near_the_root_come_first),
         cmocka_unit_test(test_the_profile_holds_it_all),
         cmocka_unit_test(test_versions_that_stand_elsewhere),
+        cmocka_unit_test(test_frameworks_that_are_none),
         cmocka_unit_test(test_a_repository_does_not_use_itself),
         cmocka_unit_test(test_an_empty_repository),
     };
