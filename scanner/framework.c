@@ -408,16 +408,48 @@ const char *rb_framework_of(const char *ecosystem, const char *package)
     return framework_find(&rank, ecosystem, package);
 }
 
-/* One that was found, with its place: ecosystems in the order of their first manifest, then as in the tables,
- * which begin with what applications are built on and end with what they are tested with. */
+/* One that was found, with its place: the ecosystem that most of the repository is written in comes first,
+ * among equals the one whose manifest comes first; then as in the tables, which begin with what applications
+ * are built on and end with what they are tested with. */
 struct found {
     struct rb_scan_framework framework;
+    int64_t weight;
     size_t ecosystem, rank;
 };
+
+/* The languages that packages of an ecosystem are used from. */
+static const struct {
+    const char *ecosystem, *languages[6];
+} homes[] = {
+    {"npm", {"TypeScript", "JavaScript", "Vue", "Svelte", "CoffeeScript"}},
+    {"pypi", {"Python", "Jupyter Notebook"}},
+    {"go", {"Go"}},
+    {"cargo", {"Rust"}},
+    {"maven", {"Java", "Kotlin", "Groovy", "Scala", "Clojure"}},
+    {"composer", {"PHP", "Blade", "Twig"}},
+    {"rubygems", {"Ruby"}},
+    {"nuget", {"C#", "F#", "Visual Basic .NET"}},
+};
+
+static int64_t ecosystem_weight(const struct rb_scan *scan, const char *ecosystem)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < COUNT(homes); i++) {
+        for (size_t l = 0; l < scan->language_count && strcmp(homes[i].ecosystem, ecosystem) == 0; l++) {
+            for (size_t k = 0; k < COUNT(homes[i].languages) && homes[i].languages[k]; k++) {
+                if (strcmp(homes[i].languages[k], scan->languages[l].name) == 0)
+                    bytes += scan->languages[l].bytes;
+            }
+        }
+    }
+    return bytes;
+}
 
 static int found_order(const void *a, const void *b)
 {
     const struct found *x = a, *y = b;
+    if (x->weight != y->weight)
+        return x->weight > y->weight ? -1 : 1;
     if (x->ecosystem != y->ecosystem)
         return x->ecosystem < y->ecosystem ? -1 : 1;
     return x->rank < y->rank ? -1 : x->rank > y->rank;
@@ -438,7 +470,7 @@ static size_t found_note(struct found *found, size_t count, const struct rb_scan
             return count;
         }
     }
-    found[count] = (struct found){{name, item->ecosystem, item->manifest}, ecosystem, rank};
+    found[count] = (struct found){{name, item->ecosystem, item->manifest}, 0, ecosystem, rank};
     return count + 1;
 }
 
@@ -473,6 +505,8 @@ size_t rb_scan_frameworks(struct rb_scan_framework *out, size_t max, const struc
         if (!item->indirect && !item->aside && !item->local && !item->offered)
             count = found_note(found, count, item);
     }
+    for (size_t i = 0; i < count; i++)
+        found[i].weight = ecosystem_weight(scan, found[i].framework.ecosystem);
     qsort(found, count, sizeof *found, found_order);
     size_t written = 0;
     for (size_t i = 0; i < count && written < max; i++) {

@@ -108,8 +108,8 @@ static void pom_managed(struct pom *pom, const xmlNode *list)
         if (known)
             continue;
         struct rb_scan_dependency *offer = rb_scan_add_text(pom->sheet, name, version, pom_kind(pom, node));
-        if (offer) /* a list of versions that is imported is used by that alone */
-            offer->offered = strcmp(pom_text(pom, node, "scope"), "import") != 0;
+        if (offer)
+            offer->offered = true;
     }
 }
 

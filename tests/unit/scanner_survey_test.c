@@ -395,6 +395,20 @@ static void test_frameworks_that_are_none(void **state)
     rb_arena_free(arena);
 }
 
+/* A browser test beside a large service is not what the service is built on. */
+static void test_frameworks_of_the_main_language_come_first(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan_framework found[4];
+    SURVEY(scan, arena, {"package.json", 1}, {"e2e/a.ts", 10}, {"src/A.cs", 1000}, {"src/A/A.csproj", 1});
+    read_all(&scan, (const char *const[]){"{\"devDependencies\":{\"@playwright/test\":\"1\"}}",
+                                          "<Project Sdk=\"Microsoft.NET.Sdk.Web\"/>"});
+    assert_int_equal(rb_scan_frameworks(found, 4, &scan), 2);
+    assert_string_equal(found[0].name, "ASP.NET Core");
+    rb_arena_free(arena);
+}
+
 /* Vue is not written with Vue because one of its packages needs another. */
 static void test_a_repository_does_not_use_itself(void **state)
 {
@@ -453,6 +467,7 @@ int main(void)
         cmocka_unit_test(test_the_profile_holds_it_all),
         cmocka_unit_test(test_versions_that_stand_elsewhere),
         cmocka_unit_test(test_frameworks_that_are_none),
+        cmocka_unit_test(test_frameworks_of_the_main_language_come_first),
         cmocka_unit_test(test_a_repository_does_not_use_itself),
         cmocka_unit_test(test_an_empty_repository),
     };
