@@ -101,9 +101,25 @@ static void test_toml_depth_sees_through_strings(void **state)
 static void test_toml_cannot_end_the_process(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"[$",          "[a.$]",         "[[$]]",  "a.$ = 1",    "[\"a\".",
-                                      "a = {$ = 1}", "a = {b.$ = 1}", "[\xff]", "a = 1\n[\n", "[ .a]",
-                                      "a = [1,,]",   "a = +",         "a = 0x", "a = 1e"};
+    static const char *const bad[] = {"[$",
+                                      "[a.$]",
+                                      "[[$]]",
+                                      "a.$ = 1",
+                                      "[\"a\".",
+                                      "a = {$ = 1}",
+                                      "a = {b.$ = 1}",
+                                      "[\xc3\xb6]",
+                                      "[a.\xc3\xb6]",
+                                      "a = 1\xc3\xb6",
+                                      "\xe2\xbb\x9e = 1",
+                                      "a\xef\xab\x86",
+                                      "[\xff]",
+                                      "a = 1\n[\n",
+                                      "[ .a]",
+                                      "a = [1,,]",
+                                      "a = +",
+                                      "a = 0x",
+                                      "a = 1e"};
     for (size_t i = 0; i < COUNT(bad); i++) {
         json_t *document;
         if (rb_toml_parse(&document, bad[i], strlen(bad[i])) != RB_EINVAL)
