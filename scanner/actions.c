@@ -26,6 +26,19 @@ static void actions_add(struct rb_scan_sheet *sheet, size_t first, struct rb_pie
     rb_scan_add(sheet, uses.at, len, at + 1, uses.len - len - 1, RB_KIND_BUILD);
 }
 
+/* libyaml holds each tag directive against all before it; a workflow has none. */
+#define ACTIONS_TAGS_MAX 20
+
+static bool actions_is_tame(const char *text, size_t len)
+{
+    int tags = 0;
+    for (const char *at = text; (at = memmem(at, (size_t)(text + len - at), "%TAG", 4)); at++) {
+        if (++tags > ACTIONS_TAGS_MAX)
+            return false;
+    }
+    return true;
+}
+
 struct actions {
     struct rb_scan_sheet *sheet;
     size_t first; /* of the sheet's items, from this file */
@@ -71,8 +84,11 @@ rb_err rb_actions_parse(struct rb_scan_sheet *sheet, const char *text, size_t le
     yaml_parser_t parser;
     yaml_event_t event;
     rb_err err = RB_OK;
+    if (!actions_is_tame(text, len))
+        return rb_error_set(RB_EINVAL, "YAML: more tag directives than any workflow has");
     if (!yaml_parser_initialize(&parser))
         return rb_error_set(RB_EINTERNAL, "YAML: out of memory");
+    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING); /* as GitHub reads it, and as looked at above */
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
     while (!actions.is_end && !err) {
         if (!yaml_parser_parse(&parser, &event)) {

@@ -49,17 +49,49 @@ const char *rb_json_text(const json_t *object, const char *name)
     return text ? text : "";
 }
 
+#define XML_ATTRIBUTES_MAX 200         /* libxml2 holds each against all others; project files have ten */
+#define XML_UTF16_MAX      (64 * 1024) /* where the count below cannot see them, size alone must do */
+
+/* Whether some element has more attributes than anybody writes: quotes between '<' and '>'. What stands in
+ * comments and text counts as well, and has fewer. */
+static bool xml_is_tame(const char *text, size_t len)
+{
+    size_t quotes = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '<')
+            quotes = 0;
+        quotes += text[i] == '"' || text[i] == '\'';
+        if (quotes > 2 * XML_ATTRIBUTES_MAX)
+            return false;
+    }
+    return true;
+}
+
+/* The encoding is told by the bytes alone: one that the text declares could hide from the checks before. */
+static const char *xml_encoding(const char *text, size_t len)
+{
+    if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "<\0", 2) == 0))
+        return "UTF-16LE";
+    if (len >= 2 && (memcmp(text, "\xfe\xff", 2) == 0 || memcmp(text, "\0<", 2) == 0))
+        return "UTF-16BE";
+    return rb_text_is_utf8(text, len) ? "UTF-8" : "ISO-8859-1";
+}
+
 rb_err rb_xml_parse(xmlDoc **out, const char *text, size_t len)
 {
     *out = NULL;
     /* Entities need a document type, and no manifest needs one: without it there is nothing to expand. */
     if (memmem(text, len, "<!DOCTYPE", 9) || memmem(text, len, "<!ENTITY", 8))
         return rb_error_set(RB_EINVAL, "XML: has a document type, which no manifest needs");
+    const char *encoding = xml_encoding(text, len);
+    if (!xml_is_tame(text, len) || (strncmp(encoding, "UTF-16", 6) == 0 && len > XML_UTF16_MAX))
+        return rb_error_set(RB_EINVAL, "XML: more attributes, or more UTF-16, than any manifest has");
     xmlParserCtxt *parser = xmlNewParserCtxt();
     if (!parser)
         return rb_error_set(RB_EINTERNAL, "XML: out of memory");
-    int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA;
-    xmlDoc *doc = xmlCtxtReadMemory(parser, text, (int)len, "manifest.xml", NULL, options);
+    int options =
+        XML_PARSE_IGNORE_ENC | XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA;
+    xmlDoc *doc = xmlCtxtReadMemory(parser, text, (int)len, "manifest.xml", encoding, options);
     rb_err err = RB_OK;
     if (!doc) {
         const xmlError *error = xmlCtxtGetLastError(parser);

@@ -155,6 +155,65 @@ static void test_dependencies_are_bounded(void **state)
     rb_arena_free(arena);
 }
 
+/* Where a library's time grows with the square of something, too much of it is refused. */
+static void test_squares_are_refused(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan_sheet sheet;
+    const char *attributes = "", *tags = "", *tables = "";
+    char *many = rb_arena_alloc(arena, 1000000), *at = many;
+    for (int i = 0; i < 40000; i++)
+        at += snprintf(at, 24, "a%d=\"\" ", i);
+    attributes = rb_arena_printf(arena, "<project %s/>", many);
+    assert_int_equal(read_manifest(&sheet, arena, "pom.xml", attributes), RB_EINVAL);
+    at = many;
+    for (int i = 0; i < 30000; i++)
+        at += snprintf(at, 24, "%%TAG !a%d! x\n", i);
+    tags = rb_arena_printf(arena, "%s---\na: b\n", many);
+    assert_int_equal(read_manifest(&sheet, arena, ".github/workflows/a.yml", tags), RB_EINVAL);
+    at = many;
+    for (int i = 0; i < 30000; i++)
+        at += snprintf(at, 24, "[a%d.b]\n", i);
+    tables = many;
+    assert_int_equal(read_manifest(&sheet, arena, "Cargo.toml", tables), RB_EINVAL);
+    /* Nor does another encoding get around it. */
+    assert_int_equal(
+        read_manifest(&sheet, arena, "pom.xml", "<?xml version='1.0' encoding='UTF-7'?>+ADw-project/+AD4-"),
+        RB_EINVAL);
+    char wide[80000] = "\xff\xfe";
+    rb_scan_sheet_init(&sheet, arena);
+    assert_int_equal(rb_nuget_parse(&sheet, wide, sizeof wide), RB_EINVAL);
+    rb_arena_free(arena);
+}
+
+/* Project files come in the encodings of their time. */
+static void test_xml_encodings(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan_sheet sheet;
+    static const char *const texts[] = {
+        "\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\"?><packages><package id=\"A\" "
+        "version=\"1\"/></packages>",
+        "<?xml version=\"1.0\" encoding=\"windows-1252\"?><!-- \xe9 --><packages><package id=\"A\" "
+        "version=\"1\"/></packages>",
+        "<?xml version=\"1.0\" encoding=\"utf-16\"?><packages><package id=\"A\" version=\"1\"/></packages>",
+    };
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        assert_int_equal(read_manifest(&sheet, arena, "packages.config", texts[i]), RB_OK);
+        assert_int_equal(sheet.count, 1);
+        assert_string_equal(sheet.items[0].name, "A");
+    }
+    char wide[400] = "\xff\xfe";
+    for (size_t i = 0; texts[2][i]; i++)
+        wide[2 + 2 * i] = texts[2][i];
+    rb_scan_sheet_init(&sheet, arena);
+    assert_int_equal(rb_nuget_parse(&sheet, wide, 2 + 2 * strlen(texts[2])), RB_OK);
+    assert_int_equal(sheet.count, 1);
+    rb_arena_free(arena);
+}
+
 /* One long property that thousands ask for must not become gigabytes. */
 static void test_xml_text_is_bounded(void **state)
 {
@@ -352,6 +411,8 @@ int main(void)
         cmocka_unit_test(test_toml_cannot_end_the_process),
         cmocka_unit_test(test_long_lines_and_many_of_them),
         cmocka_unit_test(test_dependencies_are_bounded),
+        cmocka_unit_test(test_squares_are_refused),
+        cmocka_unit_test(test_xml_encodings),
         cmocka_unit_test(test_xml_text_is_bounded),
         cmocka_unit_test(test_maven_properties_end),
         cmocka_unit_test(test_bytes_that_are_no_text),
