@@ -82,16 +82,20 @@ static void settle_offer(struct rb_scan_sheet *sheet, struct rb_scan_dependency 
 }
 
 /* Gradle's precompiled plugins: x.y.gradle.kts is the plugin "x.y" of this repository. */
-static bool settle_is_script_plugin(const struct rb_scan *scan, const char *name)
+#define SCRIPTS_MAX 200 /* a large build has thirty */
+struct scripts {
+    struct rb_piece names[SCRIPTS_MAX];
+    size_t count;
+};
+
+static void settle_scripts(struct scripts *scripts, const struct rb_tree *tree)
 {
-    size_t len = strlen(name);
-    for (size_t i = 0; i < scan->tree->count; i++) {
-        const char *base = rb_path_base(scan->tree->entries[i].path);
-        if (strncmp(base, name, len) == 0 &&
-            (strcmp(base + len, ".gradle.kts") == 0 || strcmp(base + len, ".gradle") == 0))
-            return true;
+    scripts->count = 0;
+    for (size_t i = 0; i < tree->count && scripts->count < SCRIPTS_MAX; i++) {
+        const char *base = rb_path_base(tree->entries[i].path), *end = strstr(base, ".gradle");
+        if (end && (strcmp(end, ".gradle.kts") == 0 || strcmp(end, ".gradle") == 0))
+            scripts->names[scripts->count++] = (struct rb_piece){base, (size_t)(end - base)};
     }
-    return false;
 }
 
 static bool settle_is_local(const struct rb_scan *scan, const struct rb_scan_dependency *item)
@@ -107,20 +111,15 @@ static bool settle_is_local(const struct rb_scan *scan, const struct rb_scan_dep
     return false;
 }
 
-#define SCRIPT_PLUGINS_MAX 400 /* each costs a walk over the file list */
-
 static void settle_script_plugins(struct rb_scan *scan)
 {
-    size_t looked = 0;
-    for (size_t i = 0; i < scan->sheet.count && looked < SCRIPT_PLUGINS_MAX; i++) {
+    struct scripts scripts;
+    settle_scripts(&scripts, scan->tree);
+    for (size_t i = 0; i < scan->sheet.count; i++) {
         struct rb_scan_dependency *item = &scan->sheet.items[i];
-        if (item->offered || *item->requirement || strcmp(item->ecosystem, "maven") != 0 ||
-            strchr(item->name, ':'))
-            continue;
-        for (size_t k = 0; k < i && !item->local; k++)
-            item->local = scan->sheet.items[k].local && settle_same(item, &scan->sheet.items[k]);
-        looked++;
-        item->local = item->local || settle_is_script_plugin(scan, item->name);
+        bool is_plugin = strcmp(item->ecosystem, "maven") == 0 && !strchr(item->name, ':');
+        for (size_t k = 0; k < scripts.count && is_plugin && !item->local; k++)
+            item->local = rb_piece_is(scripts.names[k], item->name);
     }
 }
 

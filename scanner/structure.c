@@ -50,6 +50,8 @@ static void ci_note(struct rb_scan *scan, const char *path)
 {
     for (size_t i = 0; i < COUNT(ci_signs); i++) {
         const char *sign = ci_signs[i].path;
+        if (sign[0] != path[0]) /* decides nearly always */
+            continue;
         bool hit = rb_text_ends(sign, "/") ? rb_text_starts(path, sign) : strcmp(path, sign) == 0;
         if (!hit)
             continue;

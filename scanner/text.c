@@ -148,5 +148,9 @@ bool rb_text_ends(const char *text, const char *suffix)
 
 bool rb_text_starts(const char *text, const char *prefix)
 {
-    return strncmp(text, prefix, strlen(prefix)) == 0;
+    while (*prefix && *text == *prefix) {
+        text++;
+        prefix++;
+    }
+    return !*prefix;
 }
