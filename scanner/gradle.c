@@ -285,9 +285,7 @@ static void gradle_line(struct gradle *gradle, struct rb_piece line)
         gradle_dependency(gradle, rest, kind);
     else if (rb_piece_is(word, "id") || (rb_piece_is(word, "kotlin") && rb_piece_starts(rest, "(")))
         gradle_plugin(gradle, line);
-    else if (rb_piece_is(word, "alias") && is_call)
-        gradle_dependency(gradle, rest, RB_KIND_BUILD);
-    else if (rb_piece_is(word, "mavenBom"))
+    else if ((rb_piece_is(word, "alias") && is_call) || rb_piece_is(word, "mavenBom"))
         gradle_dependency(gradle, rest, RB_KIND_BUILD);
 }
 

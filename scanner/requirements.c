@@ -45,10 +45,15 @@ static size_t python_normalise(char *out, size_t size, const char *name, size_t 
     return used;
 }
 
+static bool python_is_name(char c)
+{
+    return isalnum((unsigned char)c) || c == '-' || c == '_' || c == '.';
+}
+
 static size_t python_name_len(struct rb_piece text)
 {
     size_t len = 0;
-    while (len < text.len && (isalnum((unsigned char)text.at[len]) || memchr("-_.", text.at[len], 3)))
+    while (len < text.len && python_is_name(text.at[len]))
         len++;
     return len;
 }

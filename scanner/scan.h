@@ -14,13 +14,13 @@
 #include "lib/base/base.h"
 #include "lib/store/store.h"
 
-#define RB_SCAN_MANIFESTS_MAX    60            /* requests that one scan may cost, besides commit and tree */
-#define RB_SCAN_MANIFEST_BYTES   (1024 * 1024) /* no hand-written manifest comes near */
-#define RB_SCAN_DEPENDENCIES_MAX 5000          /* about 1 MB of profile */
-#define RB_SCAN_KEY_FILES_MAX    100           /* for a person to look at */
-#define RB_SCAN_TOP_MAX          100           /* folders of the root that are listed */
-#define RB_SCAN_NAME_MAX         256  /* bytes of a package name or requirement; longer ones are cut */
-#define RB_SCAN_PATH_MAX         1024 /* bytes of a path in the profile; longer ones are cut */
+#define RB_SCAN_MANIFESTS_MAX    60      /* requests that one scan may cost, besides commit and tree */
+#define RB_SCAN_MANIFEST_BYTES   1048576 /* no hand-written manifest comes near */
+#define RB_SCAN_DEPENDENCIES_MAX 5000    /* about 1 MB of profile */
+#define RB_SCAN_KEY_FILES_MAX    100     /* for a person to look at */
+#define RB_SCAN_TOP_MAX          100     /* folders of the root that are listed */
+#define RB_SCAN_NAME_MAX         256     /* bytes of a package name or requirement; longer ones are cut */
+#define RB_SCAN_PATH_MAX         1024    /* bytes of a path in the profile; longer ones are cut */
 
 /* ---- what a manifest says ----------------------------------------------------------------------------- */
 

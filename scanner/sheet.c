@@ -118,6 +118,11 @@ void rb_scan_read(struct rb_scan *scan, size_t index, const char *content, size_
         manifest->status = RB_MANIFEST_TOO_BIG;
         return;
     }
+    if (len >= 3 &&
+        memcmp(content, "\xef\xbb\xbf", 3) == 0) { /* a byte order mark is no part of any format */
+        content += 3;
+        len -= 3;
+    }
     scan->sheet.manifest = manifest->path;
     scan->sheet.ecosystem = manifest->format->ecosystem;
     scan->sheet.aside = manifest->aside;

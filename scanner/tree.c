@@ -49,8 +49,8 @@ const char *rb_json_text(const json_t *object, const char *name)
     return text ? text : "";
 }
 
-#define XML_ATTRIBUTES_MAX 200         /* libxml2 holds each against all others; project files have ten */
-#define XML_UTF16_MAX      (64 * 1024) /* where the count below cannot see them, size alone must do */
+#define XML_QUOTES_MAX 400   /* two an attribute; libxml2 holds each against all others of its element */
+#define XML_UTF16_MAX  65536 /* where the count below cannot see them, size alone must do */
 
 /* Whether some element has more attributes than anybody writes: quotes between '<' and '>'. What stands in
  * comments and text counts as well, and has fewer. */
@@ -61,7 +61,7 @@ static bool xml_is_tame(const char *text, size_t len)
         if (text[i] == '<')
             quotes = 0;
         quotes += text[i] == '"' || text[i] == '\'';
-        if (quotes > 2 * XML_ATTRIBUTES_MAX)
+        if (quotes > XML_QUOTES_MAX)
             return false;
     }
     return true;

@@ -8,10 +8,10 @@
 
 static char *repeat(struct rb_arena *arena, const char *piece, size_t times)
 {
-    size_t len = strlen(piece);
-    char *text = rb_arena_alloc(arena, len * times + 1);
-    for (size_t i = 0; i < times; i++)
-        memcpy(text + i * len, piece, len);
+    size_t len = strlen(piece), total = len * times;
+    char *text = rb_arena_alloc(arena, total + 1);
+    for (size_t i = 0; i < total; i++)
+        text[i] = piece[i % len];
     return text;
 }
 

@@ -271,8 +271,10 @@ static void check_cases(const struct manifest_case *cases, size_t count)
             fail_msg("%s (case %zu): %s", cases[i].path, i, rb_error_text());
         for (size_t k = 0; k < WANT_MAX && cases[i].want[k].name; k++) {
             const struct rb_scan_dependency *item = find_dependency(&sheet, cases[i].want[k].name);
-            if (!item)
+            if (!item) {
                 fail_msg("%s (case %zu): %s is missing", cases[i].path, i, cases[i].want[k].name);
+                break;
+            }
             assert_string_equal(item->requirement, cases[i].want[k].requirement);
             if (strcmp(item->kind, cases[i].want[k].kind) != 0)
                 fail_msg("%s: %s is %s", cases[i].path, item->name, item->kind);
