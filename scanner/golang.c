@@ -40,7 +40,8 @@ static void gomod_replace(struct gomod *mod, struct rb_piece rest)
         return;
     struct rb_piece left = {rest.at, (size_t)(arrow - rest.at)};
     struct rb_piece right = rb_piece_trim(rb_piece_after(rest, left.len + 2));
-    if (!rb_piece_word(&old, &left) || right.len == 0)
+    /* A long one would be copied to each requirement that it replaces. */
+    if (!rb_piece_word(&old, &left) || right.len == 0 || right.len > RB_SCAN_NAME_MAX)
         return;
     old = gomod_unquoted(old);
     for (size_t i = mod->first; i < mod->sheet->count; i++) {

@@ -61,7 +61,8 @@ static void gradle_note_variable(struct gradle *gradle, struct rb_piece line)
         return;
     struct rb_piece name = rb_piece_trim((struct rb_piece){line.at, (size_t)(mark - line.at)});
     struct rb_piece value = rb_piece_trim(rb_piece_after(line, (size_t)(mark - line.at) + 1)), text;
-    if (!rb_piece_quoted(&text, &value) || text.len == 0)
+    /* A long value would be copied to each place that names it. */
+    if (!rb_piece_quoted(&text, &value) || text.len == 0 || text.len > RB_SCAN_NAME_MAX)
         return;
     size_t start = name.len;
     while (start && gradle_is_word(name.at[start - 1]))

@@ -46,10 +46,14 @@ static const char *sheet_without_credentials(struct rb_arena *arena, struct rb_p
     return out;
 }
 
+#define REQUIREMENT_MAX 4096 /* nobody means more */
+
 /* Credentials are looked for before anything is cut, so that no half of a token stays behind. */
 const char *rb_scan_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len)
 {
     struct rb_piece whole = rb_piece_trim((struct rb_piece){text, len});
+    if (whole.len > REQUIREMENT_MAX) /* cut anywhere, it might begin or end within a password */
+        whole.len = 0;
     if (whole.len && memmem(whole.at, whole.len, "://", 3))
         whole = rb_piece_of(sheet_without_credentials(sheet->arena, whole));
     return rb_text_clean(sheet->arena, whole.at, whole.len, RB_SCAN_NAME_MAX);

@@ -66,7 +66,7 @@ json_t *convert_array(const toml::array &array)
 
 json_t *convert_string(const std::string &text)
 {
-    json_t *string = json_string(text.c_str());
+    json_t *string = text.size() <= RB_TOML_STRING_MAX ? json_string(text.c_str()) : nullptr;
     return string ? string : json_null();
 }
 

@@ -21,6 +21,10 @@ extern "C" {
  * brackets, braces and dots outside of strings. The largest manifests known have some two thousand. */
 #define RB_TOML_MARKS_MAX 20000
 
+/* Strings longer than this (descriptions, scripts) become null: what refers to one would copy it each time.
+ */
+#define RB_TOML_STRING_MAX 4096
+
 /* Dates and times become strings. RB_EINVAL says line and reason. `*out` is a new reference. */
 rb_err rb_toml_parse(json_t **out, const char *text, size_t len) RB_MUST_CHECK;
 /* False when the text passes one of the numbers above. */

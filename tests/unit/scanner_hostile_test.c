@@ -233,6 +233,38 @@ static void test_xml_text_is_bounded(void **state)
     rb_arena_free(arena);
 }
 
+/* The same for what can be named in other formats. */
+static void test_long_values_are_not_copied_about(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan_sheet sheet;
+    const char *value = repeat(arena, "v://", 125000);
+    assert_int_equal(read_manifest(&sheet, arena, "build.gradle",
+                                   rb_arena_printf(arena, "a = '%s'\n%s", value,
+                                                   repeat(arena, "implementation \"g:a:$a\"\n", 15000))),
+                     RB_OK);
+    assert_string_equal(sheet.items[4999].requirement, "$a");
+    assert_int_equal(
+        read_manifest(&sheet, arena, "go.mod",
+                      rb_arena_printf(arena, "module x\n%sreplace a => %s\n",
+                                      repeat(arena, "require a v1\n", 20000), repeat(arena, "v", 500000))),
+        RB_OK);
+    assert_string_equal(sheet.items[4999].requirement, "v1");
+    assert_int_equal(
+        read_manifest(&sheet, arena, "gradle/libs.versions.toml",
+                      rb_arena_printf(arena,
+                                      "[libraries]\na = { group = \"g\", name = \"a\", version = \"%s\" }\n"
+                                      "[bundles]\nb = [%s]\n",
+                                      value, repeat(arena, "\"a\",", 20000))),
+        RB_OK);
+    assert_string_equal(sheet.items[4999].requirement, "");
+    assert_int_equal(
+        read_manifest(&sheet, arena, "requirements.txt", rb_arena_printf(arena, "a @ %s\n", value)), RB_OK);
+    assert_string_equal(sheet.items[0].requirement, "");
+    rb_arena_free(arena);
+}
+
 static void test_maven_properties_end(void **state)
 {
     (void)state;
@@ -414,6 +446,7 @@ int main(void)
         cmocka_unit_test(test_squares_are_refused),
         cmocka_unit_test(test_xml_encodings),
         cmocka_unit_test(test_xml_text_is_bounded),
+        cmocka_unit_test(test_long_values_are_not_copied_about),
         cmocka_unit_test(test_maven_properties_end),
         cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(test_a_profile_of_garbage_is_valid_json),
