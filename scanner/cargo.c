@@ -19,15 +19,13 @@ static const char *cargo_requirement(struct rb_arena *arena, const json_t *table
     return "";
 }
 
-static void cargo_add(struct rb_scan_sheet *sheet, const json_t *shared, const char *name,
-                      const json_t *value, const char *kind)
+static struct rb_scan_dependency *cargo_add(struct rb_scan_sheet *sheet, const json_t *shared,
+                                            const char *name, const json_t *value, const char *kind)
 {
-    if (json_is_string(value)) {
-        rb_scan_add_text(sheet, name, json_string_value(value), kind);
-        return;
-    }
+    if (json_is_string(value))
+        return rb_scan_add_text(sheet, name, json_string_value(value), kind);
     if (!json_is_object(value))
-        return;
+        return NULL;
     if (json_is_true(rb_json_get(value, "optional")))
         kind = RB_KIND_OPTIONAL;
     const json_t *source = value;
@@ -39,7 +37,10 @@ static void cargo_add(struct rb_scan_sheet *sheet, const json_t *shared, const c
     else if (json_is_object(source))
         requirement = cargo_requirement(sheet->arena, source);
     const char *package = rb_json_text(source, "package"); /* renamed: the real name */
-    rb_scan_add_text(sheet, *package ? package : name, requirement, kind);
+    struct rb_scan_dependency *item = rb_scan_add_text(sheet, *package ? package : name, requirement, kind);
+    if (item)
+        item->local = *rb_json_text(source, "path") != 0;
+    return item;
 }
 
 static void cargo_group(struct rb_scan_sheet *sheet, const json_t *shared, const json_t *group,
@@ -71,8 +72,10 @@ static void cargo_workspace(struct rb_scan_sheet *sheet, const json_t *shared)
     json_t *value;
     json_object_foreach((json_t *)shared, name, value)
     {
-        if (!*rb_json_text(value, "path"))
-            cargo_add(sheet, NULL, name, value, RB_KIND_RUNTIME);
+        struct rb_scan_dependency *offer =
+            *rb_json_text(value, "path") ? NULL : cargo_add(sheet, NULL, name, value, RB_KIND_RUNTIME);
+        if (offer)
+            offer->offered = true;
     }
 }
 
@@ -83,12 +86,12 @@ rb_err rb_cargo_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
     if (err)
         return err;
     const json_t *shared = rb_json_at(document, "workspace/dependencies");
+    rb_scan_add_own(sheet, rb_json_text(rb_json_get(document, "package"), "name"));
     cargo_groups(sheet, shared, document);
     const char *name;
     json_t *target;
     json_object_foreach(rb_json_get(document, "target"), name, target) cargo_groups(sheet, shared, target);
-    if (!rb_json_get(document, "package"))
-        cargo_workspace(sheet, shared);
+    cargo_workspace(sheet, shared);
     sheet->members += json_array_size(rb_json_at(document, "workspace/members"));
     json_decref(document);
     return RB_OK;

@@ -21,7 +21,7 @@ static const struct rb_scan_format requirements = {"requirements.txt", "pypi", r
 static const struct rb_scan_format gomod = {"go.mod", "go", rb_gomod_parse, true};
 static const struct rb_scan_format cargo = {"Cargo.toml", "cargo", rb_cargo_parse, true};
 static const struct rb_scan_format maven = {"pom.xml", "maven", rb_maven_parse, true};
-static const struct rb_scan_format gradle = {"build.gradle", "maven", rb_gradle_parse, false};
+static const struct rb_scan_format gradle = {"build.gradle", "maven", rb_gradle_parse, true};
 static const struct rb_scan_format catalog = {"libs.versions.toml", "maven", rb_gradle_catalog_parse, false};
 static const struct rb_scan_format composer = {"composer.json", "composer", rb_composer_parse, true};
 static const struct rb_scan_format gemfile = {"Gemfile", "rubygems", rb_gemfile_parse, false};
@@ -126,13 +126,25 @@ static bool path_is_wanted(const char *path, const struct rb_scan_format *format
     return !rb_path_is_vendored(path) && !rb_path_is_fixture(path) && !rb_path_is_template(path);
 }
 
+/* "examples", "Examples", "acme-examples" and "examples-web" for "examples". */
+static bool folder_is_like(struct rb_piece folder, const char *word)
+{
+    size_t len = strlen(word);
+    if (folder.len < len)
+        return false;
+    const char *end = folder.at + folder.len - len;
+    bool starts = strncasecmp(folder.at, word, len) == 0, ends = strncasecmp(end, word, len) == 0;
+    return (starts && (folder.len == len || folder.at[len] == '-')) ||
+           (ends && end > folder.at && end[-1] == '-');
+}
+
 /* Examples, documentation and tests have manifests of their own; workflows say how it is built, not what it
  * is. */
 static bool path_is_aside(const char *path, const struct rb_scan_format *format)
 {
-    static const char *const folders[] = {"example",  "examples",  "sample",     "samples", "demo",
-                                          "demos",    "benchmark", "benchmarks", "bench",   "playground",
-                                          "tutorial", "tutorials", "docs"};
+    static const char *const folders[] = {
+        "example", "examples", "sample", "samples", "demo",       "demos",    "benchmark", "benchmarks",
+        "bench",   "benches",  "fuzz",   "fuzzing", "playground", "tutorial", "tutorials", "docs"};
     if (format == &actions)
         return true;
     if (!strchr(path, '/') || rb_text_starts(path, "requirements/"))
@@ -140,9 +152,9 @@ static bool path_is_aside(const char *path, const struct rb_scan_format *format)
     if (rb_path_is_documentation(path))
         return true;
     for (const char *at = path, *slash; (slash = strchr(at, '/')); at = slash + 1) {
+        struct rb_piece folder = {at, (size_t)(slash - at)};
         for (size_t i = 0; i < COUNT(folders); i++) {
-            if (strlen(folders[i]) == (size_t)(slash - at) &&
-                strncasecmp(at, folders[i], (size_t)(slash - at)) == 0)
+            if (folder_is_like(folder, folders[i]))
                 return true;
         }
     }

@@ -235,7 +235,10 @@ static const struct sign maven[] = {
     {"org.grails:*", "Grails"},
     {"jakarta.platform:*", "Jakarta EE"},
     {"javax:javaee-*", "Java EE"},
-    {"org.hibernate*", "Hibernate"},
+    {"org.hibernate.orm:*", "Hibernate"}, /* org.hibernate:hibernate-validator is another thing */
+    {"org.hibernate.reactive:*", "Hibernate"},
+    {"org.hibernate:hibernate-core*", "Hibernate"},
+    {"org.hibernate:hibernate-entitymanager", "Hibernate"},
     {"org.mybatis*", "MyBatis"},
     {"org.jooq:*", "jOOQ"},
     {"io.netty:*", "Netty"},
@@ -405,16 +408,48 @@ const char *rb_framework_of(const char *ecosystem, const char *package)
     return framework_find(&rank, ecosystem, package);
 }
 
-/* One that was found, with its place: ecosystems in the order of their first manifest, then as in the tables,
- * which begin with what applications are built on and end with what they are tested with. */
+/* One that was found, with its place: the ecosystem that most of the repository is written in comes first,
+ * among equals the one whose manifest comes first; then as in the tables, which begin with what applications
+ * are built on and end with what they are tested with. */
 struct found {
     struct rb_scan_framework framework;
+    int64_t weight;
     size_t ecosystem, rank;
 };
+
+/* The languages that packages of an ecosystem are used from. */
+static const struct {
+    const char *ecosystem, *languages[6];
+} homes[] = {
+    {"npm", {"TypeScript", "JavaScript", "Vue", "Svelte", "CoffeeScript"}},
+    {"pypi", {"Python", "Jupyter Notebook"}},
+    {"go", {"Go"}},
+    {"cargo", {"Rust"}},
+    {"maven", {"Java", "Kotlin", "Groovy", "Scala", "Clojure"}},
+    {"composer", {"PHP", "Blade", "Twig"}},
+    {"rubygems", {"Ruby"}},
+    {"nuget", {"C#", "F#", "Visual Basic .NET"}},
+};
+
+static int64_t ecosystem_weight(const struct rb_scan *scan, const char *ecosystem)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < COUNT(homes); i++) {
+        for (size_t l = 0; l < scan->language_count && strcmp(homes[i].ecosystem, ecosystem) == 0; l++) {
+            for (size_t k = 0; k < COUNT(homes[i].languages) && homes[i].languages[k]; k++) {
+                if (strcmp(homes[i].languages[k], scan->languages[l].name) == 0)
+                    bytes += scan->languages[l].bytes;
+            }
+        }
+    }
+    return bytes;
+}
 
 static int found_order(const void *a, const void *b)
 {
     const struct found *x = a, *y = b;
+    if (x->weight != y->weight)
+        return x->weight > y->weight ? -1 : 1;
     if (x->ecosystem != y->ecosystem)
         return x->ecosystem < y->ecosystem ? -1 : 1;
     return x->rank < y->rank ? -1 : x->rank > y->rank;
@@ -435,22 +470,48 @@ static size_t found_note(struct found *found, size_t count, const struct rb_scan
             return count;
         }
     }
-    found[count] = (struct found){{name, item->ecosystem, item->manifest}, ecosystem, rank};
+    found[count] = (struct found){{name, item->ecosystem, item->manifest}, 0, ecosystem, rank};
     return count + 1;
 }
 
-/* Only what the repository itself asks for: not what others pull in, nor what an example uses. */
+/* Parts of a framework that are used alone as well: beside the whole they say nothing more. */
+static const struct {
+    const char *part, *whole;
+} parts[] = {
+    {"Symfony components", "Symfony"},
+    {"Laravel components", "Laravel"},
+    {"AndroidX", "Android"},
+};
+
+static bool found_is_part(const struct found *found, size_t count, const char *name)
+{
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        for (size_t k = 0; strcmp(parts[i].part, name) == 0 && k < count; k++) {
+            if (strcmp(found[k].framework.name, parts[i].whole) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Only what the repository itself asks for: not what others pull in, what an example uses, what a list of
+ * versions offers to nobody, or what the repository is itself. */
 size_t rb_scan_frameworks(struct rb_scan_framework *out, size_t max, const struct rb_scan *scan)
 {
     struct found found[FRAMEWORKS_FOUND_MAX];
     size_t count = 0;
     for (size_t i = 0; i < scan->sheet.count && count < FRAMEWORKS_FOUND_MAX; i++) {
         const struct rb_scan_dependency *item = &scan->sheet.items[i];
-        if (!item->indirect && !item->aside)
+        if (!item->indirect && !item->aside && !item->local && !item->offered)
             count = found_note(found, count, item);
     }
+    for (size_t i = 0; i < count; i++)
+        found[i].weight = ecosystem_weight(scan, found[i].framework.ecosystem);
     qsort(found, count, sizeof *found, found_order);
-    for (size_t i = 0; i < count && i < max; i++)
-        out[i] = found[i].framework;
-    return count < max ? count : max;
+    size_t written = 0;
+    for (size_t i = 0; i < count && written < max; i++) {
+        if (!found_is_part(found, count, found[i].framework.name))
+            out[written++] = found[i].framework;
+    }
+    return written;
 }

@@ -4,9 +4,12 @@
 #include "scanner/scan.h"
 #include "scanner/text.h"
 
+#define GOMOD_LINKS_MAX 2000 /* replace and tool lines: each is a walk over what was found */
+
 struct gomod {
     struct rb_scan_sheet *sheet;
     size_t first; /* of the sheet's items, from this file */
+    size_t links; /* lines that were held against them */
 };
 
 static struct rb_piece gomod_unquoted(struct rb_piece word)
@@ -37,7 +40,8 @@ static void gomod_replace(struct gomod *mod, struct rb_piece rest)
         return;
     struct rb_piece left = {rest.at, (size_t)(arrow - rest.at)};
     struct rb_piece right = rb_piece_trim(rb_piece_after(rest, left.len + 2));
-    if (!rb_piece_word(&old, &left) || right.len == 0)
+    /* A long one would be copied to each requirement that it replaces. */
+    if (!rb_piece_word(&old, &left) || right.len == 0 || right.len > RB_SCAN_NAME_MAX)
         return;
     old = gomod_unquoted(old);
     for (size_t i = mod->first; i < mod->sheet->count; i++) {
@@ -47,6 +51,7 @@ static void gomod_replace(struct gomod *mod, struct rb_piece rest)
         const char *both = rb_arena_printf(mod->sheet->arena, "%s => %s", item->requirement,
                                            rb_piece_copy(mod->sheet->arena, right));
         item->requirement = rb_scan_requirement(mod->sheet, both, strlen(both));
+        item->local = right.at[0] == '.';
     }
 }
 
@@ -95,7 +100,13 @@ static void gomod_pass(struct gomod *mod, struct rb_piece text, const char *dire
         }
         if (!rb_piece_is(verb, directive))
             continue;
-        if (directive[0] == 't')
+        if (directive[0] != 'r' || directive[2] == 'p') /* all but "require" */
+            mod->links++;
+        if (mod->links > GOMOD_LINKS_MAX)
+            return;
+        if (directive[0] == 'm')
+            rb_scan_add_own(mod->sheet, rb_piece_copy(mod->sheet->arena, gomod_unquoted(rest)));
+        else if (directive[0] == 't')
             gomod_tool(mod, rest);
         else if (strcmp(directive, "require") == 0)
             gomod_require(mod, rest, comment);
@@ -106,10 +117,11 @@ static void gomod_pass(struct gomod *mod, struct rb_piece text, const char *dire
 
 rb_err rb_gomod_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
 {
-    struct gomod mod = {sheet, sheet->count};
+    struct gomod mod = {sheet, sheet->count, 0};
     struct rb_piece whole = {text, len};
     if (!memmem(text, len, "module", 6))
         return rb_error_set(RB_EINVAL, "go.mod: names no module");
+    gomod_pass(&mod, whole, "module");
     gomod_pass(&mod, whole, "require");
     gomod_pass(&mod, whole, "tool");
     gomod_pass(&mod, whole, "replace");

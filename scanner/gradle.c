@@ -1,7 +1,7 @@
 /*
  * Gradle: build.gradle, build.gradle.kts and version catalogues (docs.gradle.org, "Declaring dependencies",
  * "Version catalogs"). The scripts are programs; what people write in them is regular enough to be read line
- * by line. What comes from the catalogue (libs.x.y) is listed with the catalogue.
+ * by line. What comes from the catalogue (libs.x.y) gets its name when both were read (settle.c).
  */
 #include <ctype.h>
 #include <string.h>
@@ -17,6 +17,7 @@ struct gradle {
     struct rb_scan_sheet *sheet;
     struct rb_piece names[GRADLE_VARIABLES_MAX], values[GRADLE_VARIABLES_MAX];
     size_t variables;
+    size_t depth, test_depth; /* braces that are open; those when a block for tests began, 0 outside of one */
     bool in_comment;
 };
 
@@ -60,7 +61,8 @@ static void gradle_note_variable(struct gradle *gradle, struct rb_piece line)
         return;
     struct rb_piece name = rb_piece_trim((struct rb_piece){line.at, (size_t)(mark - line.at)});
     struct rb_piece value = rb_piece_trim(rb_piece_after(line, (size_t)(mark - line.at) + 1)), text;
-    if (!rb_piece_quoted(&text, &value) || text.len == 0)
+    /* A long value would be copied to each place that names it. */
+    if (!rb_piece_quoted(&text, &value) || text.len == 0 || text.len > RB_SCAN_NAME_MAX)
         return;
     size_t start = name.len;
     while (start && gradle_is_word(name.at[start - 1]))
@@ -167,6 +169,28 @@ static struct rb_piece gradle_named(struct rb_piece line, const char *key)
     return (struct rb_piece){"", 0};
 }
 
+/* "libs.a.b", "libs.bundles.x", several with commas between; not "libs.versions.x", which is no package. */
+static void gradle_add_aliases(struct gradle *gradle, struct rb_piece rest, const char *kind)
+{
+    while (rb_piece_starts(rest, "libs.")) {
+        size_t len = 0;
+        while (len < rest.len && (gradle_is_word(rest.at[len]) || rest.at[len] == '.'))
+            len++;
+        struct rb_piece alias = {rest.at, len};
+        rest = rb_piece_trim(rb_piece_after(rest, len));
+        if (rb_piece_ends(alias, ".get") || rb_piece_ends(alias, ".asProvider"))
+            alias.len -= strlen(rb_piece_ends(alias, ".get") ? ".get" : ".asProvider");
+        struct rb_scan_dependency *item = NULL;
+        if (!rb_piece_starts(alias, "libs.versions."))
+            item = rb_scan_add(gradle->sheet, alias.at, alias.len, "", 0, kind);
+        if (item)
+            item->alias = item->name;
+        if (rest.len == 0 || rest.at[0] != ',')
+            return;
+        rest = rb_piece_trim(rb_piece_after(rest, 1));
+    }
+}
+
 static void gradle_add_map(struct gradle *gradle, struct rb_piece line, const char *kind)
 {
     struct rb_piece group = gradle_named(line, "group"), name = gradle_named(line, "name");
@@ -192,6 +216,10 @@ static void gradle_dependency(struct gradle *gradle, struct rb_piece rest, const
             if (rb_piece_starts(rest, wrappers[k]))
                 rest = rb_piece_trim(rb_piece_after(rest, strlen(wrappers[k])));
         }
+    }
+    if (rb_piece_starts(rest, "libs.")) {
+        gradle_add_aliases(gradle, rest, kind);
+        return;
     }
     if (rb_piece_starts(rest, "kotlin(")) { /* kotlin("stdlib") */
         rest = rb_piece_after(rest, strlen("kotlin("));
@@ -251,13 +279,43 @@ static void gradle_line(struct gradle *gradle, struct rb_piece line)
     if (word.len == 0)
         return;
     const char *kind = gradle_kind(word);
+    if (kind && gradle->test_depth)
+        kind = RB_KIND_DEV;
     bool is_call = rest.len && (rest.at[0] == ' ' || rest.at[0] == '(' || rest.at[0] == '\t');
     if (kind && is_call && rb_piece_trim(rest).at[0] != '=')
         gradle_dependency(gradle, rest, kind);
     else if (rb_piece_is(word, "id") || (rb_piece_is(word, "kotlin") && rb_piece_starts(rest, "(")))
         gradle_plugin(gradle, line);
-    else if (rb_piece_is(word, "mavenBom"))
+    else if ((rb_piece_is(word, "alias") && is_call) || rb_piece_is(word, "mavenBom"))
         gradle_dependency(gradle, rest, RB_KIND_BUILD);
+}
+
+/* Whether the line opens a block of tests: "commonTest {", "val jvmTest by getting {", "named("jvmTest") {".
+ * Kotlin projects for several platforms declare dependencies in there. */
+static bool gradle_opens_tests(struct rb_piece line)
+{
+    const char *at = rb_piece_ends(line, "{") ? memmem(line.at, line.len, "Test", 4) : NULL;
+    return at && !gradle_is_word(at[4]) && at > line.at && gradle_is_word(at[-1]);
+}
+
+static void gradle_braces(struct gradle *gradle, struct rb_piece line)
+{
+    char quote = 0;
+    for (size_t i = 0; i < line.len; i++) {
+        char c = line.at[i];
+        if (quote)
+            quote = c == quote ? 0 : quote;
+        else if (c == '"' || c == '\'')
+            quote = c;
+        else if (c == '{')
+            gradle->depth++;
+        else if (c == '}')
+            gradle->depth -= gradle->depth > 0;
+    }
+    if (gradle->depth < gradle->test_depth)
+        gradle->test_depth = 0;
+    if (!gradle->test_depth && gradle_opens_tests(line))
+        gradle->test_depth = gradle->depth;
 }
 
 rb_err rb_gradle_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
@@ -269,8 +327,11 @@ rb_err rb_gradle_parse(struct rb_scan_sheet *sheet, const char *text, size_t len
         gradle_note_variable(gradle, gradle_uncomment(gradle, line));
     gradle->in_comment = false;
     rest = (struct rb_piece){text, len};
-    while (rb_piece_line(&line, &rest))
-        gradle_line(gradle, gradle_uncomment(gradle, line));
+    while (rb_piece_line(&line, &rest)) {
+        line = gradle_uncomment(gradle, line);
+        gradle_line(gradle, line);
+        gradle_braces(gradle, line);
+    }
     return RB_OK;
 }
 
@@ -292,15 +353,23 @@ static const char *catalog_version(const json_t *version, const json_t *versions
     return "";
 }
 
-static void catalog_entry(struct rb_scan_sheet *sheet, const json_t *entry, const json_t *versions,
-                          const char *kind)
+/* How build scripts call an entry: "libs." and its name with dots for all that parts it. */
+static const char *catalog_alias(struct rb_arena *arena, const char *group, const char *name)
+{
+    char *alias = rb_arena_printf(arena, "libs.%s%s", group, name);
+    for (char *at = alias; *at; at++)
+        *at = *at == '-' || *at == '_' ? '.' : *at;
+    return alias;
+}
+
+static struct rb_scan_dependency *catalog_entry(struct rb_scan_sheet *sheet, const json_t *entry,
+                                                const json_t *versions, const char *kind)
 {
     if (json_is_string(entry)) { /* "group:artifact:version", or "plugin.id:version" */
         struct rb_piece text = rb_piece_of(json_string_value(entry));
         const char *last = memrchr(text.at, ':', text.len);
         size_t len = last ? (size_t)(last - text.at) : text.len;
-        rb_scan_add(sheet, text.at, len, last ? last + 1 : "", last ? text.len - len - 1 : 0, kind);
-        return;
+        return rb_scan_add(sheet, text.at, len, last ? last + 1 : "", last ? text.len - len - 1 : 0, kind);
     }
     const char *name = rb_json_text(entry, "module");
     if (!*name)
@@ -308,7 +377,34 @@ static void catalog_entry(struct rb_scan_sheet *sheet, const json_t *entry, cons
     if (!*name && *rb_json_text(entry, "group") && *rb_json_text(entry, "name"))
         name =
             rb_arena_printf(sheet->arena, "%s:%s", rb_json_text(entry, "group"), rb_json_text(entry, "name"));
-    rb_scan_add_text(sheet, name, catalog_version(rb_json_get(entry, "version"), versions), kind);
+    return rb_scan_add_text(sheet, name, catalog_version(rb_json_get(entry, "version"), versions), kind);
+}
+
+static void catalog_offer(struct rb_scan_dependency *offer, const char *alias)
+{
+    if (!offer)
+        return;
+    offer->offered = true;
+    offer->alias = alias;
+}
+
+/* bundles: name = ["library", …]; each is offered once more under the name of the bundle. */
+static void catalog_bundles(struct rb_scan_sheet *sheet, const json_t *document, const json_t *versions)
+{
+    const char *name;
+    json_t *list, *member;
+    size_t i;
+    json_object_foreach(rb_json_get(document, "bundles"), name, list)
+    {
+        const char *alias = catalog_alias(sheet->arena, "bundles.", name);
+        json_array_foreach(list, i, member)
+        {
+            const char *library = json_string_value(member);
+            const json_t *entry = library ? rb_json_get(rb_json_get(document, "libraries"), library) : NULL;
+            if (entry)
+                catalog_offer(catalog_entry(sheet, entry, versions, RB_KIND_RUNTIME), alias);
+        }
+    }
 }
 
 rb_err rb_gradle_catalog_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
@@ -319,10 +415,11 @@ rb_err rb_gradle_catalog_parse(struct rb_scan_sheet *sheet, const char *text, si
     if (err)
         return err;
     const json_t *versions = rb_json_get(document, "versions");
-    json_object_foreach(rb_json_get(document, "libraries"), alias, entry)
-        catalog_entry(sheet, entry, versions, RB_KIND_RUNTIME);
-    json_object_foreach(rb_json_get(document, "plugins"), alias, entry)
-        catalog_entry(sheet, entry, versions, RB_KIND_BUILD);
+    json_object_foreach(rb_json_get(document, "libraries"), alias, entry) catalog_offer(
+        catalog_entry(sheet, entry, versions, RB_KIND_RUNTIME), catalog_alias(sheet->arena, "", alias));
+    json_object_foreach(rb_json_get(document, "plugins"), alias, entry) catalog_offer(
+        catalog_entry(sheet, entry, versions, RB_KIND_BUILD), catalog_alias(sheet->arena, "plugins.", alias));
+    catalog_bundles(sheet, document, versions);
     json_decref(document);
     return RB_OK;
 }

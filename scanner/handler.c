@@ -159,6 +159,7 @@ static rb_err job_run(struct job *job)
     err = job_read_manifests(job);
     if (err)
         goto out;
+    rb_scan_settle(&job->scan);
     profile = rb_scan_profile(&job->scan, job->full_name);
     err = job_write(job, profile);
     if (err)

@@ -57,6 +57,15 @@ static const struct {
     {"Justfile", "build"},
     {"justfile", "build"},
     {"Taskfile.yml", "build"},
+    {"pnpm-workspace.yaml", "build"},
+    {"turbo.json", "build"},
+    {"nx.json", "build"},
+    {"lerna.json", "build"},
+    {"go.work", "build"},
+    {"Directory.Build.props", "build"},
+    {"Directory.Packages.props", "build"},
+    {"global.json", "build"},
+    {"libs.versions.toml", "build"},
     {"pom.xml", "build"},
     {"build.gradle", "build"},
     {"build.gradle.kts", "build"},
@@ -245,6 +254,10 @@ static const char *role_of(const char *path)
             (!is_aside || (strcmp(names[i].role, "tests") == 0 && !rb_path_is_documentation(path))))
             return names[i].role;
     }
+    if (!is_aside && rb_path_depth(path) <= KEY_DEPTH_STEMS &&
+        (rb_text_ends(base, ".sln") || rb_text_ends(base, ".slnx") || rb_text_ends(base, ".gemspec") ||
+         rb_text_ends(base, ".cabal")))
+        return "build";
     /* Spring Boot and its like: the class with main(). */
     if (rb_text_ends(base, "Application.java") || rb_text_ends(base, "Application.kt"))
         return is_aside ? NULL : "entry point";

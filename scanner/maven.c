@@ -10,6 +10,7 @@
 struct pom {
     struct rb_scan_sheet *sheet;
     const xmlNode *project;
+    json_t *properties;
     size_t first; /* of the sheet's items, from this file */
 };
 
@@ -34,7 +35,7 @@ static const char *pom_project_value(const struct pom *pom, const char *name)
 
 static const char *pom_property(const struct pom *pom, const char *name)
 {
-    const char *value = rb_xml_child_text(rb_xml_child(pom->project, "properties"), name, pom->sheet->arena);
+    const char *value = rb_json_text(pom->properties, name);
     return *value ? value : pom_project_value(pom, name);
 }
 
@@ -104,8 +105,11 @@ static void pom_managed(struct pom *pom, const xmlNode *list)
         bool is_own = known && known < pom->sheet->items + declared;
         if (is_own && !*known->requirement)
             known->requirement = rb_scan_requirement(pom->sheet, version, strlen(version));
-        if (!known)
-            rb_scan_add_text(pom->sheet, name, version, pom_kind(pom, node));
+        if (known)
+            continue;
+        struct rb_scan_dependency *offer = rb_scan_add_text(pom->sheet, name, version, pom_kind(pom, node));
+        if (offer)
+            offer->offered = true;
     }
 }
 
@@ -129,12 +133,14 @@ rb_err rb_maven_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
     rb_err err = rb_xml_parse(&doc, text, len);
     if (err)
         return err;
-    struct pom pom = {sheet, xmlDocGetRootElement(doc), sheet->count};
+    struct pom pom = {sheet, xmlDocGetRootElement(doc), json_object(), sheet->count};
     if (!rb_xml_is(pom.project, "project")) {
         err = rb_error_set(RB_EINVAL, "pom.xml: the root is not <project>");
         goto out;
     }
+    rb_xml_properties(pom.properties, rb_xml_child(pom.project, "properties"), sheet->arena);
     const xmlNode *parent = rb_xml_child(pom.project, "parent");
+    rb_scan_add_own(sheet, pom_name(&pom, pom.project, pom_project_value(&pom, "project.groupId")));
     if (parent)
         rb_scan_add_text(sheet, pom_name(&pom, parent, ""), pom_text(&pom, parent, "version"), RB_KIND_BUILD);
     pom_dependencies(&pom, rb_xml_child(pom.project, "dependencies"));
@@ -145,6 +151,7 @@ rb_err rb_maven_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
     for (const xmlNode *node = rb_xml_child(modules, "module"); node; node = rb_xml_next(node, "module"))
         sheet->members++;
 out:
+    json_decref(pom.properties);
     xmlFreeDoc(doc);
     return err;
 }

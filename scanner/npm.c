@@ -8,8 +8,11 @@
 /* "npm:real-name@^1" under another name: the package is the real one. */
 static void npm_add(struct rb_scan_sheet *sheet, const char *name, const char *requirement, const char *kind)
 {
+    static const char *const here[] = {"workspace:", "file:", "link:", "portal:"};
     if (!rb_text_starts(requirement, "npm:")) {
-        rb_scan_add_text(sheet, name, requirement, kind);
+        struct rb_scan_dependency *item = rb_scan_add_text(sheet, name, requirement, kind);
+        for (size_t i = 0; item && i < sizeof here / sizeof *here; i++)
+            item->local = item->local || rb_text_starts(requirement, here[i]);
         return;
     }
     const char *real = requirement + 4;
@@ -40,6 +43,7 @@ rb_err rb_npm_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
         json_decref(document);
         return rb_error_set(RB_EINVAL, "package.json: not an object");
     }
+    rb_scan_add_own(sheet, rb_json_text(document, "name"));
     npm_group(sheet, document, "dependencies", RB_KIND_RUNTIME);
     npm_group(sheet, document, "devDependencies", RB_KIND_DEV);
     npm_group(sheet, document, "peerDependencies", RB_KIND_PEER);

@@ -24,29 +24,22 @@ static const char *nuget_value(const xmlNode *node, const char *name, struct rb_
     return *value ? value : rb_xml_child_text(node, name, arena);
 }
 
-/* The value of a property that this file sets. */
-static const char *nuget_property(const xmlNode *root, const char *name, struct rb_arena *arena)
-{
-    for (const xmlNode *group = rb_xml_child(root, "PropertyGroup"); group;
-         group = rb_xml_next(group, "PropertyGroup")) {
-        const char *value = rb_xml_child_text(group, name, arena);
-        if (*value)
-            return value;
-    }
-    return "";
-}
+struct nuget {
+    struct rb_scan_sheet *sheet;
+    json_t *properties; /* that this file sets */
+};
 
 /* "$(Name)" and "$(Name).1" with what the same file says; left as written where it does not. */
-static const char *nuget_fill(const xmlNode *node, const char *text, struct rb_arena *arena)
+static const char *nuget_fill(const struct nuget *nuget, const char *text)
 {
-    const xmlNode *root = xmlDocGetRootElement(node->doc);
+    struct rb_arena *arena = nuget->sheet->arena;
     for (int i = 0; i < NUGET_PROPERTIES_MAX; i++) {
         const char *start = strstr(text, "$(");
         const char *end = start ? strchr(start, ')') : NULL;
         if (!end || strlen(text) > RB_SCAN_NAME_MAX)
             break;
         const char *name = rb_arena_strndup(arena, start + 2, (size_t)(end - start - 2));
-        const char *value = nuget_property(root, name, arena);
+        const char *value = rb_json_text(nuget->properties, name);
         if (!*value)
             break;
         text = rb_arena_printf(arena, "%.*s%s%s", (int)(start - text), text, value, end + 1);
@@ -54,19 +47,20 @@ static const char *nuget_fill(const xmlNode *node, const char *text, struct rb_a
     return text;
 }
 
-static const char *nuget_version(const xmlNode *node, const char *name, struct rb_arena *arena)
+static const char *nuget_version(const struct nuget *nuget, const xmlNode *node, const char *name)
 {
-    return nuget_fill(node, nuget_value(node, name, arena), arena);
+    return nuget_fill(nuget, nuget_value(node, name, nuget->sheet->arena));
 }
 
-static void nuget_reference(struct rb_scan_sheet *sheet, const xmlNode *node)
+static void nuget_reference(const struct nuget *nuget, const xmlNode *node)
 {
+    struct rb_scan_sheet *sheet = nuget->sheet;
     const char *name = rb_xml_attribute(node, "Include", sheet->arena);
     if (!*name) /* Update only changes what was included elsewhere */
         return;
-    const char *version = nuget_version(node, "Version", sheet->arena);
+    const char *version = nuget_version(nuget, node, "Version");
     if (!*version)
-        version = nuget_version(node, "VersionOverride", sheet->arena);
+        version = nuget_version(nuget, node, "VersionOverride");
     const char *kind = nuget_is_test_project(sheet->manifest) ? RB_KIND_DEV : RB_KIND_RUNTIME;
     if (strcasecmp(nuget_value(node, "PrivateAssets", sheet->arena), "all") == 0)
         kind = RB_KIND_BUILD;
@@ -80,21 +74,33 @@ static void nuget_package(struct rb_scan_sheet *sheet, const xmlNode *node)
                      rb_xml_attribute(node, "version", sheet->arena), is_dev ? RB_KIND_DEV : RB_KIND_RUNTIME);
 }
 
-static void nuget_walk(struct rb_scan_sheet *sheet, const xmlNode *parent, int depth)
+static void nuget_central(const struct nuget *nuget, const xmlNode *node)
 {
+    struct rb_scan_sheet *sheet = nuget->sheet;
+    struct rb_scan_dependency *offer =
+        rb_scan_add_text(sheet, rb_xml_attribute(node, "Include", sheet->arena),
+                         nuget_version(nuget, node, "Version"), RB_KIND_RUNTIME);
+    if (offer)
+        offer->offered = true;
+}
+
+static void nuget_walk(const struct nuget *nuget, const xmlNode *parent, int depth)
+{
+    struct rb_scan_sheet *sheet = nuget->sheet;
     for (const xmlNode *node = parent->children; node && depth; node = node->next) {
         if (rb_xml_is(node, "PackageReference"))
-            nuget_reference(sheet, node);
-        else if (rb_xml_is(node, "PackageVersion") || rb_xml_is(node, "FrameworkReference"))
-            rb_scan_add_text(sheet, rb_xml_attribute(node, "Include", sheet->arena),
-                             nuget_version(node, "Version", sheet->arena), RB_KIND_RUNTIME);
+            nuget_reference(nuget, node);
+        else if (rb_xml_is(node, "FrameworkReference"))
+            rb_scan_add_text(sheet, rb_xml_attribute(node, "Include", sheet->arena), "", RB_KIND_RUNTIME);
+        else if (rb_xml_is(node, "PackageVersion"))
+            nuget_central(nuget, node);
         else if (rb_xml_is(node, "GlobalPackageReference"))
             rb_scan_add_text(sheet, rb_xml_attribute(node, "Include", sheet->arena),
-                             nuget_version(node, "Version", sheet->arena), RB_KIND_BUILD);
+                             nuget_version(nuget, node, "Version"), RB_KIND_BUILD);
         else if (rb_xml_is(node, "package"))
             nuget_package(sheet, node);
         else if (node->type == XML_ELEMENT_NODE)
-            nuget_walk(sheet, node, depth - 1);
+            nuget_walk(nuget, node, depth - 1);
     }
 }
 
@@ -113,7 +119,12 @@ rb_err rb_nuget_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
             rb_scan_add(sheet, sdk, strcspn(sdk, "/;"), version ? version + 1 : "",
                         version ? strlen(version + 1) : 0, RB_KIND_BUILD);
         }
-        nuget_walk(sheet, root, NUGET_DEPTH_MAX);
+        struct nuget nuget = {sheet, json_object()};
+        for (const xmlNode *group = rb_xml_child(root, "PropertyGroup"); group;
+             group = rb_xml_next(group, "PropertyGroup"))
+            rb_xml_properties(nuget.properties, group, sheet->arena);
+        nuget_walk(&nuget, root, NUGET_DEPTH_MAX);
+        json_decref(nuget.properties);
     } else {
         err = rb_error_set(RB_EINVAL, "MSBuild: the root is neither <Project> nor <packages>");
     }

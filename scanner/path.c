@@ -26,13 +26,20 @@ size_t rb_path_depth(const char *path)
     return depth;
 }
 
+/* Whether the `len` bytes at `text` are `name`, which is written in lower case. The first byte decides nearly
+ * always, and these comparisons are most of what a survey does. */
+static bool text_is_name(const char *text, size_t len, const char *name)
+{
+    return tolower((unsigned char)text[0]) == name[0] && strncasecmp(text, name, len) == 0 && !name[len];
+}
+
 /* Whether one of the folders above the file has a name of the list; case does not matter. */
 static bool path_has_folder(const char *path, const char *const *names, size_t count)
 {
     for (const char *slash; (slash = strchr(path, '/')); path = slash + 1) {
         size_t len = (size_t)(slash - path);
         for (size_t i = 0; i < count; i++) {
-            if (strlen(names[i]) == len && strncasecmp(path, names[i], len) == 0)
+            if (text_is_name(path, len, names[i]))
                 return true;
         }
     }
@@ -44,7 +51,7 @@ static bool path_is_in(const char *path, const char *const *folders, size_t coun
     const char *slash = strchr(path, '/');
     size_t len = slash ? (size_t)(slash - path) : 0;
     for (size_t i = 0; slash && i < count; i++) {
-        if (strlen(folders[i]) == len && strncasecmp(path, folders[i], len) == 0)
+        if (text_is_name(path, len, folders[i]))
             return true;
     }
     return false;
@@ -52,8 +59,9 @@ static bool path_is_in(const char *path, const char *const *folders, size_t coun
 
 static bool text_is_any(const char *text, const char *const *list, size_t count)
 {
+    size_t len = strlen(text);
     for (size_t i = 0; i < count; i++) {
-        if (strcasecmp(text, list[i]) == 0)
+        if (text_is_name(text, len, list[i]))
             return true;
     }
     return false;
@@ -61,8 +69,10 @@ static bool text_is_any(const char *text, const char *const *list, size_t count)
 
 static bool text_ends_any(const char *text, const char *const *list, size_t count)
 {
+    size_t len = strlen(text);
     for (size_t i = 0; i < count; i++) {
-        if (rb_text_ends(text, list[i]))
+        size_t end = strlen(list[i]);
+        if (end <= len && text[len - 1] == list[i][end - 1] && memcmp(text + len - end, list[i], end) == 0)
             return true;
     }
     return false;
@@ -301,7 +311,7 @@ bool rb_path_is_documentation(const char *path)
     const char *base = rb_path_base(path);
     size_t len = strcspn(base, ".");
     for (size_t i = 0; i < COUNT(names); i++) {
-        if (strlen(names[i]) == len && strncasecmp(base, names[i], len) == 0)
+        if (text_is_name(base, len, names[i]))
             return true;
     }
     return false;

@@ -58,6 +58,10 @@ static json_t *profile_dependencies(const struct rb_scan *scan)
         put(item, "manifest", dependency->manifest);
         if (dependency->indirect)
             json_object_set_new(item, "indirect", json_true());
+        if (dependency->offered)
+            json_object_set_new(item, "offered", json_true());
+        if (dependency->local)
+            json_object_set_new(item, "local", json_true());
         json_array_append_new(list, item);
     }
     return list;

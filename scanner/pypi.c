@@ -46,6 +46,8 @@ static void pypi_named(struct rb_scan_sheet *sheet, const char *name, const json
     if (version && strcmp(version, "*") == 0)
         version = "";
     struct rb_scan_dependency *added = rb_python_requirement(sheet, name, strlen(name), kind);
+    if (added)
+        added->local = *rb_json_text(value, "path") != 0;
     if (added && version)
         added->requirement = rb_scan_requirement(sheet, version, strlen(version));
 }
@@ -82,6 +84,8 @@ rb_err rb_pyproject_parse(struct rb_scan_sheet *sheet, const char *text, size_t 
     rb_err err = rb_toml_parse(&document, text, len);
     if (err)
         return err;
+    rb_python_add_own(sheet, rb_json_text(rb_json_get(document, "project"), "name"));
+    rb_python_add_own(sheet, rb_json_text(rb_json_at(document, "tool/poetry"), "name"));
     pypi_list(sheet, rb_json_at(document, "project/dependencies"), RB_KIND_RUNTIME);
     pypi_groups(sheet, rb_json_at(document, "project/optional-dependencies"), RB_KIND_OPTIONAL);
     pypi_groups(sheet, rb_json_get(document, "dependency-groups"), RB_KIND_DEV);

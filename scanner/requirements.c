@@ -45,12 +45,24 @@ static size_t python_normalise(char *out, size_t size, const char *name, size_t 
     return used;
 }
 
+static bool python_is_name(char c)
+{
+    return isalnum((unsigned char)c) || c == '-' || c == '_' || c == '.';
+}
+
 static size_t python_name_len(struct rb_piece text)
 {
     size_t len = 0;
-    while (len < text.len && (isalnum((unsigned char)text.at[len]) || strchr("-_.", text.at[len])))
+    while (len < text.len && python_is_name(text.at[len]))
         len++;
     return len;
+}
+
+void rb_python_add_own(struct rb_scan_sheet *sheet, const char *name)
+{
+    char normal[RB_SCAN_NAME_MAX];
+    python_normalise(normal, sizeof normal, name, strlen(name));
+    rb_scan_add_own(sheet, normal);
 }
 
 static struct rb_scan_dependency *python_add(struct rb_scan_sheet *sheet, struct rb_piece name,

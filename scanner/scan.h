@@ -14,13 +14,13 @@
 #include "lib/base/base.h"
 #include "lib/store/store.h"
 
-#define RB_SCAN_MANIFESTS_MAX    60            /* requests that one scan may cost, besides commit and tree */
-#define RB_SCAN_MANIFEST_BYTES   (1024 * 1024) /* no hand-written manifest comes near */
-#define RB_SCAN_DEPENDENCIES_MAX 5000          /* about 1 MB of profile */
-#define RB_SCAN_KEY_FILES_MAX    100           /* for a person to look at */
-#define RB_SCAN_TOP_MAX          100           /* folders of the root that are listed */
-#define RB_SCAN_NAME_MAX         256  /* bytes of a package name or requirement; longer ones are cut */
-#define RB_SCAN_PATH_MAX         1024 /* bytes of a path in the profile; longer ones are cut */
+#define RB_SCAN_MANIFESTS_MAX    60      /* requests that one scan may cost, besides commit and tree */
+#define RB_SCAN_MANIFEST_BYTES   1048576 /* no hand-written manifest comes near */
+#define RB_SCAN_DEPENDENCIES_MAX 5000    /* about 1 MB of profile */
+#define RB_SCAN_KEY_FILES_MAX    100     /* for a person to look at */
+#define RB_SCAN_TOP_MAX          100     /* folders of the root that are listed */
+#define RB_SCAN_NAME_MAX         256     /* bytes of a package name or requirement; longer ones are cut */
+#define RB_SCAN_PATH_MAX         1024    /* bytes of a path in the profile; longer ones are cut */
 
 /* ---- what a manifest says ----------------------------------------------------------------------------- */
 
@@ -32,6 +32,9 @@ struct rb_scan_dependency {
     const char *manifest;
     bool indirect; /* wanted by another dependency, not by this repository (go.mod) */
     bool aside;    /* from an example, a test or the documentation: says little about the repository itself */
+    bool local;    /* a package of this very repository */
+    bool offered; /* a version that other manifests may refer to (central versions, catalogues, workspaces) */
+    const char *alias; /* "libs.a.b" of a Gradle catalogue: the offer's, or which one is wanted; else NULL */
 };
 #define RB_KIND_RUNTIME  "runtime"
 #define RB_KIND_DEV      "dev"
@@ -39,12 +42,19 @@ struct rb_scan_dependency {
 #define RB_KIND_PEER     "peer"
 #define RB_KIND_OPTIONAL "optional"
 
+/* The name of a package that lies in this repository. */
+struct rb_scan_own {
+    const char *ecosystem, *name;
+};
+
 /* Where the parsers put what they find. */
 struct rb_scan_sheet {
     struct rb_arena *arena;
     struct rb_scan_dependency *items;
     size_t count, capacity;
-    bool truncated;        /* more than RB_SCAN_DEPENDENCIES_MAX */
+    bool truncated;                                /* more than RB_SCAN_DEPENDENCIES_MAX */
+    struct rb_scan_own own[RB_SCAN_MANIFESTS_MAX]; /* each manifest names one package at most */
+    size_t own_count;
     size_t members;        /* packages that the manifests declare as parts of this repository */
     const char *manifest;  /* path of the one being read */
     const char *ecosystem; /* of the one being read */
@@ -58,6 +68,8 @@ struct rb_scan_dependency *rb_scan_add(struct rb_scan_sheet *sheet, const char *
 /* The same with terminated strings; NULL is "". */
 struct rb_scan_dependency *rb_scan_add_text(struct rb_scan_sheet *sheet, const char *name,
                                             const char *requirement, const char *kind);
+/* Notes that the manifest being read is that of the package `name`; "" is ignored. */
+void rb_scan_add_own(struct rb_scan_sheet *sheet, const char *name);
 /* A requirement made fit for the sheet: trimmed, bounded, without credentials. */
 const char *rb_scan_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len);
 
@@ -97,6 +109,8 @@ rb_err rb_actions_parse(struct rb_scan_sheet *sheet, const char *text, size_t le
  * sheet. NULL when it names no package. */
 struct rb_scan_dependency *rb_python_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len,
                                                  const char *kind);
+/* rb_scan_add_own() with the name as Python compares names. */
+void rb_python_add_own(struct rb_scan_sheet *sheet, const char *name);
 /* Whether the name of a group of dependencies ("test", "docs", "lint") or of a file says that people only
  * need it to work on the project. */
 bool rb_python_is_dev_group(const char *name);
@@ -180,6 +194,9 @@ void rb_scan_choose(struct rb_scan *scan);
 void rb_scan_read(struct rb_scan *scan, size_t index, const char *content, size_t len);
 /* Notes that manifest `index` could not be had. */
 void rb_scan_miss(struct rb_scan *scan, size_t index, enum rb_manifest_status status, const char *error);
+/* Brings together what the manifests say of each other: versions that stand elsewhere, packages of this
+ * repository. After the last manifest, before the profile. */
+void rb_scan_settle(struct rb_scan *scan);
 /* The profile; a new reference. `repo` is "owner/name". */
 json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo);
 /* One or two sentences on it; in the scan's arena. */

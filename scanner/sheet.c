@@ -14,26 +14,49 @@ void rb_scan_sheet_init(struct rb_scan_sheet *sheet, struct rb_arena *arena)
     sheet->manifest = sheet->ecosystem = "";
 }
 
-/* "https://user:token@host/x" becomes "https://host/x". Looked for before anything is cut, so that no half of
- * a token stays behind. */
+/* Each address in it: "https://user:token@host/x?key=secret#y" becomes "https://host/x#y". */
+static const char *sheet_without_credentials(struct rb_arena *arena, struct rb_piece text)
+{
+    char *out = rb_arena_alloc(arena, text.len + 1);
+    size_t used = 0, i = 0;
+    while (i < text.len) {
+        struct rb_piece rest = rb_piece_after(text, i);
+        if (!rb_piece_starts(rest, "://")) {
+            out[used++] = text.at[i++];
+            continue;
+        }
+        struct rb_piece host = rb_piece_after(rest, 3);
+        size_t end = 0;
+        while (end < host.len && !strchr("/?# \t\"'", host.at[end]))
+            end++;
+        const char *at = memrchr(host.at, '@', end);
+        size_t skip = at ? (size_t)(at + 1 - host.at) : 0;
+        while (end < host.len && !strchr("?# \t\"'", host.at[end]))
+            end++;
+        memcpy(out + used, "://", 3);
+        memcpy(out + used + 3, host.at + skip, end - skip);
+        used += 3 + end - skip;
+        if (end < host.len && host.at[end] == '?') {
+            while (end < host.len && !strchr("# \t\"'", host.at[end]))
+                end++;
+        }
+        i += 3 + end;
+    }
+    out[used] = 0;
+    return out;
+}
+
+#define REQUIREMENT_MAX 4096 /* nobody means more */
+
+/* Credentials are looked for before anything is cut, so that no half of a token stays behind. */
 const char *rb_scan_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len)
 {
     struct rb_piece whole = rb_piece_trim((struct rb_piece){text, len});
-    const char *scheme = whole.len ? memmem(whole.at, whole.len, "://", 3) : NULL;
-    if (!scheme)
-        return rb_text_clean(sheet->arena, whole.at, whole.len, RB_SCAN_NAME_MAX);
-    struct rb_piece host = rb_piece_after(whole, (size_t)(scheme + 3 - whole.at));
-    size_t end = 0;
-    while (end < host.len && !strchr("/?# \t\"'", host.at[end]))
-        end++;
-    const char *at = memrchr(host.at, '@', end);
-    if (at)
-        host = rb_piece_after(host, (size_t)(at + 1 - host.at));
-    const char *start =
-        rb_text_clean(sheet->arena, whole.at, (size_t)(scheme + 3 - whole.at), RB_SCAN_NAME_MAX);
-    const char *rest = rb_text_clean(sheet->arena, host.at, host.len, RB_SCAN_NAME_MAX);
-    const char *both = rb_arena_printf(sheet->arena, "%s%s", start, rest);
-    return rb_text_clean(sheet->arena, both, strlen(both), RB_SCAN_NAME_MAX);
+    if (whole.len > REQUIREMENT_MAX) /* cut anywhere, it might begin or end within a password */
+        whole.len = 0;
+    if (whole.len && memmem(whole.at, whole.len, "://", 3))
+        whole = rb_piece_of(sheet_without_credentials(sheet->arena, whole));
+    return rb_text_clean(sheet->arena, whole.at, whole.len, RB_SCAN_NAME_MAX);
 }
 
 static void sheet_grow(struct rb_scan_sheet *sheet)
@@ -78,6 +101,14 @@ struct rb_scan_dependency *rb_scan_add_text(struct rb_scan_sheet *sheet, const c
     return rb_scan_add(sheet, a.at, a.len, b.at, b.len, kind);
 }
 
+void rb_scan_add_own(struct rb_scan_sheet *sheet, const char *name)
+{
+    if (!*name || sheet->own_count == RB_SCAN_MANIFESTS_MAX)
+        return;
+    sheet->own[sheet->own_count++] = (struct rb_scan_own){
+        sheet->ecosystem, rb_text_clean(sheet->arena, name, strlen(name), RB_SCAN_NAME_MAX)};
+}
+
 static const char *read_error(struct rb_arena *arena)
 {
     const char *text = rb_error_text();
@@ -90,6 +121,11 @@ void rb_scan_read(struct rb_scan *scan, size_t index, const char *content, size_
     if (len > RB_SCAN_MANIFEST_BYTES) {
         manifest->status = RB_MANIFEST_TOO_BIG;
         return;
+    }
+    if (len >= 3 &&
+        memcmp(content, "\xef\xbb\xbf", 3) == 0) { /* a byte order mark is no part of any format */
+        content += 3;
+        len -= 3;
     }
     scan->sheet.manifest = manifest->path;
     scan->sheet.ecosystem = manifest->format->ecosystem;

@@ -50,6 +50,8 @@ static void ci_note(struct rb_scan *scan, const char *path)
 {
     for (size_t i = 0; i < COUNT(ci_signs); i++) {
         const char *sign = ci_signs[i].path;
+        if (sign[0] != path[0]) /* decides nearly always */
+            continue;
         bool hit = rb_text_ends(sign, "/") ? rb_text_starts(path, sign) : strcmp(path, sign) == 0;
         if (!hit)
             continue;
@@ -73,9 +75,17 @@ bool rb_path_is_container(const char *path)
             (rb_text_ends(base, ".yml") || rb_text_ends(base, ".yaml")));
 }
 
+/* A container of the repository itself: not one to develop in, nor one that it tests or generates with. */
+static bool path_is_own_container(const char *path)
+{
+    return rb_path_is_container(path) && !rb_text_starts(path, ".devcontainer/") &&
+           !rb_path_is_documentation(path) && !rb_path_is_test(path) && !rb_path_is_fixture(path) &&
+           !rb_path_is_template(path);
+}
+
 static bool path_is_docs(const char *path)
 {
-    static const char *const folders[] = {"doc/", "docs/", "documentation/", "website/docs/"};
+    static const char *const folders[] = {"doc/", "docs/", "documentation/", "guides/", "website/docs/"};
     for (size_t i = 0; i < COUNT(folders); i++) {
         if (strncasecmp(path, folders[i], strlen(folders[i])) == 0)
             return true;
@@ -119,8 +129,9 @@ static void package_note(struct package_count *counts, size_t room, const char *
     const struct rb_scan_format *format = rb_scan_format_of(path);
     if (!format || !format->is_package || !strchr(path, '/') || rb_path_is_vendored(path) ||
         rb_path_is_documentation(path) || rb_path_is_test(path) || rb_path_is_fixture(path) ||
-        rb_path_is_template(path))
-        return;
+        rb_path_is_template(path) || rb_text_starts(path, "buildSrc/") ||
+        rb_text_starts(path, "build-logic/"))
+        return; /* the last two are how Gradle projects keep code of their build */
     struct rb_piece folder = folder_of(path);
     for (size_t i = 0; i < room; i++) {
         if (!counts[i].ecosystem)
@@ -195,8 +206,7 @@ void rb_scan_structure(struct rb_scan *scan)
             continue;
         scan->has_tests = scan->has_tests || rb_path_is_test(path);
         scan->has_docs = scan->has_docs || path_is_docs(path);
-        scan->has_containers =
-            scan->has_containers || (rb_path_is_container(path) && !rb_text_starts(path, ".devcontainer/"));
+        scan->has_containers = scan->has_containers || path_is_own_container(path);
     }
     for (size_t i = 0; i < COUNT(packages); i++)
         scan->is_monorepo = scan->is_monorepo || packages[i].folders >= PACKAGES_MAKE_MONOREPO;

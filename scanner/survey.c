@@ -24,13 +24,18 @@ static bool entry_counts(const struct rb_tree_entry *entry)
 static void languages_count(struct rb_scan_language *counts, const int16_t *languages,
                             const struct rb_tree *tree)
 {
+    int *counted_as = rb_calloc(rb_language_total, sizeof *counted_as);
+    for (size_t i = 0; i < rb_language_total; i++)
+        counted_as[i] = rb_language_counted_as((int)i);
     for (size_t i = 0; i < tree->count; i++) {
         const struct rb_tree_entry *entry = &tree->entries[i];
         if (languages[i] == RB_LANGUAGE_NONE || !entry_counts(entry))
             continue;
-        counts[languages[i]].files++;
-        counts[languages[i]].bytes += entry->size > 0 ? entry->size : 0;
+        struct rb_scan_language *count = &counts[counted_as[languages[i]]];
+        count->files++;
+        count->bytes += entry->size > 0 ? entry->size : 0;
     }
+    free(counted_as);
 }
 
 static int language_order(const void *a, const void *b)

@@ -106,6 +106,17 @@ static size_t text_sequence(const unsigned char *at, size_t len)
     return need;
 }
 
+bool rb_text_is_utf8(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        size_t take = text_sequence((const unsigned char *)text + i, len - i);
+        if (take == 0)
+            return false;
+        i += take;
+    }
+    return true;
+}
+
 const char *rb_text_clean(struct rb_arena *arena, const char *text, size_t len, size_t max)
 {
     /* A bad byte grows to three; what would pass `max` is cut, so no more than `max` bytes are ever needed.
@@ -137,5 +148,9 @@ bool rb_text_ends(const char *text, const char *suffix)
 
 bool rb_text_starts(const char *text, const char *prefix)
 {
-    return strncmp(text, prefix, strlen(prefix)) == 0;
+    while (*prefix && *text == *prefix) {
+        text++;
+        prefix++;
+    }
+    return !*prefix;
 }

@@ -1,14 +1,15 @@
 /*
- * The depth of a TOML text, before it is parsed: toml++ 3.3 bounds brackets at 256 but dotted keys not at
- * all, and a million dots end its stack. Follows strings and comments as far as needed to count what lies
- * outside of them; up to the first syntax error (where toml++ stops as well) it is exact.
+ * What toml++ 3.3 must not be given, found before it is parsed: it bounds brackets at 256 but dotted keys not
+ * at all, and a million dots end its stack; toml.h names the rest. Follows strings and comments as far as
+ * needed to count what lies outside of them; up to the first syntax error (where toml++ stops as well) it is
+ * exact.
  */
 #include <string.h>
 
 #include "scanner/toml.h"
 
 /* The end of the string that starts at `at`; NULL when it does not end. */
-static const char *depth_skip_string(const char *at, const char *end)
+static const char *tame_skip_string(const char *at, const char *end)
 {
     char quote = *at;
     bool is_long = end - at >= 3 && at[1] == quote && at[2] == quote;
@@ -34,15 +35,19 @@ static const char *depth_skip_string(const char *at, const char *end)
     return NULL;
 }
 
-bool rb_toml_depth_is_fine(const char *text, size_t len)
+bool rb_toml_is_tame(const char *text, size_t len)
 {
     const char *at = text, *end = text + len;
-    int dots = 0, brackets = 0;
+    int dots = 0, brackets = 0, marks = 0, word = 0;
     while (at && at < end) {
+        word = strchr(" \t\r\n=,#[]{}\"'", *at) && *at ? 0 : word + 1;
+        marks += *at == '.' || *at == '[' || *at == '{';
+        if (word > RB_TOML_WORD_MAX || marks > RB_TOML_MARKS_MAX)
+            return false;
         switch (*at) {
         case '"':
         case '\'':
-            at = depth_skip_string(at, end);
+            at = tame_skip_string(at, end);
             continue;
         case '#':
             at = memchr(at, '\n', (size_t)(end - at));

@@ -13,8 +13,12 @@ rb_err rb_json_parse(json_t **out, const char *text, size_t len)
         len -= 3;
     }
     *out = json_loadb(text, len, 0, &error);
-    if (!*out)
-        return rb_error_set(RB_EINVAL, "JSON: line %d: %s", error.line, error.text);
+    if (!*out) {
+        /* "… near '…'" quotes the text, which may hold somebody's password. */
+        const char *near = strstr(error.text, " near ");
+        return rb_error_set(RB_EINVAL, "JSON: line %d: %.*s", error.line,
+                            (int)(near ? (size_t)(near - error.text) : strlen(error.text)), error.text);
+    }
     return RB_OK;
 }
 
@@ -45,17 +49,49 @@ const char *rb_json_text(const json_t *object, const char *name)
     return text ? text : "";
 }
 
+#define XML_QUOTES_MAX 400   /* two an attribute; libxml2 holds each against all others of its element */
+#define XML_UTF16_MAX  65536 /* where the count below cannot see them, size alone must do */
+
+/* Whether some element has more attributes than anybody writes: quotes between '<' and '>'. What stands in
+ * comments and text counts as well, and has fewer. */
+static bool xml_is_tame(const char *text, size_t len)
+{
+    size_t quotes = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '<')
+            quotes = 0;
+        quotes += text[i] == '"' || text[i] == '\'';
+        if (quotes > XML_QUOTES_MAX)
+            return false;
+    }
+    return true;
+}
+
+/* The encoding is told by the bytes alone: one that the text declares could hide from the checks before. */
+static const char *xml_encoding(const char *text, size_t len)
+{
+    if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "<\0", 2) == 0))
+        return "UTF-16LE";
+    if (len >= 2 && (memcmp(text, "\xfe\xff", 2) == 0 || memcmp(text, "\0<", 2) == 0))
+        return "UTF-16BE";
+    return rb_text_is_utf8(text, len) ? "UTF-8" : "ISO-8859-1";
+}
+
 rb_err rb_xml_parse(xmlDoc **out, const char *text, size_t len)
 {
     *out = NULL;
     /* Entities need a document type, and no manifest needs one: without it there is nothing to expand. */
     if (memmem(text, len, "<!DOCTYPE", 9) || memmem(text, len, "<!ENTITY", 8))
         return rb_error_set(RB_EINVAL, "XML: has a document type, which no manifest needs");
+    const char *encoding = xml_encoding(text, len);
+    if (!xml_is_tame(text, len) || (strncmp(encoding, "UTF-16", 6) == 0 && len > XML_UTF16_MAX))
+        return rb_error_set(RB_EINVAL, "XML: more attributes, or more UTF-16, than any manifest has");
     xmlParserCtxt *parser = xmlNewParserCtxt();
     if (!parser)
         return rb_error_set(RB_EINTERNAL, "XML: out of memory");
-    int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA;
-    xmlDoc *doc = xmlCtxtReadMemory(parser, text, (int)len, "manifest.xml", NULL, options);
+    int options =
+        XML_PARSE_IGNORE_ENC | XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA;
+    xmlDoc *doc = xmlCtxtReadMemory(parser, text, (int)len, "manifest.xml", encoding, options);
     rb_err err = RB_OK;
     if (!doc) {
         const xmlError *error = xmlCtxtGetLastError(parser);
@@ -79,7 +115,9 @@ bool rb_xml_is(const xmlNode *node, const char *name)
 
 xmlNode *rb_xml_child(const xmlNode *parent, const char *name)
 {
-    for (xmlNode *node = parent ? parent->children : NULL; node; node = node->next) {
+    int looked = 0;
+    for (xmlNode *node = parent ? parent->children : NULL; node && looked < RB_XML_CHILDREN_MAX;
+         node = node->next, looked++) {
         if (rb_xml_is(node, name))
             return node;
     }
@@ -95,12 +133,41 @@ xmlNode *rb_xml_next(const xmlNode *node, const char *name)
     return NULL;
 }
 
-const char *rb_xml_text(const xmlNode *node, struct rb_arena *arena)
+/* Text of an element or an attribute. What is too long to be meant is left out as a whole, unread: it could
+ * be asked for again and again, and half of an address may be half of a password. */
+static const char *xml_content(const xmlNode *node, struct rb_arena *arena)
 {
-    xmlChar *content = node ? xmlNodeGetContent(node) : NULL;
+    size_t len = 0;
+    for (const xmlNode *inner = node->children; inner; inner = inner->next) {
+        if (inner->type == XML_COMMENT_NODE || inner->type == XML_PI_NODE)
+            continue;
+        if (inner->type == XML_ELEMENT_NODE || !inner->content)
+            return "";
+        len += strnlen((const char *)inner->content, RB_XML_TEXT_MAX + 1);
+        if (len > RB_XML_TEXT_MAX)
+            return "";
+    }
+    xmlChar *content = xmlNodeGetContent(node);
     const char *text = rb_piece_copy(arena, rb_piece_trim(rb_piece_of((const char *)content)));
     xmlFree(content);
     return text;
+}
+
+const char *rb_xml_text(const xmlNode *node, struct rb_arena *arena)
+{
+    return node ? xml_content(node, arena) : "";
+}
+
+void rb_xml_properties(json_t *properties, const xmlNode *group, struct rb_arena *arena)
+{
+    for (const xmlNode *node = group ? group->children : NULL; node; node = node->next) {
+        const char *name = (const char *)node->name;
+        if (node->type != XML_ELEMENT_NODE || json_object_get(properties, name))
+            continue;
+        const char *text = rb_xml_text(node, arena);
+        if (*text)
+            json_object_set_new(properties, name, json_string(text));
+    }
 }
 
 const char *rb_xml_child_text(const xmlNode *parent, const char *name, struct rb_arena *arena)
@@ -110,8 +177,6 @@ const char *rb_xml_child_text(const xmlNode *parent, const char *name, struct rb
 
 const char *rb_xml_attribute(const xmlNode *node, const char *name, struct rb_arena *arena)
 {
-    xmlChar *value = xmlGetNoNsProp(node, (const xmlChar *)name);
-    const char *text = rb_piece_copy(arena, rb_piece_trim(rb_piece_of((const char *)value)));
-    xmlFree(value);
-    return text;
+    const xmlAttr *attribute = xmlHasNsProp(node, (const xmlChar *)name, NULL);
+    return attribute ? xml_content((const xmlNode *)attribute, arena) : "";
 }

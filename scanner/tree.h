@@ -20,13 +20,18 @@ const char *rb_json_text(const json_t *object, const char *name);
 
 /* No network, no entities, no document type; RB_EINVAL says why. Free with xmlFreeDoc(). */
 rb_err rb_xml_parse(xmlDoc **out, const char *text, size_t len) RB_MUST_CHECK;
-/* The first child element of this name (namespace aside), or NULL. */
+/* The first child element of this name (namespace aside) among the first so many, or NULL. */
+#define RB_XML_CHILDREN_MAX 2000 /* the largest project files have some hundred */
 xmlNode *rb_xml_child(const xmlNode *parent, const char *name);
 xmlNode *rb_xml_next(const xmlNode *node, const char *name); /* the next sibling of this name */
 bool rb_xml_is(const xmlNode *node, const char *name);
-/* Text of a child element or an attribute, trimmed, in the arena; "" when absent. */
+/* Text of a child element or an attribute, trimmed, in the arena; "" when absent, longer than this, or when
+ * it holds elements. */
+#define RB_XML_TEXT_MAX 1024
 const char *rb_xml_text(const xmlNode *node, struct rb_arena *arena);
 const char *rb_xml_child_text(const xmlNode *parent, const char *name, struct rb_arena *arena);
+/* Adds name and text of each child element that has text; those that are there already stay. */
+void rb_xml_properties(json_t *properties, const xmlNode *group, struct rb_arena *arena);
 const char *rb_xml_attribute(const xmlNode *node, const char *name, struct rb_arena *arena);
 
 #endif

@@ -83,6 +83,15 @@ int rb_language_index(const char *name)
     return RB_LANGUAGE_NONE;
 }
 
+int rb_language_counted_as(int index)
+{
+    for (size_t i = 0; i < rb_language_group_total; i++) {
+        if (strcmp(rb_language_groups[i].name, rb_languages[index].name) == 0)
+            return rb_language_index(rb_language_groups[i].group);
+    }
+    return index;
+}
+
 static const char *base_of(const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -35,9 +35,18 @@ struct rb_language_hint {
 extern const struct rb_language_hint rb_language_hints[];
 extern const size_t rb_language_hint_total;
 
+/* Languages that GitHub counts as another one: HTML with code of a server in it is HTML. */
+struct rb_language_group {
+    const char *name, *group;
+};
+extern const struct rb_language_group rb_language_groups[];
+extern const size_t rb_language_group_total;
+
 #define RB_LANGUAGE_NONE (-1)
 /* Index of a language by its name, RB_LANGUAGE_NONE when unknown. */
 int rb_language_index(const char *name);
+/* Index of the language that counts for the language `index` in shares; itself for most. */
+int rb_language_counted_as(int index);
 /* Index of the language of `path`, or RB_LANGUAGE_NONE. When the extension is shared, *shared is its row and
  * the result RB_LANGUAGE_NONE; else *shared is NULL. */
 int rb_language_of(const struct rb_shared_extension **shared, const char *path);

@@ -111,6 +111,7 @@ const struct rb_language rb_languages[] = {
     {"Futhark", P, ".fut", NULL},
     {"G-code", P, ".gcode .gco", NULL},
     {"Game Maker Language", P, ".gml", NULL},
+    {"GameMaker Asset", D, ".yyp", NULL},
     {"GAML", P, ".gaml", NULL},
     {"GAMS", P, ".gms", NULL},
     {"GAP", P, ".gap .gi", NULL},
@@ -188,7 +189,7 @@ const struct rb_language rb_languages[] = {
     {"jq", P, ".jq", NULL},
     {"JSON", D,
      ".json .4dform .avsc .geojson .gltf .har .ice .json-tmlanguage .jsonl .mcmeta .sarif .tfstate "
-     ".tfstate.backup .topojson .webapp .webmanifest .yy .yyp",
+     ".tfstate.backup .topojson .webapp .webmanifest",
      ".all-contributorsrc .arcconfig .htmlhintrc .imgbotconfig .nycrc .tern-config .tern-project "
      ".watchmanconfig "
      "composer.lock deno.lock flake.lock Pipfile.lock MODULE.bazel.lock"},
@@ -461,7 +462,7 @@ const struct rb_shared_extension rb_shared_extensions[] = {
     {".ts", {"TypeScript", "Qt translations"}},
     {".v", {"Verilog", "Rocq Prover", "V", "SystemVerilog"}},
     {".vs", {"GLSL", ""}},
-    {".yy", {"Yacc", "JSON"}},
+    {".yy", {"Yacc", "GameMaker Asset"}},
 };
 const size_t rb_shared_extension_total = sizeof rb_shared_extensions / sizeof *rb_shared_extensions;
 
@@ -493,3 +494,24 @@ const struct rb_language_hint rb_language_hints[] = {
     {"v.mod", "V"},
 };
 const size_t rb_language_hint_total = sizeof rb_language_hints / sizeof *rb_language_hints;
+
+const struct rb_language_group rb_language_groups[] = {
+    {"ColdFusion CFC", "ColdFusion"},
+    {"Cython", "Python"},
+    {"Fortran Free Form", "Fortran"},
+    {"Glimmer JS", "JavaScript"},
+    {"Glimmer TS", "TypeScript"},
+    {"Gradle Kotlin DSL", "Gradle"},
+    {"Groovy Server Pages", "Groovy"},
+    {"HTML+ECR", "HTML"},
+    {"HTML+EEX", "HTML"},
+    {"HTML+ERB", "HTML"},
+    {"HTML+PHP", "HTML"},
+    {"HTML+Razor", "HTML"},
+    {"Java Server Pages", "Java"},
+    {"JSON with Comments", "JSON"},
+    {"Literate Haskell", "Haskell"},
+    {"Snakemake", "Python"},
+    {"Tcsh", "Shell"},
+};
+const size_t rb_language_group_total = sizeof rb_language_groups / sizeof *rb_language_groups;

@@ -96,6 +96,7 @@ int main(int argc, char **argv)
     int64_t surveyed = rb_clock_us();
     read_manifests(&scan, listing.repository);
     int64_t read = rb_clock_us();
+    rb_scan_settle(&scan);
     json_t *profile = rb_scan_profile(&scan, argv[1]);
     if (argc < 3)
         json_object_del(profile, "dependencies");

@@ -1,16 +1,17 @@
 /* What somebody would commit to harm a scanner: bombs, depth, garbage, bytes that are no text. */
 #include "scanner/text.h"
 #include "scanner/toml.h"
+#include "scanner/tree.h"
 #include "tests/unit/scanner_help.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
 static char *repeat(struct rb_arena *arena, const char *piece, size_t times)
 {
-    size_t len = strlen(piece);
-    char *text = rb_arena_alloc(arena, len * times + 1);
-    for (size_t i = 0; i < times; i++)
-        memcpy(text + i * len, piece, len);
+    size_t len = strlen(piece), total = len * times;
+    char *text = rb_arena_alloc(arena, total + 1);
+    for (size_t i = 0; i < total; i++)
+        text[i] = piece[i % len];
     return text;
 }
 
@@ -91,9 +92,44 @@ static void test_toml_depth_sees_through_strings(void **state)
         "a = \"\"\"x\"\"\"\"\"\nb = \"...................\"",
     };
     for (size_t i = 0; i < COUNT(fine); i++)
-        assert_true(rb_toml_depth_is_fine(fine[i], strlen(fine[i])));
+        assert_true(rb_toml_is_tame(fine[i], strlen(fine[i])));
     static const char deep[] = "a = \"x\" # y\nb.b.b.b.b.b.b.b.b.b.b.b.b.b.b.b.b.b = 1";
-    assert_false(rb_toml_depth_is_fine(deep, sizeof deep - 1));
+    assert_false(rb_toml_is_tame(deep, sizeof deep - 1));
+}
+
+/* Texts on which toml++ breaks its own assertions: it must say no, and the process must live. */
+static void test_toml_cannot_end_the_process(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"[$",
+                                      "[a.$]",
+                                      "[[$]]",
+                                      "a.$ = 1",
+                                      "[\"a\".",
+                                      "a = {$ = 1}",
+                                      "a = {b.$ = 1}",
+                                      "[\xc3\xb6]",
+                                      "[a.\xc3\xb6]",
+                                      "a = 1\xc3\xb6",
+                                      "\xe2\xbb\x9e = 1",
+                                      "a\xef\xab\x86",
+                                      "[\xff]",
+                                      "a = 1\n[\n",
+                                      "[ .a]",
+                                      "a = [1,,]",
+                                      "a = +",
+                                      "a = 0x",
+                                      "a = 1e"};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        json_t *document;
+        if (rb_toml_parse(&document, bad[i], strlen(bad[i])) != RB_EINVAL)
+            fail_msg("\"%s\" was read", bad[i]);
+        assert_null(document);
+    }
+    /* A date that toml++ would look ahead over for longer than it can look back. */
+    assert_int_equal(read_wrapped("Cargo.toml", "a = 2020-01", "_", 117, "-01 12:00:00"), RB_EINVAL);
+    assert_int_equal(read_wrapped("Cargo.toml", "a = 2020-01", "_", 116, "-01 1"), RB_EINVAL);
+    assert_int_equal(read_wrapped("Cargo.toml", "a = ", "1", 1000, ""), RB_EINVAL);
 }
 
 static void test_long_lines_and_many_of_them(void **state)
@@ -116,6 +152,116 @@ static void test_dependencies_are_bounded(void **state)
     assert_int_equal(read_manifest(&sheet, arena, "requirements.txt", repeat(arena, "a\n", 20000)), RB_OK);
     assert_int_equal(sheet.count, RB_SCAN_DEPENDENCIES_MAX);
     assert_true(sheet.truncated);
+    rb_arena_free(arena);
+}
+
+/* Where a library's time grows with the square of something, too much of it is refused. */
+static void test_squares_are_refused(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan_sheet sheet;
+    const char *attributes = "", *tags = "", *tables = "";
+    char *many = rb_arena_alloc(arena, 1000000), *at = many;
+    for (int i = 0; i < 40000; i++)
+        at += snprintf(at, 24, "a%d=\"\" ", i);
+    attributes = rb_arena_printf(arena, "<project %s/>", many);
+    assert_int_equal(read_manifest(&sheet, arena, "pom.xml", attributes), RB_EINVAL);
+    at = many;
+    for (int i = 0; i < 30000; i++)
+        at += snprintf(at, 24, "%%TAG !a%d! x\n", i);
+    tags = rb_arena_printf(arena, "%s---\na: b\n", many);
+    assert_int_equal(read_manifest(&sheet, arena, ".github/workflows/a.yml", tags), RB_EINVAL);
+    at = many;
+    for (int i = 0; i < 30000; i++)
+        at += snprintf(at, 24, "[a%d.b]\n", i);
+    tables = many;
+    assert_int_equal(read_manifest(&sheet, arena, "Cargo.toml", tables), RB_EINVAL);
+    /* Nor does another encoding get around it. */
+    assert_int_equal(
+        read_manifest(&sheet, arena, "pom.xml", "<?xml version='1.0' encoding='UTF-7'?>+ADw-project/+AD4-"),
+        RB_EINVAL);
+    char wide[80000] = "\xff\xfe";
+    rb_scan_sheet_init(&sheet, arena);
+    assert_int_equal(rb_nuget_parse(&sheet, wide, sizeof wide), RB_EINVAL);
+    rb_arena_free(arena);
+}
+
+/* Project files come in the encodings of their time. */
+static void test_xml_encodings(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan_sheet sheet;
+    static const char *const texts[] = {
+        "\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\"?><packages><package id=\"A\" "
+        "version=\"1\"/></packages>",
+        "<?xml version=\"1.0\" encoding=\"windows-1252\"?><!-- \xe9 --><packages><package id=\"A\" "
+        "version=\"1\"/></packages>",
+        "<?xml version=\"1.0\" encoding=\"utf-16\"?><packages><package id=\"A\" version=\"1\"/></packages>",
+    };
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        assert_int_equal(read_manifest(&sheet, arena, "packages.config", texts[i]), RB_OK);
+        assert_int_equal(sheet.count, 1);
+        assert_string_equal(sheet.items[0].name, "A");
+    }
+    char wide[400] = "\xff\xfe";
+    for (size_t i = 0; texts[2][i]; i++)
+        wide[2 + 2 * i] = texts[2][i];
+    rb_scan_sheet_init(&sheet, arena);
+    assert_int_equal(rb_nuget_parse(&sheet, wide, 2 + 2 * strlen(texts[2])), RB_OK);
+    assert_int_equal(sheet.count, 1);
+    rb_arena_free(arena);
+}
+
+/* One long property that thousands ask for must not become gigabytes. */
+static void test_xml_text_is_bounded(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan_sheet sheet;
+    const char *text = rb_arena_printf(
+        arena,
+        "<project><properties><a>%s</a><b><c>x</c></b></properties><dependencies>%s</dependencies></project>",
+        repeat(arena, "v", 500000),
+        repeat(arena, "<dependency><artifactId>${a}${b}</artifactId><version>${a}</version></dependency>",
+               6000));
+    assert_int_equal(read_manifest(&sheet, arena, "pom.xml", text), RB_OK);
+    assert_int_equal(sheet.count, RB_SCAN_DEPENDENCIES_MAX);
+    assert_string_equal(sheet.items[0].name, ":${a}${b}");
+    assert_string_equal(sheet.items[0].requirement, "${a}");
+    rb_arena_free(arena);
+}
+
+/* The same for what can be named in other formats. */
+static void test_long_values_are_not_copied_about(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan_sheet sheet;
+    const char *value = repeat(arena, "v://", 125000);
+    assert_int_equal(read_manifest(&sheet, arena, "build.gradle",
+                                   rb_arena_printf(arena, "a = '%s'\n%s", value,
+                                                   repeat(arena, "implementation \"g:a:$a\"\n", 15000))),
+                     RB_OK);
+    assert_string_equal(sheet.items[4999].requirement, "$a");
+    assert_int_equal(
+        read_manifest(&sheet, arena, "go.mod",
+                      rb_arena_printf(arena, "module x\n%sreplace a => %s\n",
+                                      repeat(arena, "require a v1\n", 20000), repeat(arena, "v", 500000))),
+        RB_OK);
+    assert_string_equal(sheet.items[4999].requirement, "v1");
+    assert_int_equal(
+        read_manifest(&sheet, arena, "gradle/libs.versions.toml",
+                      rb_arena_printf(arena,
+                                      "[libraries]\na = { group = \"g\", name = \"a\", version = \"%s\" }\n"
+                                      "[bundles]\nb = [%s]\n",
+                                      value, repeat(arena, "\"a\",", 20000))),
+        RB_OK);
+    assert_string_equal(sheet.items[4999].requirement, "");
+    assert_int_equal(
+        read_manifest(&sheet, arena, "requirements.txt", rb_arena_printf(arena, "a @ %s\n", value)), RB_OK);
+    assert_string_equal(sheet.items[0].requirement, "");
     rb_arena_free(arena);
 }
 
@@ -268,6 +414,12 @@ static void test_credentials_never_pass(void **state)
     struct rb_scan_sheet sheet;
     rb_scan_sheet_init(&sheet, arena);
     const char *token = repeat(arena, "s3cret", 200);
+    /* Nor do they pass in what is said about a text that cannot be read. */
+    json_t *document;
+    assert_int_equal(rb_json_parse(&document, "{\"a\": \"https://u:s3cret@h/x\" \"s3cret\"}", 38), RB_EINVAL);
+    assert_null(strstr(rb_error_text(), "s3cret"));
+    const char *two = "a https://u:s3cret@h/x?key=s3cret#y or ssh://s3cret@h/z";
+    assert_string_equal(rb_scan_requirement(&sheet, two, strlen(two)), "a https://h/x#y or ssh://h/z");
     static const char *const forms[] = {"https://%s@h/x", "git+https://u:%s@h/x", "@ https://u:p%%40%s@h/x#y",
                                         "ssh://git:%s@h:22/x"};
     for (size_t i = 0; i < COUNT(forms); i++) {
@@ -288,8 +440,13 @@ int main(void)
         cmocka_unit_test(test_xml_bombs_are_refused),
         cmocka_unit_test(test_depth_is_bounded),
         cmocka_unit_test(test_toml_depth_sees_through_strings),
+        cmocka_unit_test(test_toml_cannot_end_the_process),
         cmocka_unit_test(test_long_lines_and_many_of_them),
         cmocka_unit_test(test_dependencies_are_bounded),
+        cmocka_unit_test(test_squares_are_refused),
+        cmocka_unit_test(test_xml_encodings),
+        cmocka_unit_test(test_xml_text_is_bounded),
+        cmocka_unit_test(test_long_values_are_not_copied_about),
         cmocka_unit_test(test_maven_properties_end),
         cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(test_a_profile_of_garbage_is_valid_json),

@@ -167,8 +167,20 @@ static const struct manifest_case compiled_cases[] = {
       {"junit:junit", "4.13", "dev"},
       {"g:n", "1.0", "runtime"},
       {"org.slf4j:slf4j-api", "2.0", "build"},
+      {"libs.foo.bar", "", "runtime"},
       {"d:e", "1", "runtime"},
       {"d:f", "2", "runtime"}}},
+    {"build.gradle.kts",
+     "plugins {\n  alias(libs.plugins.a.b) apply false\n}\nkotlin {\n  sourceSets {\n    commonTest {\n"
+     "      dependencies {\n        implementation(\"t:t:1\")\n      }\n    }\n    val jvmTest by getting {\n"
+     "      dependencies { implementation(\"u:u:1\") }\n    }\n    commonMain {\n      dependencies {\n"
+     "        api(platform(libs.x.bom))\n        implementation(libs.y.get())\n"
+     "        implementation(libs.versions.z.get())\n      }\n    }\n  }\n}\n",
+     {{"libs.plugins.a.b", "", "build"},
+      {"t:t", "1", "dev"},
+      {"u:u", "1", "dev"},
+      {"libs.x.bom", "", "runtime"},
+      {"libs.y", "", "runtime"}}},
     {"app/build.gradle.kts",
      "plugins {\n    kotlin(\"jvm\") version \"1.9.22\"\n    id(\"com.android.application\")\n}\n"
      "val ktor = \"2.3\"\ndependencies {\n    implementation(\"io.ktor:ktor-server-core:$ktor\")\n"
@@ -259,8 +271,10 @@ static void check_cases(const struct manifest_case *cases, size_t count)
             fail_msg("%s (case %zu): %s", cases[i].path, i, rb_error_text());
         for (size_t k = 0; k < WANT_MAX && cases[i].want[k].name; k++) {
             const struct rb_scan_dependency *item = find_dependency(&sheet, cases[i].want[k].name);
-            if (!item)
+            if (!item) {
                 fail_msg("%s (case %zu): %s is missing", cases[i].path, i, cases[i].want[k].name);
+                break;
+            }
             assert_string_equal(item->requirement, cases[i].want[k].requirement);
             if (strcmp(item->kind, cases[i].want[k].kind) != 0)
                 fail_msg("%s: %s is %s", cases[i].path, item->name, item->kind);

@@ -72,6 +72,11 @@ static void test_the_table_is_sound(void **state)
                 fail_msg("%s: no language %s", rb_shared_extensions[i].extension, name);
         }
     }
+    for (size_t i = 0; i < rb_language_group_total; i++) {
+        int index = rb_language_index(rb_language_groups[i].name);
+        assert_int_not_equal(index, RB_LANGUAGE_NONE);
+        assert_int_not_equal(rb_language_counted_as(index), RB_LANGUAGE_NONE);
+    }
     for (size_t i = 0; i < rb_language_hint_total; i++)
         assert_int_not_equal(rb_language_index(rb_language_hints[i].language), RB_LANGUAGE_NONE);
     /* No extension twice: the index would answer with either. */
@@ -123,6 +128,10 @@ static void test_shared_extensions_follow_their_neighbours(void **state)
     assert_int_equal(find_language(&qt, "C++")->tenths, 1000);
     SURVEY(coq, arena, {"_CoqProject", 1}, {"a.v", 10});
     assert_int_equal(find_language(&coq, "Rocq Prover")->bytes, 10);
+    SURVEY(yacc, arena, {"parse.yy", 10}, {"package.json", 5});
+    assert_int_equal(find_language(&yacc, "Yacc")->bytes, 10);
+    SURVEY(game, arena, {"x.yyp", 1}, {"rooms/a/a.yy", 99}, {"objects/o/Create_0.gml", 10});
+    assert_int_equal(find_language(&game, "Game Maker Language")->tenths, 1000);
     SURVEY(verilog, arena, {"a.v", 10});
     assert_int_equal(find_language(&verilog, "Verilog")->bytes, 10);
     rb_arena_free(arena);
@@ -143,6 +152,10 @@ static void test_shares_leave_out_what_is_not_written_here(void **state)
     assert_int_equal(scan.languages[0].files, 2);
     assert_int_equal(find_language(&scan, "JavaScript")->tenths, 399);
     assert_int_equal(find_language(&scan, "CSS")->tenths, 1);
+    SURVEY(razor, arena, {"a.cshtml", 2}, {"b.html.erb", 3}, {"c.html", 5}, {"d.f90", 10});
+    assert_int_equal(razor.language_count, 2);
+    assert_int_equal(find_language(&razor, "HTML")->tenths, 500);
+    assert_int_equal(find_language(&razor, "Fortran")->files, 1);
     SURVEY(data, arena, {"a.yaml", 3}, {"b.json", 1});
     assert_int_equal(data.language_count, 2);
     assert_int_equal(find_language(&data, "YAML")->tenths, 750);
@@ -200,6 +213,17 @@ static void test_structure_and_key_files(void **state)
     assert_int_equal(scan.top[0].bytes, 20);
     SURVEY(mono, arena, {"packages/a/package.json", 1}, {"packages/b/package.json", 1});
     assert_true(mono.is_monorepo);
+    SURVEY(modules, arena, {"settings.gradle", 1}, {"a/build.gradle", 1}, {"b/build.gradle.kts", 1});
+    assert_true(modules.is_monorepo);
+    SURVEY(android, arena, {"settings.gradle", 1}, {"build.gradle", 1}, {"app/build.gradle", 1},
+           {"buildSrc/build.gradle.kts", 1}, {"build-logic/x/build.gradle.kts", 1});
+    assert_false(android.is_monorepo);
+    SURVEY(made, arena, {"lib/templates/Dockerfile.tt", 1}, {"test/fixtures/Dockerfile", 1},
+           {"tests/Dockerfile", 1}, {"guides/a.md", 1}, {"Shop.sln", 1}, {"my.gemspec", 1});
+    assert_false(made.has_containers);
+    assert_true(made.has_docs);
+    assert_string_equal(role_of(&made, "Shop.sln"), "build");
+    assert_string_equal(role_of(&made, "my.gemspec"), "build");
     SURVEY(single, arena, {"package.json", 1}, {"examples/a/package.json", 1}, {"examples/b/package.json", 1},
            {".devcontainer/Dockerfile", 1});
     assert_false(single.is_monorepo);
@@ -280,6 +304,147 @@ static void test_the_profile_holds_it_all(void **state)
     rb_arena_free(arena);
 }
 
+/* Reads the manifests of a made-up repository in the order they were chosen, and settles. */
+static void read_all(struct rb_scan *scan, const char *const *texts, size_t count)
+{
+    assert_int_equal(scan->manifest_count, count);
+    for (size_t i = 0; i < count; i++) {
+        rb_scan_read(scan, i, texts[i], strlen(texts[i]));
+        assert_int_equal(scan->manifests[i].status, RB_MANIFEST_PARSED);
+    }
+    rb_scan_settle(scan);
+}
+#define READ_ALL(scan, ...)                                  \
+    static const char *const texts_##scan[] = {__VA_ARGS__}; \
+    read_all(&scan, texts_##scan, COUNT(texts_##scan))
+
+/* "name requirement kind [local]" of each dependency, a comma between. */
+static const char *dependencies_of(const struct rb_scan *scan)
+{
+    const char *all = "";
+    for (size_t i = 0; i < scan->sheet.count; i++) {
+        const struct rb_scan_dependency *item = &scan->sheet.items[i];
+        all = rb_arena_printf(scan->arena, "%s%s%s %s %s%s", all, i ? ", " : "", item->name,
+                              item->requirement, item->kind, item->local ? " local" : "");
+    }
+    return all;
+}
+
+static void test_byte_order_marks_are_no_content(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    SURVEY(scan, arena, {"Gemfile", 1}, {"requirements.txt", 1}, {"setup.cfg", 1},
+           {".github/workflows/a.yml", 1});
+    READ_ALL(scan, "\xef\xbb\xbfgem 'a'\n", "\xef\xbb\xbfpip-b\n",
+             "\xef\xbb\xbf[options]\ninstall_requires = c\n",
+             "\xef\xbb\xbfname: x\njobs:\n a:\n  steps:\n  - uses: d/e@f\n");
+    assert_string_equal(dependencies_of(&scan), "a  runtime, pip-b  runtime, c  runtime, d/e f build");
+    rb_arena_free(arena);
+}
+
+static void test_versions_that_stand_elsewhere(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    SURVEY(gradle, arena, {"app/build.gradle.kts", 1}, {"gradle/libs.versions.toml", 1},
+           {"build-logic/src/main/kotlin/my.conventions.gradle.kts", 1});
+    READ_ALL(gradle,
+             "plugins {\n id(\"my.conventions\")\n alias(libs.plugins.spring.boot)\n}\ndependencies {\n"
+             " implementation(libs.guava)\n testImplementation(libs.bundles.test)\n"
+             " implementation(libs.nobody.knows)\n implementation(libs.guava)\n}\n",
+             "[versions]\nboot = \"3\"\n[libraries]\nguava = \"com.google.guava:guava:33\"\n"
+             "junit-api = \"org.junit:api:5\"\nmockito_core = \"org.mockito:core:4\"\nspare = \"s:s:1\"\n"
+             "[bundles]\ntest = [\"junit-api\", \"mockito_core\"]\n[plugins]\n"
+             "spring-boot = { id = \"org.springframework.boot\", version.ref = \"boot\" }\n");
+    assert_string_equal(
+        dependencies_of(&gradle),
+        "my.conventions  build local, org.springframework.boot 3 build, com.google.guava:guava 33 "
+        "runtime, org.junit:api 5 dev, s:s 1 runtime, org.mockito:core 4 dev");
+    SURVEY(nuget, arena, {"Directory.Packages.props", 1}, {"tests/T/T.csproj", 1});
+    READ_ALL(nuget,
+             "<Project><ItemGroup><PackageVersion Include=\"xunit\" Version=\"2\"/></ItemGroup></Project>",
+             "<Project><ItemGroup><PackageReference Include=\"xUnit\"/></ItemGroup></Project>");
+    assert_string_equal(dependencies_of(&nuget), "xUnit 2 dev");
+    SURVEY(cargo, arena, {"Cargo.toml", 1}, {"a/Cargo.toml", 1}, {"b/Cargo.toml", 1});
+    READ_ALL(cargo,
+             "[workspace]\nmembers=[\"a\",\"b\"]\n[workspace.dependencies]\ntokio = \"1\"\nlog = \"0.4\"\n",
+             "[package]\nname = \"a\"\n[dev-dependencies]\ntokio.workspace = true\n",
+             "[package]\nname = \"b\"\n[dependencies]\na.workspace = true\n");
+    assert_string_equal(dependencies_of(&cargo), "log 0.4 runtime, tokio 1 dev, a workspace runtime local");
+    SURVEY(maven, arena, {"a/pom.xml", 1}, {"pom.xml", 1});
+    READ_ALL(maven,
+             "<project><groupId>o</groupId><artifactId>p</artifactId><dependencyManagement><dependencies>"
+             "<dependency><groupId>g</groupId><artifactId>x</artifactId><version>7</version></dependency>"
+             "</dependencies></dependencyManagement></project>",
+             "<project><parent><groupId>o</groupId><artifactId>p</artifactId><version>1</version></parent>"
+             "<artifactId>a</artifactId><dependencies><dependency><groupId>g</groupId>"
+             "<artifactId>x</artifactId><scope>test</scope></dependency></dependencies></project>");
+    assert_string_equal(dependencies_of(&maven), "o:p 1 build local, g:x 7 dev");
+    rb_arena_free(arena);
+}
+
+static void test_frameworks_that_are_none(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan_framework found[4];
+    static const char validator[] =
+        "<project><dependencies><dependency><groupId>org.hibernate</groupId>"
+        "<artifactId>hibernate-validator</artifactId></dependency></dependencies></project>";
+    /* Offered to nobody; a part beside its whole; in a demo; another thing of the same makers. */
+    SURVEY(scan, arena, {"Directory.Packages.props", 1}, {"composer.json", 1}, {"acme-demo/package.json", 1},
+           {"examples-web/package.json", 1}, {"pom.xml", 1});
+    READ_ALL(scan,
+             "<Project><ItemGroup><PackageVersion Include=\"Dapper\" Version=\"2\"/></ItemGroup></Project>",
+             "{\"require\":{\"symfony/console\":\"7\",\"symfony/framework-bundle\":\"7\"}}", validator,
+             "{\"dependencies\":{\"react\":\"18\"}}", "{\"dependencies\":{\"vue\":\"3\"}}");
+    assert_int_equal(rb_scan_frameworks(found, 4, &scan), 1);
+    assert_string_equal(found[0].name, "Symfony");
+    rb_arena_free(arena);
+}
+
+/* A browser test beside a large service is not what the service is built on. */
+static void test_frameworks_of_the_main_language_come_first(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan_framework found[4];
+    SURVEY(scan, arena, {"package.json", 1}, {"e2e/a.ts", 10}, {"src/A.cs", 1000}, {"src/A/A.csproj", 1});
+    READ_ALL(scan, "{\"devDependencies\":{\"@playwright/test\":\"1\"}}",
+             "<Project Sdk=\"Microsoft.NET.Sdk.Web\"/>");
+    assert_int_equal(rb_scan_frameworks(found, 4, &scan), 2);
+    assert_string_equal(found[0].name, "ASP.NET Core");
+    rb_arena_free(arena);
+}
+
+/* Vue is not written with Vue because one of its packages needs another. */
+static void test_a_repository_does_not_use_itself(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan_framework found[4];
+    SURVEY(npm, arena, {"package.json", 1}, {"packages/vue/package.json", 1});
+    READ_ALL(npm, "{\"devDependencies\":{\"vue\":\"workspace:*\",\"vitest\":\"1\",\"react\":\"link:../x\"}}",
+             "{\"name\":\"vue\"}");
+    assert_int_equal(rb_scan_frameworks(found, 4, &npm), 1);
+    assert_string_equal(found[0].name, "Vitest");
+    SURVEY(cargo, arena, {"tokio-util/Cargo.toml", 1}, {"tokio/Cargo.toml", 1}, {"benches/Cargo.toml", 1});
+    READ_ALL(cargo,
+             "[package]\nname=\"tokio-util\"\n[dependencies]\ntokio={version=\"1\",path=\"../tokio\"}\n",
+             "[package]\nname=\"tokio\"\n",
+             "[package]\nname=\"b\"\n[dependencies]\ntokio=\"1\"\ncriterion=\"1\"\n");
+    assert_int_equal(rb_scan_frameworks(found, 4, &cargo), 0);
+    SURVEY(rest, arena, {"pyproject.toml", 1}, {"go.mod", 1}, {"composer.json", 1}, {"rails.gemspec", 1});
+    READ_ALL(rest, "{\"name\":\"laravel/framework\",\"require\":{\"laravel/framework\":\"*\"}}",
+             "module github.com/gin-gonic/gin\nrequire github.com/labstack/echo v1\n"
+             "replace github.com/labstack/echo => ../echo\n",
+             "[project]\nname=\"Flask\"\n[dependency-groups]\ndev=[\"flask[async]\"]\n",
+             "s.add_dependency 'rails'\n");
+    assert_int_equal(rb_scan_frameworks(found, 4, &rest), 0);
+    rb_arena_free(arena);
+}
+
 static void test_an_empty_repository(void **state)
 {
     (void)state;
@@ -305,6 +470,11 @@ int main(void)
         cmocka_unit_test(test_structure_and_key_files),
         cmocka_unit_test(test_manifests_near_the_root_come_first),
         cmocka_unit_test(test_the_profile_holds_it_all),
+        cmocka_unit_test(test_byte_order_marks_are_no_content),
+        cmocka_unit_test(test_versions_that_stand_elsewhere),
+        cmocka_unit_test(test_frameworks_that_are_none),
+        cmocka_unit_test(test_frameworks_of_the_main_language_come_first),
+        cmocka_unit_test(test_a_repository_does_not_use_itself),
         cmocka_unit_test(test_an_empty_repository),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

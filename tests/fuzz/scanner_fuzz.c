@@ -1,0 +1,79 @@
+/*
+ * Hostile manifests, made by libFuzzer: tests/fuzz/run builds and starts it. The environment's FUZZ_PATH says
+ * which manifest the bytes are ("Cargo.toml"); "paths" makes them the file list itself, a path a line.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scanner/scan.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define FUZZ_PATHS_MAX 200 /* more are only slower */
+
+static size_t fuzz_paths(struct rb_tree_entry *entries, char *text, struct rb_arena *arena)
+{
+    size_t count = 0;
+    char *rest = text, *line;
+    while (count < FUZZ_PATHS_MAX && (line = strsep(&rest, "\n"))) {
+        /* Git knows no empty names. */
+        if (!*line || *line == '/' || strstr(line, "//"))
+            continue;
+        entries[count] = (struct rb_tree_entry){.path = rb_arena_strndup(arena, line, strlen(line)),
+                                                .kind = RB_ENTRY_FILE,
+                                                .size = (int64_t)strlen(line)};
+        count++;
+    }
+    return count;
+}
+
+/* Whatever comes in, a profile comes out that is JSON. */
+static void fuzz_check(struct rb_scan *scan)
+{
+    rb_scan_settle(scan);
+    for (size_t i = 0; i < scan->sheet.count; i++) {
+        if (!*scan->sheet.items[i].name)
+            abort();
+    }
+    json_t *profile = rb_scan_profile(scan, "acme/fuzz");
+    char *dumped = json_dumps(profile, JSON_COMPACT);
+    if (!dumped)
+        abort();
+    free(dumped);
+    json_decref(profile);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *path = getenv("FUZZ_PATH");
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_tree_entry entries[FUZZ_PATHS_MAX];
+    struct rb_scan scan;
+    /* Exactly as long as it is, so that one byte too far is seen. */
+    char *text = rb_malloc(size + 1);
+    if (size)
+        memcpy(text, data, size);
+    text[size] = 0;
+    struct rb_tree tree = {.entries = entries, .count = 1, .complete = true};
+    if (path && strcmp(path, "paths") == 0) {
+        tree.count = fuzz_paths(entries, text, arena);
+        rb_scan_survey(&scan, &tree, arena);
+    } else {
+        entries[0] = (struct rb_tree_entry){
+            .path = path ? path : "package.json", .kind = RB_ENTRY_FILE, .size = (int64_t)size};
+        rb_scan_survey(&scan, &tree, arena);
+        if (scan.manifest_count != 1)
+            abort();
+        rb_scan_read(&scan, 0, text, size);
+        if (scan.manifests[0].status != RB_MANIFEST_PARSED &&
+            scan.manifests[0].status != RB_MANIFEST_UNREADABLE &&
+            scan.manifests[0].status != RB_MANIFEST_TOO_BIG)
+            abort();
+    }
+    fuzz_check(&scan);
+    free(text);
+    rb_arena_free(arena);
+    return 0;
+}
