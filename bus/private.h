@@ -119,6 +119,8 @@ void bus_pull_aim(struct bus_pull *pull,
 enum bus_pull_result bus_pull_next(natsMsg **msg, struct bus_pull *pull);
 /* From any thread: the reader comes back at once, and for good. */
 void bus_pull_stop(struct bus_pull *pull);
+/* After stopping all who read `consumer`: the server forgets what they asked for. */
+void bus_pull_forget(struct rb_bus *bus, const char *stream, const char *consumer);
 bool bus_pull_has_more(struct bus_pull *pull); /* messages that came already */
 void bus_pulls_wake(struct rb_bus *bus);       /* after a reconnect: requests of before are lost */
 void bus_pulls_free(struct rb_bus *bus);       /* only after the connection is closed */

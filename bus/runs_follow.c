@@ -121,6 +121,10 @@ static void *follow_main(void *arg)
             break;
         }
     }
+    if (!follower->stopping)
+        rb_log_error("NATS: runs are followed no more: the connection is closed for good");
+    else if (follower->def.name)
+        bus_pull_forget(follower->bus, follower->def.stream, follower->def.name);
     follow_drop_ephemeral(follower);
     return NULL;
 }

@@ -177,6 +177,7 @@ static void subscriber_begin_drain(struct bus_runtime *r)
         if (r->workers[i].pull)
             bus_pull_stop(r->workers[i].pull);
     }
+    bus_pull_forget(r->bus, r->durable.stream, r->durable.name); /* before anything is handed back */
 }
 
 /* Hands back what is still being handled, so that another process may have it now and not after the ack wait.
