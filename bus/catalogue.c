@@ -134,6 +134,31 @@ bool bus_text_is_plain(const char *text, size_t max)
     return len > 0;
 }
 
+/* The bytes of the UTF-8 character at `p`, 0 when it is none: overlong, a surrogate, beyond Unicode, cut off.
+ */
+static size_t text_character(const unsigned char *p)
+{
+    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+        (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return len;
+}
+
+void bus_text_clean(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p;) {
+        size_t len = text_character(p);
+        if (len == 0)
+            *p = '?';
+        p += len ? len : 1;
+    }
+}
+
 bool bus_name_is_valid(const char *name)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";

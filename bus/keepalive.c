@@ -21,7 +21,7 @@ static int64_t keepalive_serve(struct rb_work *work, int64_t now, bool working)
     int64_t due = INT64_MAX;
 
     pthread_mutex_lock(&work->mutex);
-    if (work->busy && working)
+    if (work->busy && working && !work->answered && work->incarnation == work->runtime->incarnation)
         bus_ack_working(work->runtime->bus, work->reply);
     if (work->busy && work->unsent) {
         due = work->sent_at + BUS_PROGRESS_INTERVAL_MS;
@@ -66,13 +66,15 @@ void *bus_keepalive_main(void *arg)
             int64_t due = keepalive_serve(&runtime->workers[i].work, now, working);
             next = due < next ? due : next;
         }
-        bool idle = working && runtime->busy == 0; /* a whole interval without work: sleep until woken */
         if (working)
             working_at = now + interval;
-        if (!idle && working_at < next)
-            next = working_at;
 
         pthread_mutex_lock(&runtime->mutex);
+        /* After a whole interval without work: sleep until woken. Looked at under the lock, since a worker
+         * that begins wakes only who is asleep by then. */
+        bool idle = working && runtime->busy == 0;
+        if (!idle && working_at < next)
+            next = working_at;
         while (!runtime->ending && !runtime->woken && rb_clock_ms() < next)
             keepalive_sleep(runtime, next);
     }

@@ -55,6 +55,9 @@ bool bus_subject_is_known(const char *subject);
 bool bus_text_is_plain(const char *text, size_t max);
 /* Letters, digits, '-' and '_': fit for one token of a subject and for a consumer's name. */
 bool bus_name_is_valid(const char *name);
+/* Makes valid UTF-8 of it, in place: what people wrote or a limit cut in half must not make JSON impossible.
+ */
+void bus_text_clean(char *text);
 
 /* ---- connection.c ------------------------------------------------------------------------------------- */
 
@@ -96,6 +99,8 @@ rb_err bus_error_code(natsStatus status, int js_code);
 rb_err bus_heal(struct rb_bus *bus) RB_MUST_CHECK;
 /* Creates or updates the consumer. `name` is set to the server's name of it, to be freed. */
 rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_durable_def *def) RB_MUST_CHECK;
+/* When the stream was made: another time, another stream, whose sequences begin anew. */
+rb_err bus_stream_created(int64_t *created_ns, struct rb_bus *bus, const char *name) RB_MUST_CHECK;
 
 /* ---- publish.c ---------------------------------------------------------------------------------------- */
 
@@ -121,9 +126,10 @@ enum bus_pull_result bus_pull_next(natsMsg **msg, struct bus_pull *pull);
 void bus_pull_stop(struct bus_pull *pull);
 /* After stopping all who read `consumer`: the server forgets what they asked for. */
 void bus_pull_forget(struct rb_bus *bus, const char *stream, const char *consumer);
-bool bus_pull_has_more(struct bus_pull *pull); /* messages that came already */
-void bus_pulls_wake(struct rb_bus *bus);       /* after a reconnect: requests of before are lost */
-void bus_pulls_free(struct rb_bus *bus);       /* only after the connection is closed */
+/* True with a message that came already, beyond what was asked for; asks for nothing. */
+bool bus_pull_take_extra(natsMsg **msg, struct bus_pull *pull);
+void bus_pulls_wake(struct rb_bus *bus); /* after a reconnect: requests of before are lost */
+void bus_pulls_free(struct rb_bus *bus); /* only after the connection is closed */
 
 /* Answers to a message, by its reply subject: no object is shared between threads. */
 rb_err bus_ack_done(struct rb_bus *bus, const char *reply) RB_MUST_CHECK; /* waits until the server has it */

@@ -94,12 +94,6 @@ void bus_pull_forget(struct rb_bus *bus, const char *stream, const char *consume
     free(subject);
 }
 
-bool bus_pull_has_more(struct bus_pull *pull)
-{
-    int count = 0;
-    return natsSubscription_GetPending(pull->sub, &count, NULL) == NATS_OK && count > 0;
-}
-
 void bus_pulls_wake(struct rb_bus *bus)
 {
     pthread_mutex_lock(&bus->mutex);
@@ -151,9 +145,38 @@ static enum bus_pull_result pull_read_status(struct bus_pull *pull, natsMsg *msg
     return BUS_PULL_LOST;
 }
 
-enum bus_pull_result bus_pull_next(natsMsg **msg, struct bus_pull *pull)
+/* What came: the caller's message, or what the server says about the request. */
+static enum bus_pull_result pull_read(natsMsg **msg, struct bus_pull *pull)
 {
     static const char in_stream[] = "$JS.ACK.";
+    const char *reply = natsMsg_GetReply(*msg);
+
+    if (reply && strncmp(reply, in_stream, sizeof(in_stream) - 1) == 0) {
+        if (pull->outstanding > 0)
+            pull->outstanding--;
+        return BUS_PULL_MESSAGE;
+    }
+    enum bus_pull_result result = pull_read_status(pull, *msg);
+    natsMsg_Destroy(*msg);
+    *msg = NULL;
+    return result;
+}
+
+bool bus_pull_take_extra(natsMsg **msg, struct bus_pull *pull)
+{
+    int count = 0;
+
+    *msg = NULL;
+    while (!pull->stopped && natsSubscription_GetPending(pull->sub, &count, NULL) == NATS_OK && count > 0 &&
+           natsSubscription_NextMsg(msg, pull->sub, 1) == NATS_OK) {
+        if (pull_read(msg, pull) == BUS_PULL_MESSAGE)
+            return true;
+    }
+    return false;
+}
+
+enum bus_pull_result bus_pull_next(natsMsg **msg, struct bus_pull *pull)
+{
     natsStatus s = NATS_OK;
 
     *msg = NULL;
@@ -167,18 +190,8 @@ enum bus_pull_result bus_pull_next(natsMsg **msg, struct bus_pull *pull)
         s = pull_request(pull);
     if (s == NATS_OK)
         s = natsSubscription_NextMsg(msg, pull->sub, SILENCE_MS);
-    if (s == NATS_OK) {
-        const char *reply = natsMsg_GetReply(*msg);
-        if (reply && strncmp(reply, in_stream, sizeof(in_stream) - 1) == 0) {
-            if (pull->outstanding > 0)
-                pull->outstanding--;
-            return BUS_PULL_MESSAGE;
-        }
-        enum bus_pull_result result = pull_read_status(pull, *msg);
-        natsMsg_Destroy(*msg);
-        *msg = NULL;
-        return result;
-    }
+    if (s == NATS_OK)
+        return pull_read(msg, pull);
     pull->outstanding = 0;
     if (pull->stopped || s == NATS_CONNECTION_CLOSED || s == NATS_INVALID_SUBSCRIPTION)
         return BUS_PULL_STOPPED;

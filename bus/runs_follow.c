@@ -23,7 +23,8 @@ struct rb_run_follower {
     pthread_t thread;
     atomic_bool stopping;
     char *consumer;
-    uint64_t epoch; /* the connection `consumer` was made sure of on */
+    uint64_t epoch;      /* the connection `consumer` was made sure of on */
+    int64_t prepared_at; /* when that was, rb_clock_ms() */
 };
 
 static void follow_drop_ephemeral(struct rb_run_follower *follower)
@@ -67,14 +68,18 @@ static void follow_pause(struct rb_run_follower *follower)
 
 static bool follow_prepare(struct rb_run_follower *follower)
 {
+    if (rb_clock_ms() - follower->prepared_at < FOLLOW_PAUSE_MS) /* made sure of, and lost at once again */
+        follow_pause(follower);
     while (!follower->stopping) {
         if (bus_wait_unless(follower->bus, FOLLOW_WAIT_MS, &follower->stopping)) {
             if (bus_is_closed(follower->bus))
                 return false;
             continue;
         }
-        if (follow_ensure(follower) == RB_OK)
+        if (follow_ensure(follower) == RB_OK) {
+            follower->prepared_at = rb_clock_ms();
             return true;
+        }
         rb_log_warn("runs cannot be followed yet: %s", rb_error_text());
         follow_pause(follower);
     }
@@ -140,6 +145,7 @@ rb_err rb_bus_follow_runs(struct rb_run_follower **out, struct rb_bus *bus, cons
         return rb_error_set(RB_EINVAL, "\"%s\" is no reader of runs in the catalogue", durable);
     struct rb_run_follower *follower = rb_calloc(1, sizeof(*follower));
     follower->bus = bus;
+    follower->prepared_at = INT64_MIN / 2;
     follower->def = row ? *row : bus_durable_for_follower();
     follower->fn = fn;
     follower->arg = arg;

@@ -111,6 +111,7 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
     pthread_condattr_destroy(&attr);
     for (int i = 0; i < r->worker_count; i++) {
         r->workers[i].runtime = r;
+        r->workers[i].prepared_at = INT64_MIN / 2;
         r->workers[i].work.runtime = r;
         pthread_mutex_init(&r->workers[i].work.mutex, NULL);
     }
@@ -184,16 +185,18 @@ static void subscriber_begin_drain(struct bus_runtime *r)
  */
 static void subscriber_hand_back(struct bus_runtime *r)
 {
+    pthread_mutex_lock(&r->mutex);
     for (int i = 0; i < r->worker_count; i++) {
         struct rb_work *work = &r->workers[i].work;
         pthread_mutex_lock(&work->mutex);
-        if (work->busy) {
+        if (work->busy && !work->answered && work->incarnation == r->incarnation) {
             rb_log_warn("event handed back unfinished sequence=%" PRIu64, work->sequence);
             bus_ack_retry(r->bus, work->reply, 0);
         }
         work->busy = false; /* and the keepalive thread says no more that it is being worked on */
         pthread_mutex_unlock(&work->mutex);
     }
+    pthread_mutex_unlock(&r->mutex);
 }
 
 /* True when all workers have ended. */

@@ -59,7 +59,8 @@ rb_err rb_work_publish(struct rb_work *work, const char *subject, const json_t *
 
 /* ---- the run ------------------------------------------------------------------------------------------ */
 
-/* Cuts at a whole UTF-8 character: half a one would make the run unreadable. */
+/* Cuts at a whole character, and makes UTF-8 of what is none, as names of files may be: a run that cannot be
+ * written would leave people with the state of before. */
 static void work_copy_text(char *out, size_t size, const char *text)
 {
     size_t len = strnlen(text, size);
@@ -70,6 +71,7 @@ static void work_copy_text(char *out, size_t size, const char *text)
     }
     memcpy(out, text, len);
     out[len] = '\0';
+    bus_text_clean(out);
 }
 
 static rb_err work_encode_run(struct rb_buf *out, char *subject, size_t size, const struct rb_work *work,

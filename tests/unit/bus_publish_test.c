@@ -346,6 +346,50 @@ static void survives_late_and_unasked_messages(void **state)
     free(name);
 }
 
+/* Looking for what came unasked must ask for nothing: that would come to a worker that is busy. */
+static void taking_extra_messages_asks_for_none(void **state)
+{
+    (void)state;
+    natsSubscription *spy = NULL;
+    natsMsg *msg = NULL;
+    struct bus_pull *pull = NULL;
+    char *name = NULL;
+    int count = 0;
+    struct bus_durable_def def = bus_durable_for_subscriber("extra", RB_REPO_RESCAN);
+
+    assert_int_equal(natsConnection_SubscribeSync(&spy, bus->nc, "$JS.API.CONSUMER.MSG.NEXT.>"), NATS_OK);
+    assert_int_equal(bus_consumer_ensure(&name, bus, &def), RB_OK);
+    assert_int_equal(bus_pull_open(&pull, bus, RB_STREAM_EVENTS, 1), RB_OK);
+    bus_pull_aim(pull, name);
+    assert_false(bus_pull_take_extra(&msg, pull));
+    for (int i = 0; i < 3; i++) {
+        char id[24];
+        snprintf(id, sizeof(id), "extra-%d", i);
+        assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, id, NULL, "x", 1), RB_OK);
+    }
+    assert_int_equal(bus_pull_next(&msg, pull), BUS_PULL_MESSAGE);
+    natsMsg_Destroy(msg);
+    assert_int_equal(natsSubscription_NextMsg(&msg, spy, PATIENCE_MS), NATS_OK);
+    assert_int_equal(natsConnection_PublishRequestString(bus->nc, natsMsg_GetSubject(msg),
+                                                         natsMsg_GetReply(msg), "{\"batch\":2}"),
+                     NATS_OK);
+    natsMsg_Destroy(msg);
+    for (int64_t deadline = rb_clock_ms() + PATIENCE_MS; count < 2 && rb_clock_ms() < deadline;) {
+        if (bus_pull_take_extra(&msg, pull)) {
+            natsMsg_Destroy(msg);
+            count++;
+        }
+        sched_yield();
+    }
+    assert_int_equal(count, 2);
+    assert_false(bus_pull_take_extra(&msg, pull));
+    assert_int_equal(natsConnection_FlushTimeout(bus->nc, PATIENCE_MS), NATS_OK);
+    assert_int_equal(natsSubscription_GetPending(spy, &count, NULL), NATS_OK);
+    assert_int_equal(count, 1); /* the one of this test */
+    natsSubscription_Destroy(spy);
+    free(name);
+}
+
 /* ---- following runs ----------------------------------------------------------------------------------- */
 
 struct seen {
@@ -480,6 +524,7 @@ int main(int argc, char **argv)
         TEST(connecting_needs_no_server),
         TEST(refuses_a_malformed_url),
         TEST(survives_late_and_unasked_messages),
+        TEST(taking_extra_messages_asks_for_none),
         TEST(follows_runs_through_everything),
         TEST(follows_before_there_is_a_server),
     };

@@ -43,6 +43,15 @@ static struct rb_result handle(struct rb_work *work, void *app, void *local)
         return rb_retry_after(20, "never works");
     if (strcmp(mode, "reject") == 0)
         return rb_reject("broken for good");
+    if (strcmp(mode, "reject-wordy") == 0) {
+        char words[512];
+        for (size_t i = 0; i < sizeof(words); i++)
+            words[i] = i % 2 ? '\xa9' : '\xc3'; /* é in UTF-8 */
+        rb_work_progress(work, 1, 0, "caf\xe9 \xc3\xa9");
+        return rb_reject("%.*s", (int)sizeof(words), words); /* 511 bytes fit */
+    }
+    if (strcmp(mode, "hang") == 0)
+        pause();
     if (strcmp(mode, "crash") == 0 || (strcmp(mode, "crash-once") == 0 && rb_work_attempt(work) == 1))
         _exit(7);
     if (strcmp(mode, "wait") == 0) {
@@ -128,6 +137,16 @@ static void child_start(const char *const *settings)
     child.go = go_pipe[1];
 }
 
+static int child_reap(void)
+{
+    int status;
+    waitpid(child.pid, &status, 0);
+    close(child.report);
+    close(child.go);
+    child.pid = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
 /* True when a line that begins with `line` is reported; lines before it are dropped. */
 static bool child_says(const char *line)
 {
@@ -149,7 +168,7 @@ static bool child_says(const char *line)
             return false;
         ssize_t n = read(child.report, child.buffer + child.len, sizeof(child.buffer) - child.len);
         if (n <= 0)
-            return false;
+            fail_msg("the subscriber ended with %d before \"%s\"", child_reap(), line);
         child.len += (size_t)n;
     }
 }
@@ -163,16 +182,6 @@ static bool child_is_silent(int ms)
 static void child_go(void)
 {
     assert_int_equal(write(child.go, "g", 1), 1);
-}
-
-static int child_reap(void)
-{
-    int status;
-    waitpid(child.pid, &status, 0);
-    close(child.report);
-    close(child.go);
-    child.pid = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
 /* The exit status of a child that ends by itself. */
@@ -353,6 +362,23 @@ static void rubbish_goes_straight_to_the_dead_letters(void **state)
     assert_int_equal(child_stop(), 0);
 }
 
+static void a_reason_cut_within_a_character_is_told(void **state)
+{
+    (void)state;
+    child_start(NULL);
+    send_event("umlaut-1", "reject-wordy", 123);
+    json_t *run = last_message(RB_STREAM_RUNS, "run.123.tester", "failed");
+    const char *error = json_string_value(json_object_get(run, "error"));
+    assert_int_equal(strlen(error), 511);
+    assert_string_equal(error + 506, "\xc3\xa9\xc3\xa9?");
+    assert_string_equal(json_string_value(json_object_get(run, "note")), "caf? \xc3\xa9");
+    json_decref(run);
+    run = last_message(RB_STREAM_DEAD, "dead.tester.repo.connected", NULL);
+    assert_int_equal(strlen(json_string_value(json_object_get(run, "reason"))), 511);
+    json_decref(run);
+    assert_int_equal(child_stop(), 0);
+}
+
 static void what_has_no_route_is_acknowledged(void **state)
 {
     (void)state;
@@ -452,18 +478,19 @@ static void a_crashed_workers_event_comes_again(void **state)
 
 static void what_always_crashes_ends_as_a_dead_letter(void **state)
 {
+    static const char *const shorter[] = {"RB_ACK_WAIT_MS=500", NULL}; /* it passes seven times */
     (void)state;
-    for (int attempt = 1; attempt <= 3; attempt++) {
+    for (int attempt = 1; attempt <= 6; attempt++) { /* three, and three that may have been handed back */
         char line[64];
-        child_start(short_ack_wait);
+        child_start(shorter);
         if (attempt == 1)
             send_event("poison-1", "crash", 108);
         snprintf(line, sizeof(line), "begin poison-1 %d", attempt);
         assert_true(child_says(line));
         assert_int_equal(child_ends(), 7);
     }
-    child_start(short_ack_wait);
-    expect_run(108, "failed", 4, "gave up after 3 attempts: the last of them ended without a verdict");
+    child_start(shorter);
+    expect_run(108, "failed", 7, "gave up after 6 attempts: the last of them ended without a verdict");
     json_t *letter = last_message(RB_STREAM_DEAD, "dead.tester.repo.connected", NULL);
     assert_string_equal(json_string_value(json_object_get(json_object_get(letter, "event"), "id")),
                         "poison-1");
@@ -509,6 +536,62 @@ static void a_server_that_lost_everything_is_made_whole(void **state)
     send_event("wipe-1", "", 111);
     assert_true(child_says("end wipe-1 1"));
     expect_run(111, "done", 1, "");
+    assert_int_equal(child_stop(), 0);
+}
+
+/* A stream made anew counts from 1 again: the answer to an event of the lost one must not hit another. */
+static void a_late_answer_hits_no_other_event(void **state)
+{
+    (void)state;
+    child_start(short_ack_wait);
+    send_event("lost-1", "wait", 120);
+    assert_true(child_says("begin lost-1 1"));
+    nats_kill(&nats);
+    nats_wipe(&nats);
+    nats_launch(&nats);
+    assert_int_equal(rb_bus_wait(bus, PATIENCE_MS), RB_OK);
+    nats_setup(bus);
+    send_event("new-1", "hang", 121); /* has the sequence that lost-1 had */
+    assert_true(child_says("begin new-1 1"));
+    child_go();
+    assert_true(child_says("end lost-1 1"));
+    expect_run(120, "done", 1, "");
+    kill(child.pid, SIGKILL);
+    assert_int_equal(child_ends(), 1000 + SIGKILL);
+    child_start(short_ack_wait);
+    assert_true(child_says("begin new-1 "));
+    kill(child.pid, SIGKILL);
+    assert_int_equal(child_ends(), 1000 + SIGKILL);
+}
+
+static void a_refused_request_is_not_repeated_in_haste(void **state)
+{
+    static const char one_worker[] = "WORKERS=1";
+    static const char *const settings[] = {one_worker, NULL};
+    static const char next[] = "$JS.API.CONSUMER.MSG.NEXT.REPOBUS.tester";
+    natsSubscription *spy = NULL;
+    int64_t until = 0;
+    int requests = 0;
+    (void)state;
+    assert_int_equal(natsConnection_SubscribeSync(&spy, bus->nc, next), NATS_OK);
+    child_start(settings);
+    while (until == 0 || rb_clock_ms() < until) {
+        natsMsg *request = NULL, *status = NULL;
+        if (natsSubscription_NextMsg(&request, spy, until ? 100 : PATIENCE_MS) == NATS_OK) {
+            assert_int_equal(natsMsg_Create(&status, natsMsg_GetReply(request), NULL, NULL, 0), NATS_OK);
+            assert_int_equal(natsMsgHeader_Set(status, "Status", "409"), NATS_OK);
+            assert_int_equal(natsConnection_PublishMsg(bus->nc, status), NATS_OK);
+            requests++;
+        }
+        natsMsg_Destroy(status);
+        natsMsg_Destroy(request);
+        if (until == 0)
+            until = rb_clock_ms() + 1500;
+    }
+    assert_in_range(requests, 2, 8);
+    natsSubscription_Destroy(spy);
+    send_event("hasty-1", "", 122); /* and it is well again */
+    assert_true(child_says("end hasty-1 1"));
     assert_int_equal(child_stop(), 0);
 }
 
@@ -606,6 +689,28 @@ static void unfinished_work_is_handed_back(void **state)
     assert_int_equal(child_stop(), 0);
 }
 
+/* The server counts deliveries that were handed back; they are no attempts of the handler. */
+static void handing_back_uses_up_no_attempt(void **state)
+{
+    static const char *const at_once[] = {"DRAIN_SECONDS=0", "RB_ACK_WAIT_MS=3600000", NULL};
+    (void)state;
+    send_event("deploy-1", "wait", 119);
+    for (int delivery = 1; delivery <= 3; delivery++) {
+        char line[64];
+        snprintf(line, sizeof(line), "begin deploy-1 %d", delivery);
+        child_start(at_once);
+        assert_true(child_says(line));
+        assert_int_equal(child_stop(), 0);
+    }
+    child_start(endless);
+    assert_true(child_says("begin deploy-1 4"));
+    child_go();
+    assert_true(child_says("end deploy-1 4"));
+    expect_run(119, "done", 4, "");
+    expect_nothing_pending();
+    assert_int_equal(child_stop(), 0);
+}
+
 static void a_second_signal_ends_at_once(void **state)
 {
     static const char *const settings[] = {"DRAIN_SECONDS=3600", "RB_ACK_WAIT_MS=900", NULL};
@@ -644,6 +749,7 @@ int main(int argc, char **argv)
         TEST(reject_leaves_a_dead_letter),
         TEST(gives_up_after_the_last_attempt),
         TEST(rubbish_goes_straight_to_the_dead_letters),
+        TEST(a_reason_cut_within_a_character_is_told),
         TEST(what_has_no_route_is_acknowledged),
         TEST(events_that_follow_are_published_once),
         TEST(long_work_is_kept_alive),
@@ -651,12 +757,15 @@ int main(int argc, char **argv)
         TEST(what_always_crashes_ends_as_a_dead_letter),
         TEST(a_killed_server_loses_no_work),
         TEST(a_server_that_lost_everything_is_made_whole),
+        TEST(a_late_answer_hits_no_other_event),
+        TEST(a_refused_request_is_not_repeated_in_haste),
         TEST(a_deleted_consumer_is_made_again),
         TEST(starts_before_the_server),
         TEST(an_idle_subscriber_ends_at_once),
         TEST(a_subscriber_without_a_server_ends_at_once),
         TEST(draining_lets_work_finish),
         TEST(unfinished_work_is_handed_back),
+        TEST(handing_back_uses_up_no_attempt),
         TEST(a_second_signal_ends_at_once),
         TEST(wrong_settings_end_the_process),
     };
