@@ -31,7 +31,7 @@
 #define RB_STREAM_RUNS   "RUNS"    /* run.> : the last message per subject */
 #define RB_STREAM_DEAD   "DEAD"    /* dead.> : what could not be handled, with the reason */
 
-#define RB_EVENT_MAX (256 * 1024) /* bytes of an encoded event; larger things go by reference */
+#define RB_EVENT_MAX 262144 /* 256 KiB: bytes of an encoded event; larger things go by reference */
 
 /* One event: CloudEvents 1.0 (cloudevents.io), structured JSON. */
 struct rb_event {

@@ -14,7 +14,7 @@
 
 #define BUS_API_WAIT_MS 5000 /* an answer of JetStream takes milliseconds; five seconds is an outage */
 #define BUS_MESSAGE_MAX \
-    (1000 * 1024) /* the server's limit is 1 MiB with headers; a dead letter may be this large */
+    1024000 /* 1000 KiB: the server's limit is 1 MiB with headers; a dead letter may be this large */
 #define BUS_ID_MAX          200 /* bytes of an event id: a UUID has 36, other producers are wordier */
 #define BUS_TRACEPARENT_MAX 128 /* W3C's has 55; later versions of it may be longer */
 #define BUS_NAME_MAX        48  /* bytes of a subscriber's name: part of subjects, headers and labels */

@@ -45,6 +45,7 @@ static rb_err follow_ensure(struct rb_run_follower *follower)
     if (follower->consumer && !follower->def.name)
         follow_drop_ephemeral(follower);
     free(follower->consumer);
+    follower->consumer = NULL;
     err = bus_consumer_ensure(&follower->consumer, follower->bus, &follower->def);
     if (err)
         return err;

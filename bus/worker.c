@@ -18,9 +18,9 @@
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_FACTOR \
     5 /* 1 s, 5 s, 25 s, 2 min, then 5 min: eight attempts last about a quarter of an hour */
-#define BACKOFF_MAX_MS   (5 * 60 * 1000)
-#define DELAY_MAX_MS     (2 * 3600 * 1000) /* GitHub's rate limits reset within the hour */
-#define ENSURE_WAIT_MS   1000              /* between two tries to set up what is missing */
+#define BACKOFF_MAX_MS   300000  /* five minutes */
+#define DELAY_MAX_MS     7200000 /* two hours: GitHub's rate limits reset within the hour */
+#define ENSURE_WAIT_MS   1000    /* between two tries to set up what is missing */
 #define CONNECT_SLICE_MS 60000
 #define DEAD_RETRY_MS    10000 /* a dead letter that could not be stored */
 /* Deliveries beyond the last attempt that reach the handler all the same. The server counts those too that

@@ -61,7 +61,7 @@ static void refuses_what_is_not_in_the_catalogue_or_too_big(void **state)
     json_t *data = json_object();
     char *big = malloc(RB_EVENT_MAX + 1);
 
-    rb_buf_init(&body, 2 * RB_EVENT_MAX);
+    rb_buf_init(&body, (size_t)2 * RB_EVENT_MAX);
     assert_int_equal(rb_event_encode(&body, "repo.invented", NULL, "/x", NULL, data), RB_EINVAL);
     assert_int_equal(rb_event_encode(&body, RB_REPO_SCANNED, "a\r\nb", "/x", NULL, data), RB_EINVAL);
     assert_int_equal(rb_event_encode(&body, RB_REPO_SCANNED, "", "/x", NULL, data), RB_EINVAL);
