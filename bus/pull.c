@@ -27,8 +27,8 @@ struct bus_pull {
     const char *stream;
     char *request_subject;
     int batch;
-    int outstanding; /* messages that the present request may still bring */
-    uint64_t epoch;  /* the connection that request was made on */
+    atomic_int outstanding; /* messages that the present request may still bring */
+    uint64_t epoch;         /* the connection that request was made on */
     atomic_bool stopped;
 };
 

@@ -78,6 +78,7 @@ struct bus_runtime {
     struct bus_worker *workers;
     int worker_count;
     pthread_t keepalive;
+    bool keepalive_started;
 
     struct rb_metric *in_flight, *deliveries, *dead_letters, *duration, *latency, *stalls, *lag;
 };

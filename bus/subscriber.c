@@ -136,6 +136,7 @@ static rb_err subscriber_start_threads(struct bus_runtime *r)
 {
     if (pthread_create(&r->keepalive, NULL, bus_keepalive_main, r) != 0)
         return rb_error_set(RB_EINTERNAL, "no thread for keeping alive");
+    r->keepalive_started = true;
     for (int i = 0; i < r->worker_count; i++) {
         struct bus_worker *worker = &r->workers[i];
         rb_err err = bus_pull_open(&worker->pull, r->bus, r->durable.stream, 1);
@@ -226,7 +227,8 @@ static void subscriber_join(struct bus_runtime *r)
     r->ending = true;
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->mutex);
-    pthread_join(r->keepalive, NULL);
+    if (r->keepalive_started)
+        pthread_join(r->keepalive, NULL);
     for (int i = 0; i < r->worker_count; i++) {
         if (r->workers[i].started)
             pthread_join(r->workers[i].thread, NULL);

@@ -1,9 +1,13 @@
 /* Streams, publishing, pulling and following, against a real server that is killed, stopped and wiped. */
+#include "bus/runtime.h"
 #include "tests/unit/bus_nats.h"
 
 static struct nats_fixture nats;
 static struct rb_bus *bus;
-static struct rb_run_follower *followers[2]; /* here, so that the teardown ends them when a test fails */
+/* Here, so that the teardown ends them when a test fails. */
+static struct rb_run_follower *followers[2];
+static struct bus_worker worker;
+static struct bus_runtime runtime;
 
 static int start_server(void **state)
 {
@@ -14,6 +18,18 @@ static int start_server(void **state)
     return 0;
 }
 
+static void end_keepalive(void)
+{
+    if (!runtime.keepalive_started)
+        return;
+    pthread_mutex_lock(&runtime.mutex);
+    runtime.ending = true;
+    pthread_cond_broadcast(&runtime.changed);
+    pthread_mutex_unlock(&runtime.mutex);
+    pthread_join(runtime.keepalive, NULL);
+    runtime.keepalive_started = false;
+}
+
 static int stop_server(void **state)
 {
     (void)state;
@@ -21,6 +37,7 @@ static int stop_server(void **state)
         rb_bus_unfollow_runs(followers[i]);
         followers[i] = NULL;
     }
+    end_keepalive();
     rb_bus_close(bus);
     bus = NULL;
     nats_stop(&nats);
@@ -390,6 +407,62 @@ static void taking_extra_messages_asks_for_none(void **state)
     free(name);
 }
 
+/* ---- keeping alive ------------------------------------------------------------------------------------ */
+
+static void expect_said(natsSubscription *spy, const char *begin)
+{
+    natsMsg *msg = NULL;
+    assert_int_equal(natsSubscription_NextMsg(&msg, spy, PATIENCE_MS), NATS_OK);
+    assert_memory_equal(natsMsg_GetData(msg), begin, strlen(begin));
+    natsMsg_Destroy(msg);
+}
+
+/* A runtime of one busy worker, without its threads but the one that keeps alive. */
+static void keeps_alive_what_is_not_answered(void **state)
+{
+    (void)state;
+    natsSubscription *spy = NULL, *acks = NULL;
+    natsMsg *msg = NULL;
+    char *name = NULL;
+    pthread_condattr_t attr;
+    struct bus_durable_def def = bus_durable_for_subscriber("alive", RB_REPO_RESCAN);
+
+    def.ack_wait_ms = 60;
+    runtime =
+        (struct bus_runtime){.bus = bus, .durable = def, .workers = &worker, .worker_count = 1, .busy = 1};
+    worker = (struct bus_worker){.runtime = &runtime, .work = {.runtime = &runtime, .busy = true}};
+    worker.work.answered = true;
+    snprintf(worker.work.reply, sizeof(worker.work.reply), "told");
+    pthread_mutex_init(&runtime.mutex, NULL);
+    pthread_mutex_init(&worker.work.mutex, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&runtime.changed, &attr);
+    assert_int_equal(natsConnection_SubscribeSync(&spy, bus->nc, "told"), NATS_OK);
+    assert_int_equal(natsConnection_SubscribeSync(&acks, bus->nc, "$JS.ACK.REPOBUS.alive.>"), NATS_OK);
+    assert_int_equal(bus_consumer_ensure(&name, bus, &def), RB_OK);
+    assert_int_equal(bus_pull_open(&worker.pull, bus, RB_STREAM_EVENTS, 2), RB_OK);
+    bus_pull_aim(worker.pull, name);
+    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, "alive-1", NULL, "x", 1), RB_OK);
+    assert_int_equal(bus_pull_next(&msg, worker.pull), BUS_PULL_MESSAGE); /* one more may come */
+    natsMsg_Destroy(msg);
+
+    assert_int_equal(pthread_create(&runtime.keepalive, NULL, bus_keepalive_main, &runtime), 0);
+    runtime.keepalive_started = true;
+    assert_int_equal(natsSubscription_NextMsg(&msg, spy, 200), NATS_TIMEOUT); /* it has its verdict */
+    pthread_mutex_lock(&worker.work.mutex);
+    worker.work.answered = false;
+    pthread_mutex_unlock(&worker.work.mutex);
+    expect_said(spy, "+WPI");
+    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, "alive-2", NULL, "x", 1), RB_OK);
+    expect_said(acks, "-NAK"); /* what comes to a busy worker */
+
+    end_keepalive(); /* nothing may come to a subscription that is gone */
+    natsSubscription_Destroy(spy);
+    natsSubscription_Destroy(acks);
+    free(name);
+}
+
 /* ---- following runs ----------------------------------------------------------------------------------- */
 
 struct seen {
@@ -525,6 +598,7 @@ int main(int argc, char **argv)
         TEST(refuses_a_malformed_url),
         TEST(survives_late_and_unasked_messages),
         TEST(taking_extra_messages_asks_for_none),
+        TEST(keeps_alive_what_is_not_answered),
         TEST(follows_runs_through_everything),
         TEST(follows_before_there_is_a_server),
     };
