@@ -589,10 +589,11 @@ static void a_refused_request_is_not_repeated_in_haste(void **state)
             until = rb_clock_ms() + 1500;
     }
     assert_in_range(requests, 2, 8);
-    natsSubscription_Destroy(spy);
     send_event("hasty-1", "", 122); /* and it is well again */
     assert_true(child_says("end hasty-1 1"));
     assert_int_equal(child_stop(), 0);
+    assert_int_equal(natsConnection_FlushTimeout(bus->nc, PATIENCE_MS), NATS_OK);
+    natsSubscription_Destroy(spy); /* nothing comes to it any more: nats.c 3.4.1 would crash */
 }
 
 static void a_deleted_consumer_is_made_again(void **state)
