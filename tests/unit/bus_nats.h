@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,6 +94,7 @@ static inline void nats_launch(struct nats_fixture *nats)
     if (nats->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever becomes of the test */
         dup2(log[1], STDERR_FILENO);
+        (void)mkdir(nats->dir, 0700); /* gone when it was wiped */
         if (chdir(nats->dir)) /* 2.9.10 writes files of a consumer that is being deleted where it stands */
             _exit(127);
         execlp(binary ? binary : "nats-server", "nats-server", "-a", "127.0.0.1", "-p", port, "-js", "-sd",
