@@ -31,7 +31,7 @@
 #define RB_STREAM_RUNS   "RUNS"    /* run.> : the last message per subject */
 #define RB_STREAM_DEAD   "DEAD"    /* dead.> : what could not be handled, with the reason */
 
-#define RB_EVENT_MAX (256 * 1024) /* bytes of an encoded event; larger things go by reference */
+#define RB_EVENT_MAX 262144 /* 256 KiB: bytes of an encoded event; larger things go by reference */
 
 /* One event: CloudEvents 1.0 (cloudevents.io), structured JSON. */
 struct rb_event {
@@ -155,8 +155,10 @@ struct rb_subscriber {
                            route are acknowledged at once */
     const struct rb_route *routes; /* ends with {NULL, NULL} */
     int workers;                   /* default 2; WORKERS in the environment wins */
-    int max_attempts;              /* default 8: about 20 minutes of back-off, then a dead letter */
-    int health_port;               /* default; HEALTH_PORT in the environment wins; 0: any free one */
+    /* Default 8: about 20 minutes of back-off, then a dead letter. Up to three deliveries more where some
+     * were handed back or ended with their process, which the server counts too. */
+    int max_attempts;
+    int health_port; /* default; HEALTH_PORT in the environment wins; 0: any free one */
     void *app;
     /* Per worker thread, may be NULL. open failing ends the process with its error text. */
     rb_err (*worker_open)(void **local, void *app);

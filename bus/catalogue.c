@@ -11,8 +11,8 @@ static const char *const catalogue_subjects[] = {
     RB_REPO_GRAPHED,   RB_GITHUB_PULL_REQUEST, RB_GITHUB_ISSUES,
 };
 
-#define DAYS  (24 * 3600)
-#define HOURS 3600
+#define DAYS  (INT64_C(24) * 3600)
+#define HOURS INT64_C(3600)
 #define MIB   (INT64_C(1024) * 1024)
 
 /*
@@ -41,7 +41,7 @@ const struct bus_stream_def bus_streams[] = {
         .max_per_subject = 1,   /* only the last state of a run matters */
         .max_message = 64 * 1024,
         .discard = js_DiscardOld, /* a projection: the oldest is the least missed */
-        .duplicates_s = 2 * 60,   /* runs carry no id; the server's own default */
+        .duplicates_s = 120,      /* runs carry no id; the server's own default */
     },
     {
         .name = RB_STREAM_DEAD,
@@ -57,7 +57,7 @@ const struct bus_stream_def bus_streams[] = {
 const size_t bus_stream_count = sizeof(bus_streams) / sizeof(bus_streams[0]);
 
 #define ACK_WAIT_MS \
-    (30 * 1000) /* a worker that died is noticed after this; a living one says so every third of it */
+    30000 /* a worker that died is noticed after this; a living one says so every third of it */
 /* Messages that wait for their back-off count as pending too: this many repositories may be in trouble at
  * once before new events wait. Costs the server some 100 bytes each. */
 #define ACK_PENDING 10000
@@ -111,7 +111,7 @@ struct bus_durable_def bus_durable_for_follower(void)
         .ack_wait_ms = ACK_WAIT_MS,
         .max_deliver = -1,
         .max_ack_pending = 1000,
-        .inactive_s = 5 * 60, /* longer than a network hiccup; a reader that comes later starts anew */
+        .inactive_s = 300, /* longer than a network hiccup; a reader that comes later starts anew */
     };
 }
 
@@ -139,38 +139,4 @@ bool bus_name_is_valid(const char *name)
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
     size_t len = strlen(name);
     return len > 0 && len <= BUS_NAME_MAX && strspn(name, allowed) == len;
-}
-
-/* The length of the character at `text`, 0 when it is none (RFC 3629, section 4). */
-static size_t text_character(const unsigned char *text)
-{
-    unsigned char c = text[0], low = 0x80, high = 0xbf;
-    size_t len = c < 0x80                 ? 1
-                 : c >= 0xc2 && c <= 0xdf ? 2
-                 : c >= 0xe0 && c <= 0xef ? 3
-                 : c >= 0xf0 && c <= 0xf4 ? 4
-                                          : 0;
-    if (c == 0xe0) /* overlong */
-        low = 0xa0;
-    else if (c == 0xed) /* surrogates */
-        high = 0x9f;
-    else if (c == 0xf0)
-        low = 0x90;
-    else if (c == 0xf4) /* beyond U+10FFFF */
-        high = 0x8f;
-    for (size_t i = 1; i < len; i++) {
-        if (text[i] < (i == 1 ? low : 0x80) || text[i] > (i == 1 ? high : 0xbf))
-            return 0; /* also at the terminating zero */
-    }
-    return len;
-}
-
-void bus_text_make_utf8(char *text)
-{
-    while (*text) {
-        size_t len = text_character((const unsigned char *)text);
-        if (len == 0)
-            *text = '?';
-        text += len ? len : 1;
-    }
 }

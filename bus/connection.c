@@ -329,6 +329,13 @@ uint64_t bus_epoch(struct rb_bus *bus)
     return epoch;
 }
 
+/* `bus->mutex` is held. nats.c's news come late, on a thread of its own: until that of a loss is here, only
+ * the connection itself knows of it. The news that it is back wakes whoever waits. */
+static bool connection_is_up(const struct rb_bus *bus)
+{
+    return bus->connected && rb_bus_is_connected(bus);
+}
+
 rb_err bus_wait_unless(struct rb_bus *bus, int timeout_ms, const atomic_bool *stop)
 {
     int64_t deadline = rb_clock_ms() + timeout_ms;
@@ -337,11 +344,11 @@ rb_err bus_wait_unless(struct rb_bus *bus, int timeout_ms, const atomic_bool *st
     rb_err err = RB_OK;
 
     pthread_mutex_lock(&bus->mutex);
-    while (!bus->connected && !bus->closed && !(stop && *stop) && rc != ETIMEDOUT)
+    while (!connection_is_up(bus) && !bus->closed && !(stop && *stop) && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&bus->changed, &bus->mutex, &until);
     if (bus->closed)
         err = rb_error_set(RB_EUNAVAILABLE, "NATS: the server refused us for good");
-    else if (!bus->connected)
+    else if (!connection_is_up(bus))
         err = rb_error_set(stop && *stop ? RB_ETIMEOUT : RB_EUNAVAILABLE, "NATS: not connected");
     pthread_mutex_unlock(&bus->mutex);
     return err;

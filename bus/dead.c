@@ -9,8 +9,8 @@
 
 #include "bus/private.h"
 
-#define DEAD_BODY_MAX   (512 * 1024) /* of a body that is no event; in base64 it grows by a third */
-#define DEAD_LETTER_MAX (960 * 1024) /* under the stream's limit on a message */
+#define DEAD_BODY_MAX   524288 /* 512 KiB: of a body that is no event; in base64 it grows by a third */
+#define DEAD_LETTER_MAX 983040 /* 960 KiB: under the stream's limit on a message */
 
 /* The body as it came: as JSON where it is some, else in base64. */
 static void dead_add_body(json_t *letter, const struct bus_dead_letter *from)

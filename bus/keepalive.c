@@ -15,14 +15,31 @@ void bus_keepalive_wake(struct bus_runtime *runtime)
     pthread_mutex_unlock(&runtime->mutex);
 }
 
-/* Sends what is due for one worker; returns when the next is, INT64_MAX when nothing is. */
-static int64_t keepalive_serve(struct rb_work *work, int64_t now, bool working)
+/* An event that came to a busy worker unasked, as after a reconnect on which two requests of it are alive:
+ * others may have it now, and not after the ack wait. Its worker cannot look itself, and does not while
+ * `busy` is guarded by the caller. */
+static void keepalive_hand_back_extra(struct bus_worker *worker)
 {
+    natsMsg *extra = NULL;
+
+    while (worker->pull && bus_pull_take_extra(&extra, worker->pull)) {
+        bus_ack_retry(worker->runtime->bus, natsMsg_GetReply(extra), 0);
+        natsMsg_Destroy(extra);
+    }
+}
+
+/* Sends what is due for one worker; returns when the next is, INT64_MAX when nothing is. */
+static int64_t keepalive_serve(struct bus_worker *worker, int64_t now, bool working)
+{
+    struct rb_work *work = &worker->work;
     int64_t due = INT64_MAX;
 
     pthread_mutex_lock(&work->mutex);
-    if (work->busy && working)
-        bus_ack_working(work->runtime->bus, work->reply);
+    if (work->busy && working) {
+        if (!work->answered && work->incarnation == worker->runtime->incarnation)
+            bus_ack_working(worker->runtime->bus, work->reply);
+        keepalive_hand_back_extra(worker);
+    }
     if (work->busy && work->unsent) {
         due = work->sent_at + BUS_PROGRESS_INTERVAL_MS;
         if (due <= now) {
@@ -63,16 +80,18 @@ void *bus_keepalive_main(void *arg)
         pthread_mutex_unlock(&runtime->mutex);
 
         for (int i = 0; i < runtime->worker_count; i++) {
-            int64_t due = keepalive_serve(&runtime->workers[i].work, now, working);
+            int64_t due = keepalive_serve(&runtime->workers[i], now, working);
             next = due < next ? due : next;
         }
-        bool idle = working && runtime->busy == 0; /* a whole interval without work: sleep until woken */
         if (working)
             working_at = now + interval;
-        if (!idle && working_at < next)
-            next = working_at;
 
         pthread_mutex_lock(&runtime->mutex);
+        /* After a whole interval without work: sleep until woken. Looked at under the lock, since a worker
+         * that begins wakes only who is asleep by then. */
+        bool idle = working && runtime->busy == 0;
+        if (!idle && working_at < next)
+            next = working_at;
         while (!runtime->ending && !runtime->woken && rb_clock_ms() < next)
             keepalive_sleep(runtime, next);
     }

@@ -14,7 +14,7 @@
 
 #define BUS_API_WAIT_MS 5000 /* an answer of JetStream takes milliseconds; five seconds is an outage */
 #define BUS_MESSAGE_MAX \
-    (1000 * 1024) /* the server's limit is 1 MiB with headers; a dead letter may be this large */
+    1024000 /* 1000 KiB: the server's limit is 1 MiB with headers; a dead letter may be this large */
 #define BUS_ID_MAX          200 /* bytes of an event id: a UUID has 36, other producers are wordier */
 #define BUS_TRACEPARENT_MAX 128 /* W3C's has 55; later versions of it may be longer */
 #define BUS_NAME_MAX        48  /* bytes of a subscriber's name: part of subjects, headers and labels */
@@ -53,9 +53,6 @@ struct bus_durable_def bus_durable_for_follower(void);
 bool bus_subject_is_known(const char *subject);
 /* Printable ASCII without spaces, at most `max` bytes, not empty: fit for a header. */
 bool bus_text_is_plain(const char *text, size_t max);
-/* Puts '?' in place of what is not UTF-8, such as a path of a repository or a character that was cut in two:
- * JSON cannot hold it, and a run or a dead letter must not fail for it. */
-void bus_text_make_utf8(char *text);
 /* Letters, digits, '-' and '_': fit for one token of a subject and for a consumer's name. */
 bool bus_name_is_valid(const char *name);
 
@@ -99,6 +96,8 @@ rb_err bus_error_code(natsStatus status, int js_code);
 rb_err bus_heal(struct rb_bus *bus) RB_MUST_CHECK;
 /* Creates or updates the consumer. `name` is set to the server's name of it, to be freed. */
 rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_durable_def *def) RB_MUST_CHECK;
+/* When the stream was made: another time, another stream, whose sequences begin anew. */
+rb_err bus_stream_created(int64_t *created_ns, struct rb_bus *bus, const char *name) RB_MUST_CHECK;
 
 /* ---- publish.c ---------------------------------------------------------------------------------------- */
 
@@ -122,9 +121,12 @@ void bus_pull_aim(struct bus_pull *pull,
 enum bus_pull_result bus_pull_next(natsMsg **msg, struct bus_pull *pull);
 /* From any thread: the reader comes back at once, and for good. */
 void bus_pull_stop(struct bus_pull *pull);
-bool bus_pull_has_more(struct bus_pull *pull); /* messages that came already */
-void bus_pulls_wake(struct rb_bus *bus);       /* after a reconnect: requests of before are lost */
-void bus_pulls_free(struct rb_bus *bus);       /* only after the connection is closed */
+/* After stopping all who read `consumer`: the server forgets what they asked for. */
+void bus_pull_forget(struct rb_bus *bus, const char *stream, const char *consumer);
+/* True with a message that came already, beyond what was asked for; asks for nothing. */
+bool bus_pull_take_extra(natsMsg **msg, struct bus_pull *pull);
+void bus_pulls_wake(struct rb_bus *bus); /* after a reconnect: requests of before are lost */
+void bus_pulls_free(struct rb_bus *bus); /* only after the connection is closed */
 
 /* Answers to a message, by its reply subject: no object is shared between threads. */
 rb_err bus_ack_done(struct rb_bus *bus, const char *reply) RB_MUST_CHECK; /* waits until the server has it */

@@ -23,7 +23,8 @@ struct rb_run_follower {
     pthread_t thread;
     atomic_bool stopping;
     char *consumer;
-    uint64_t epoch; /* the connection `consumer` was made sure of on */
+    uint64_t epoch;      /* the connection `consumer` was made sure of on */
+    int64_t prepared_at; /* when that was, rb_clock_ms() */
 };
 
 static void follow_drop_ephemeral(struct rb_run_follower *follower)
@@ -44,6 +45,7 @@ static rb_err follow_ensure(struct rb_run_follower *follower)
     if (follower->consumer && !follower->def.name)
         follow_drop_ephemeral(follower);
     free(follower->consumer);
+    follower->consumer = NULL;
     err = bus_consumer_ensure(&follower->consumer, follower->bus, &follower->def);
     if (err)
         return err;
@@ -67,14 +69,18 @@ static void follow_pause(struct rb_run_follower *follower)
 
 static bool follow_prepare(struct rb_run_follower *follower)
 {
+    if (rb_clock_ms() - follower->prepared_at < FOLLOW_PAUSE_MS) /* made sure of, and lost at once again */
+        follow_pause(follower);
     while (!follower->stopping) {
         if (bus_wait_unless(follower->bus, FOLLOW_WAIT_MS, &follower->stopping)) {
             if (bus_is_closed(follower->bus))
                 return false;
             continue;
         }
-        if (follow_ensure(follower) == RB_OK)
+        if (follow_ensure(follower) == RB_OK) {
+            follower->prepared_at = rb_clock_ms();
             return true;
+        }
         rb_log_warn("runs cannot be followed yet: %s", rb_error_text());
         follow_pause(follower);
     }
@@ -121,6 +127,10 @@ static void *follow_main(void *arg)
             break;
         }
     }
+    if (!follower->stopping)
+        rb_log_error("NATS: runs are followed no more: the connection is closed for good");
+    else if (follower->def.name)
+        bus_pull_forget(follower->bus, follower->def.stream, follower->def.name);
     follow_drop_ephemeral(follower);
     return NULL;
 }
@@ -136,6 +146,7 @@ rb_err rb_bus_follow_runs(struct rb_run_follower **out, struct rb_bus *bus, cons
         return rb_error_set(RB_EINVAL, "\"%s\" is no reader of runs in the catalogue", durable);
     struct rb_run_follower *follower = rb_calloc(1, sizeof(*follower));
     follower->bus = bus;
+    follower->prepared_at = INT64_MIN / 2;
     follower->def = row ? *row : bus_durable_for_follower();
     follower->fn = fn;
     follower->arg = arg;

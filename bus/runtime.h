@@ -25,6 +25,8 @@ struct rb_work {
 
     pthread_mutex_t mutex;
     bool busy;
+    bool answered;   /* the server has the verdict: another word would undo the delay of a retry */
+    int incarnation; /* of the stream that it came from */
     char reply[RUNTIME_REPLY_MAX];
     int64_t installation_id; /* 0: no run is recorded */
     int64_t generation, started_ms;
@@ -39,7 +41,8 @@ struct bus_worker {
     pthread_t thread;
     bool started;
     struct bus_pull *pull;
-    uint64_t aimed; /* the runtime's `aim` that `pull` follows */
+    int64_t prepared_at; /* when its consumer was last made sure of, rb_clock_ms() */
+    uint64_t aimed;      /* the runtime's `aim` that `pull` follows */
     void *local;
     struct rb_work work;
 };
@@ -55,6 +58,9 @@ struct bus_runtime {
     atomic_bool consumer_ready;
     atomic_int running; /* worker threads that have not ended */
     atomic_int busy;
+    /* Grows when the stream is another one than before. One that was lost and made anew counts from 1 again:
+     * an answer to a message of the old one would answer another message of the new one. */
+    atomic_int incarnation;
     atomic_bool broken; /* a worker cannot go on: the process ends with an error */
 
     pthread_mutex_t mutex; /* guards what follows */
@@ -65,12 +71,14 @@ struct bus_runtime {
     pthread_mutex_t ensure_mutex; /* guards what follows; held while the server is asked */
     uint64_t aim;                 /* grows with each time the consumer was made sure of */
     uint64_t aim_epoch;           /* the connection that was on */
+    int64_t stream_created_ns;
 
     int64_t lag_seen; /* events that waited when all was idle, at the last look of the first worker */
 
     struct bus_worker *workers;
     int worker_count;
     pthread_t keepalive;
+    bool keepalive_started;
 
     struct rb_metric *in_flight, *deliveries, *dead_letters, *duration, *latency, *stalls, *lag;
 };

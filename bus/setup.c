@@ -130,6 +130,19 @@ rb_err bus_heal(struct rb_bus *bus)
     return recent ? RB_OK : rb_bus_setup(bus);
 }
 
+rb_err bus_stream_created(int64_t *created_ns, struct rb_bus *bus, const char *name)
+{
+    jsStreamInfo *info = NULL;
+    jsErrCode code = 0;
+
+    natsStatus s = js_GetStreamInfo(&info, bus->js, name, NULL, &code);
+    if (s != NATS_OK)
+        return bus_error(s, code, "stream %s", name);
+    *created_ns = info->Created;
+    jsStreamInfo_Destroy(info);
+    return RB_OK;
+}
+
 rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_durable_def *def)
 {
     jsConsumerConfig config;
@@ -154,7 +167,11 @@ rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_dur
                             nats_GetLastError(NULL));
     if (s != NATS_OK)
         return bus_error(s, code, "creating consumer %s", def->name ? def->name : "of runs");
-    *name = rb_strdup(info->Name);
+    /* One that is being deleted at this moment takes the update and answers nothing about itself. */
+    if (info && info->Name)
+        *name = rb_strdup(info->Name);
     jsConsumerInfo_Destroy(info);
-    return RB_OK;
+    return *name ? RB_OK
+                 : rb_error_set(RB_EUNAVAILABLE, "NATS: consumer %s is just being deleted",
+                                def->name ? def->name : "of runs");
 }

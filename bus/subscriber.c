@@ -120,6 +120,7 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
     pthread_condattr_destroy(&attr);
     for (int i = 0; i < r->worker_count; i++) {
         r->workers[i].runtime = r;
+        r->workers[i].prepared_at = INT64_MIN / 2;
         r->workers[i].work.runtime = r;
         pthread_mutex_init(&r->workers[i].work.mutex, NULL);
     }
@@ -144,6 +145,7 @@ static rb_err subscriber_start_threads(struct bus_runtime *r)
 {
     if (pthread_create(&r->keepalive, NULL, bus_keepalive_main, r) != 0)
         return rb_error_set(RB_EINTERNAL, "no thread for keeping alive");
+    r->keepalive_started = true;
     for (int i = 0; i < r->worker_count; i++) {
         struct bus_worker *worker = &r->workers[i];
         rb_err err = bus_pull_open(&worker->pull, r->bus, r->durable.stream, 1);
@@ -186,22 +188,25 @@ static void subscriber_begin_drain(struct bus_runtime *r)
         if (r->workers[i].pull)
             bus_pull_stop(r->workers[i].pull);
     }
+    bus_pull_forget(r->bus, r->durable.stream, r->durable.name); /* before anything is handed back */
 }
 
 /* Hands back what is still being handled, so that another process may have it now and not after the ack wait.
  */
 static void subscriber_hand_back(struct bus_runtime *r)
 {
+    pthread_mutex_lock(&r->mutex);
     for (int i = 0; i < r->worker_count; i++) {
         struct rb_work *work = &r->workers[i].work;
         pthread_mutex_lock(&work->mutex);
-        if (work->busy) {
+        if (work->busy && !work->answered && work->incarnation == r->incarnation) {
             rb_log_warn("event handed back unfinished sequence=%" PRIu64, work->sequence);
             bus_ack_retry(r->bus, work->reply, 0);
         }
         work->busy = false; /* and the keepalive thread says no more that it is being worked on */
         pthread_mutex_unlock(&work->mutex);
     }
+    pthread_mutex_unlock(&r->mutex);
 }
 
 /* True when all workers have ended. */
@@ -231,7 +236,8 @@ static void subscriber_join(struct bus_runtime *r)
     r->ending = true;
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->mutex);
-    pthread_join(r->keepalive, NULL);
+    if (r->keepalive_started)
+        pthread_join(r->keepalive, NULL);
     for (int i = 0; i < r->worker_count; i++) {
         if (r->workers[i].started)
             pthread_join(r->workers[i].thread, NULL);

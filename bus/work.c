@@ -59,7 +59,8 @@ rb_err rb_work_publish(struct rb_work *work, const char *subject, const json_t *
 
 /* ---- the run ------------------------------------------------------------------------------------------ */
 
-/* Cuts at a whole UTF-8 character: half a one would make the run unreadable. */
+/* Cuts at a whole character, and makes UTF-8 of what is none, as names of files may be: a run that cannot be
+ * written would leave people with the state of before. */
 static void work_copy_text(char *out, size_t size, const char *text)
 {
     size_t len = strnlen(text, size);
@@ -70,6 +71,7 @@ static void work_copy_text(char *out, size_t size, const char *text)
     }
     memcpy(out, text, len);
     out[len] = '\0';
+    rb_text_make_utf8(out);
 }
 
 static rb_err work_encode_run(struct rb_buf *out, char *subject, size_t size, const struct rb_work *work,
@@ -151,7 +153,6 @@ void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const c
     work->done = done < 0 ? 0 : done;
     work->total = total < 0 ? 0 : total;
     work_copy_text(work->note, sizeof(work->note), note ? note : "");
-    bus_text_make_utf8(work->note);
     if (work->installation_id > 0 && work->busy) {
         if (rb_clock_ms() - work->sent_at >= BUS_PROGRESS_INTERVAL_MS) {
             bus_work_flush(work);

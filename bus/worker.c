@@ -18,11 +18,15 @@
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_FACTOR \
     5 /* 1 s, 5 s, 25 s, 2 min, then 5 min: eight attempts last about a quarter of an hour */
-#define BACKOFF_MAX_MS   (5 * 60 * 1000)
-#define DELAY_MAX_MS     (2 * 3600 * 1000) /* GitHub's rate limits reset within the hour */
-#define ENSURE_WAIT_MS   1000              /* between two tries to set up what is missing */
+#define BACKOFF_MAX_MS   300000  /* five minutes */
+#define DELAY_MAX_MS     7200000 /* two hours: GitHub's rate limits reset within the hour */
+#define ENSURE_WAIT_MS   1000    /* between two tries to set up what is missing */
 #define CONNECT_SLICE_MS 60000
 #define DEAD_RETRY_MS    10000 /* a dead letter that could not be stored */
+/* Deliveries beyond the last attempt that reach the handler all the same. The server counts those too that
+ * ended with a process: handed back when it drained, or lost with it. Only what still has no verdict then is
+ * given up unseen, since it may be what ends the processes. */
+#define UNFINISHED_MAX 3
 
 int64_t bus_backoff_ms(int attempt)
 {
@@ -35,8 +39,9 @@ int64_t bus_backoff_ms(int attempt)
 static void worker_count(struct bus_runtime *runtime, const char *subject, const char *verdict)
 {
     char labels[BUS_SUBJECT_MAX];
+    /* What anybody may publish must not become a label. */
     snprintf(labels, sizeof(labels), "subscriber=\"%s\",subject=\"%s\",verdict=\"%s\"", runtime->def->name,
-             subject, verdict);
+             bus_subject_is_known(subject) ? subject : "other", verdict);
     rb_metric_add(rb_metric_counter("repobus_events_handled_total", labels, "Events handled, by verdict."),
                   1);
 }
@@ -64,6 +69,8 @@ static bool worker_claim(struct bus_worker *worker, const jsMsgMetaData *meta, c
         work->attempt = meta->NumDelivered > INT32_MAX ? INT32_MAX : (int)meta->NumDelivered;
         work->installation_id = 0;
         work->unsent = false;
+        work->answered = false;
+        work->incarnation = runtime->incarnation;
         work->sent_at = 0;
         snprintf(work->reply, sizeof(work->reply), "%s", reply);
         work->busy = true;
@@ -98,10 +105,24 @@ static void worker_finish(struct rb_work *work, enum rb_run_state state, const c
         rb_log_warn("run not recorded event=%s: %s", work->event.id, rb_error_text());
 }
 
+/* Before the one answer to a message. False when there is nobody to answer: the stream that it came from is
+ * lost. */
+static bool worker_may_answer(struct rb_work *work)
+{
+    pthread_mutex_lock(&work->mutex);
+    work->answered = true;
+    bool same = work->incarnation == work->runtime->incarnation;
+    pthread_mutex_unlock(&work->mutex);
+    if (!same)
+        rb_log_warn("event of a stream that is lost, not answered sequence=%" PRIu64, work->sequence);
+    return same;
+}
+
 static void worker_done(struct rb_work *work)
 {
     worker_finish(work, RB_RUN_DONE, "");
-    if (bus_ack_done(work->runtime->bus, work->reply)) /* comes again, and is harmless twice */
+    if (worker_may_answer(work) &&
+        bus_ack_done(work->runtime->bus, work->reply)) /* comes again, and is harmless twice */
         rb_log_warn("event not acknowledged id=%s: %s", work->event.id, rb_error_text());
 }
 
@@ -117,7 +138,8 @@ static void worker_retry(struct rb_work *work, const struct rb_result *result)
     rb_log_warn("event will be tried again id=%s subject=%s attempt=%d in_ms=%" PRId64 ": %s", work->event.id,
                 work->event.subject, work->attempt, delay, result->reason);
     worker_finish(work, RB_RUN_RETRYING, result->reason);
-    bus_ack_retry(work->runtime->bus, work->reply, delay);
+    if (worker_may_answer(work))
+        bus_ack_retry(work->runtime->bus, work->reply, delay);
 }
 
 static void worker_bury(struct rb_work *work, const char *reason, const void *body, size_t len)
@@ -139,12 +161,13 @@ static void worker_bury(struct rb_work *work, const char *reason, const void *bo
                  reason);
     if (bus_dead_store(runtime->bus, &letter)) {
         rb_log_error("dead letter not stored, trying again id=%s: %s", letter.id, rb_error_text());
-        bus_ack_retry(runtime->bus, work->reply, DEAD_RETRY_MS);
+        if (worker_may_answer(work))
+            bus_ack_retry(runtime->bus, work->reply, DEAD_RETRY_MS);
         return;
     }
     rb_metric_add(runtime->dead_letters, 1);
     worker_finish(work, RB_RUN_FAILED, reason);
-    if (bus_ack_term(runtime->bus, work->reply))
+    if (worker_may_answer(work) && bus_ack_term(runtime->bus, work->reply))
         rb_log_warn("event not terminated id=%s: %s", letter.id, rb_error_text());
 }
 
@@ -152,7 +175,7 @@ static void worker_answer(struct rb_work *work, struct rb_result *result, const 
 {
     bool last = work->attempt >= work->runtime->def->max_attempts && !work->runtime->draining;
 
-    bus_text_make_utf8(result->reason);
+    rb_text_make_utf8(result->reason);
     switch (result->verdict) {
     case RB_DONE:
         worker_count(work->runtime, work->event.subject, "done");
@@ -218,7 +241,7 @@ static void worker_handle_claimed(struct bus_worker *worker, natsMsg *msg)
                                         .subject = natsMsg_GetSubject(msg),
                                         .traceparent = ""};
         result = rb_reject("%s", rb_error_text());
-    } else if (work->attempt > def->max_attempts) {
+    } else if (work->attempt > def->max_attempts + UNFINISHED_MAX) {
         work->installation_id = rb_work_int(work, "installation_id");
         work->generation = rb_work_int(work, "generation");
         result = rb_reject("gave up after %d attempts: the last of them ended without a verdict",
@@ -240,19 +263,16 @@ static void worker_handle(struct bus_worker *worker, natsMsg *msg)
     const char *reply = natsMsg_GetReply(msg);
     jsMsgMetaData *meta = NULL;
 
-    if (runtime->draining || bus_pull_has_more(worker->pull)) {
-        /* More than asked for, as when a request was renewed while its answer was under way: one at a time.
-         */
-        while (!runtime->draining && bus_pull_has_more(worker->pull)) {
-            natsMsg *extra = NULL;
-            if (bus_pull_next(&extra, worker->pull) == BUS_PULL_MESSAGE)
-                bus_ack_retry(runtime->bus, natsMsg_GetReply(extra), 0);
-            natsMsg_Destroy(extra);
-        }
-        if (runtime->draining) {
-            bus_ack_retry(runtime->bus, reply, 0);
-            return;
-        }
+    natsMsg *extra = NULL;
+
+    /* More than asked for, as when a request was renewed while its answer was under way: one at a time. */
+    while (bus_pull_take_extra(&extra, worker->pull)) {
+        bus_ack_retry(runtime->bus, natsMsg_GetReply(extra), 0);
+        natsMsg_Destroy(extra);
+    }
+    if (runtime->draining) {
+        bus_ack_retry(runtime->bus, reply, 0);
+        return;
     }
     if (strlen(reply) >= RUNTIME_REPLY_MAX || natsMsg_GetMetaData(&meta, msg) != NATS_OK) {
         rb_log_error("NATS: a message without metadata, left alone");
@@ -278,18 +298,28 @@ static rb_err worker_ensure(struct bus_worker *worker, bool again)
     struct bus_runtime *runtime = worker->runtime;
     uint64_t epoch = bus_epoch(runtime->bus);
     char *name = NULL;
+    int64_t created = 0;
     rb_err err = RB_OK;
 
     pthread_mutex_lock(&runtime->ensure_mutex);
+    if (runtime->draining) { /* a server that hangs would hold one worker after the other */
+        pthread_mutex_unlock(&runtime->ensure_mutex);
+        return rb_error_set(RB_EUNAVAILABLE, "draining");
+    }
     bool fresh = runtime->aim > worker->aimed && runtime->aim_epoch == epoch; /* a colleague was faster */
     if (runtime->aim == 0 || runtime->aim_epoch != epoch || (again && !fresh)) {
         runtime->consumer_ready = false;
         err = bus_heal(runtime->bus);
         if (!err)
             err = bus_consumer_ensure(&name, runtime->bus, &runtime->durable);
+        if (!err)
+            err = bus_stream_created(&created, runtime->bus, runtime->durable.stream);
         if (!err) {
             runtime->aim++;
             runtime->aim_epoch = epoch;
+            if (created != runtime->stream_created_ns)
+                runtime->incarnation++;
+            runtime->stream_created_ns = created;
             runtime->consumer_ready = true;
         }
     }
@@ -298,6 +328,7 @@ static rb_err worker_ensure(struct bus_worker *worker, bool again)
     free(name);
     if (!err) {
         worker->aimed = aim;
+        worker->prepared_at = rb_clock_ms();
         bus_pull_aim(worker->pull, runtime->durable.name);
     }
     return err;
@@ -320,6 +351,8 @@ static bool worker_prepare(struct bus_worker *worker, bool again)
 {
     struct bus_runtime *runtime = worker->runtime;
 
+    if (rb_clock_ms() - worker->prepared_at < ENSURE_WAIT_MS) /* made sure of, and lost at once again */
+        worker_pause(runtime);
     while (!runtime->draining) {
         if (bus_wait_unless(runtime->bus, CONNECT_SLICE_MS, &runtime->draining)) {
             if (bus_is_closed(runtime->bus))
@@ -342,16 +375,18 @@ static bool worker_is_starved(struct bus_worker *worker)
     struct bus_runtime *runtime = worker->runtime;
     jsConsumerInfo *info = NULL;
     int64_t waiting = 0;
+    bool full = false; /* of events that wait for their back-off: no stall */
 
     if (worker != &runtime->workers[0])
         return false; /* one looks for all */
     if (js_GetConsumerInfo(&info, runtime->bus->js, runtime->durable.stream, runtime->durable.name, NULL,
                            NULL) == NATS_OK) {
         waiting = (int64_t)info->NumPending;
+        full = info->NumAckPending >= runtime->durable.max_ack_pending;
         jsConsumerInfo_Destroy(info);
     }
     rb_metric_set(runtime->lag, waiting);
-    bool starved = waiting > 0 && runtime->lag_seen > 0 && runtime->busy == 0;
+    bool starved = waiting > 0 && !full && runtime->lag_seen > 0 && runtime->busy == 0;
     runtime->lag_seen = runtime->busy == 0 ? waiting : 0;
     if (starved) {
         rb_metric_add(runtime->stalls, 1);

@@ -84,39 +84,6 @@ char *rb_piece_copy(struct rb_arena *arena, struct rb_piece piece)
     return rb_arena_strndup(arena, piece.at, piece.len);
 }
 
-/* Length of the UTF-8 sequence at `at` (RFC 3629: no surrogates, nothing overlong, at most U+10FFFF); 0:
- * none. */
-static size_t text_sequence(const unsigned char *at, size_t len)
-{
-    unsigned char c = at[0];
-    size_t need = c < 0x80                 ? 1
-                  : c >= 0xc2 && c <= 0xdf ? 2
-                  : (c & 0xf0) == 0xe0     ? 3
-                  : c >= 0xf0 && c <= 0xf4 ? 4
-                                           : 0;
-    if (need == 0 || need > len)
-        return 0;
-    for (size_t i = 1; i < need; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if ((c == 0xe0 && at[1] < 0xa0) || (c == 0xed && at[1] > 0x9f) || (c == 0xf0 && at[1] < 0x90) ||
-        (c == 0xf4 && at[1] > 0x8f))
-        return 0;
-    return need;
-}
-
-bool rb_text_is_utf8(const char *text, size_t len)
-{
-    for (size_t i = 0; i < len;) {
-        size_t take = text_sequence((const unsigned char *)text + i, len - i);
-        if (take == 0)
-            return false;
-        i += take;
-    }
-    return true;
-}
-
 const char *rb_text_clean(struct rb_arena *arena, const char *text, size_t len, size_t max)
 {
     /* A bad byte grows to three; what would pass `max` is cut, so no more than `max` bytes are ever needed.
@@ -126,7 +93,7 @@ const char *rb_text_clean(struct rb_arena *arena, const char *text, size_t len, 
     size_t used = 0;
     for (size_t i = 0; i < len;) {
         const unsigned char *at = (const unsigned char *)text + i;
-        size_t take = text_sequence(at, len - i);
+        size_t take = rb_utf8_character((const char *)at, len - i);
         const char *piece = take ? text + i : "\xef\xbf\xbd";
         size_t piece_len = take ? take : 3;
         if (take == 1 && (at[0] < 0x20 || at[0] == 0x7f))

@@ -27,7 +27,6 @@ bool rb_piece_word(struct rb_piece *word, struct rb_piece *rest);
 bool rb_piece_quoted(struct rb_piece *content, struct rb_piece *rest);
 char *rb_piece_copy(struct rb_arena *arena, struct rb_piece piece);
 
-bool rb_text_is_utf8(const char *text, size_t len);
 /* Valid UTF-8 of at most `max` bytes: bytes that are none become U+FFFD, control characters blanks. */
 const char *rb_text_clean(struct rb_arena *arena, const char *text, size_t len, size_t max);
 bool rb_text_ends(const char *text, const char *suffix);

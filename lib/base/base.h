@@ -102,6 +102,16 @@ void rb_buf_reset(struct rb_buf *buf); /* len 0, memory kept */
 rb_err rb_buf_append(struct rb_buf *buf, const void *data, size_t len) RB_MUST_CHECK;
 rb_err rb_buf_printf(struct rb_buf *buf, const char *fmt, ...) RB_PRINTF(2, 3) RB_MUST_CHECK;
 
+/* ---- text --------------------------------------------------------------------------------------------- */
+
+/* Bytes of the UTF-8 character at `text`, of which `len` bytes may be looked at (RFC 3629, section 4); 0 when
+ * there is none: cut off, longer than needed, a surrogate, beyond U+10FFFF. */
+size_t rb_utf8_character(const char *text, size_t len);
+bool rb_text_is_utf8(const char *text, size_t len);
+/* Puts '?' in place of each byte that is no UTF-8: JSON cannot hold it, and what people wrote or a limit cut
+ * in half must not make an event impossible. */
+void rb_text_make_utf8(char *text);
+
 /* ---- clock and ids ------------------------------------------------------------------------------------ */
 
 int64_t rb_clock_ms(void);      /* monotonic: for deadlines and durations */

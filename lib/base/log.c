@@ -26,32 +26,15 @@ void rb_log_init(const char *component)
     log_as_json = format && strcasecmp(format, "json") == 0;
 }
 
-/* Bytes of the UTF-8 sequence at `c` (RFC 3629, section 4); 0 where there is none. */
-static size_t log_utf8(const unsigned char *c)
-{
-    size_t len = *c < 0x80                 ? 1
-                 : *c >= 0xc2 && *c < 0xe0 ? 2
-                 : *c >= 0xe0 && *c < 0xf0 ? 3
-                 : *c >= 0xf0 && *c < 0xf5 ? 4
-                                           : 0;
-    for (size_t i = 1; i < len; i++) {
-        if ((c[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    /* Longer than needed, a surrogate, beyond U+10FFFF. */
-    if ((*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) || (*c == 0xf0 && c[1] < 0x90) ||
-        (*c == 0xf4 && c[1] > 0x8f))
-        return 0;
-    return len;
-}
-
 /* Control characters (those of U+0080 to U+009F too: a terminal obeys them), bytes that are no UTF-8 and, in
  * JSON, quotes are escaped; cut at `size`. */
 static size_t log_escape(char *out, size_t size, const char *text, bool json)
 {
     size_t len = 0, bytes;
-    for (const unsigned char *c = (const unsigned char *)text; *c && len + 8 < size; c += bytes ? bytes : 1) {
-        bytes = log_utf8(c);
+    const unsigned char *end = (const unsigned char *)text + strlen(text);
+    for (const unsigned char *c = (const unsigned char *)text; c < end && len + 8 < size;
+         c += bytes ? bytes : 1) {
+        bytes = rb_utf8_character((const char *)c, (size_t)(end - c));
         if (bytes == 0)
             len += (size_t)snprintf(out + len, size - len, "\\ufffd");
         else if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0))

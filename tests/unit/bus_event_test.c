@@ -62,7 +62,7 @@ static void refuses_what_is_not_in_the_catalogue_or_too_big(void **state)
     json_t *data = json_object();
     char *big = malloc(RB_EVENT_MAX + 1);
 
-    rb_buf_init(&body, 2 * RB_EVENT_MAX);
+    rb_buf_init(&body, (size_t)2 * RB_EVENT_MAX);
     assert_int_equal(rb_event_encode(&body, "repo.invented", NULL, "/x", NULL, data), RB_EINVAL);
     assert_int_equal(rb_event_encode(&body, RB_REPO_SCANNED, "a\r\nb", "/x", NULL, data), RB_EINVAL);
     assert_int_equal(rb_event_encode(&body, RB_REPO_SCANNED, "", "/x", NULL, data), RB_EINVAL);
@@ -275,7 +275,7 @@ static void texts_become_utf8(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char text[32];
         snprintf(text, sizeof(text), "%s", cases[i][0]);
-        bus_text_make_utf8(text);
+        rb_text_make_utf8(text);
         assert_string_equal(text, cases[i][1]);
         json_t *json = json_string(text);
         assert_non_null(json);

@@ -1,23 +1,50 @@
 /* Streams, publishing, pulling and following, against a real server that is killed, stopped and wiped. */
+#include "bus/runtime.h"
 #include "tests/unit/bus_nats.h"
 
 static struct nats_fixture nats;
+static struct rb_bus *bus;
+/* Here, so that the teardown ends them when a test fails. */
+static struct rb_run_follower *followers[2];
+static struct bus_worker worker;
+static struct bus_runtime runtime;
 
 static int start_server(void **state)
 {
     (void)state;
     nats_start(&nats);
+    bus = nats_connect(&nats);
+    nats_setup(bus);
     return 0;
+}
+
+static void end_keepalive(void)
+{
+    if (!runtime.keepalive_started)
+        return;
+    pthread_mutex_lock(&runtime.mutex);
+    runtime.ending = true;
+    pthread_cond_broadcast(&runtime.changed);
+    pthread_mutex_unlock(&runtime.mutex);
+    pthread_join(runtime.keepalive, NULL);
+    runtime.keepalive_started = false;
 }
 
 static int stop_server(void **state)
 {
     (void)state;
+    for (size_t i = 0; i < sizeof(followers) / sizeof(followers[0]); i++) {
+        rb_bus_unfollow_runs(followers[i]);
+        followers[i] = NULL;
+    }
+    end_keepalive();
+    rb_bus_close(bus);
+    bus = NULL;
     nats_stop(&nats);
     return 0;
 }
 
-static uint64_t messages_in(struct rb_bus *bus, const char *stream)
+static uint64_t messages_in(const char *stream)
 {
     jsStreamInfo *info = NULL;
     assert_int_equal(js_GetStreamInfo(&info, bus->js, stream, NULL, NULL), NATS_OK);
@@ -29,9 +56,9 @@ static uint64_t messages_in(struct rb_bus *bus, const char *stream)
 static void *set_up(void *arg)
 {
     rb_err *err = arg;
-    struct rb_bus *bus = nats_connect(&nats);
-    *err = rb_bus_setup(bus);
-    rb_bus_close(bus);
+    struct rb_bus *mine = nats_connect(&nats);
+    *err = rb_bus_setup(mine);
+    rb_bus_close(mine);
     return NULL;
 }
 
@@ -40,9 +67,7 @@ static void sets_up_from_four_threads_at_once(void **state)
     (void)state;
     pthread_t threads[4];
     rb_err errs[4];
-    struct rb_bus *bus = nats_connect(&nats);
 
-    nats_setup(bus);
     for (size_t i = 0; i < bus_stream_count; i++)
         assert_int_equal(js_DeleteStream(bus->js, bus_streams[i].name, NULL, NULL), NATS_OK);
     for (int i = 0; i < 4; i++)
@@ -51,19 +76,16 @@ static void sets_up_from_four_threads_at_once(void **state)
         pthread_join(threads[i], NULL);
     for (int i = 0; i < 4; i++)
         assert_int_equal(errs[i], RB_OK);
-    assert_int_equal(messages_in(bus, RB_STREAM_EVENTS), 0);
-    assert_int_equal(messages_in(bus, RB_STREAM_RUNS), 0);
-    assert_int_equal(messages_in(bus, RB_STREAM_DEAD), 0);
-    rb_bus_close(bus);
+    assert_int_equal(messages_in(RB_STREAM_EVENTS), 0);
+    assert_int_equal(messages_in(RB_STREAM_RUNS), 0);
+    assert_int_equal(messages_in(RB_STREAM_DEAD), 0);
 }
 
 static void brings_settings_in_line_but_leaves_more_room(void **state)
 {
     (void)state;
-    struct rb_bus *bus = nats_connect(&nats);
     jsStreamInfo *info = NULL;
 
-    nats_setup(bus);
     assert_int_equal(js_GetStreamInfo(&info, bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
     int64_t max_age = info->Config->MaxAge, bytes = info->Config->MaxBytes;
     info->Config->MaxAge = max_age / 2;
@@ -77,17 +99,14 @@ static void brings_settings_in_line_but_leaves_more_room(void **state)
     assert_int_equal(info->Config->MaxBytes, bytes + 1);
     assert_int_equal(info->Config->Discard, js_DiscardNew);
     jsStreamInfo_Destroy(info);
-    rb_bus_close(bus);
 }
 
 static void refuses_what_cannot_be_changed(void **state)
 {
     (void)state;
-    struct rb_bus *bus = nats_connect(&nats);
     const char *subjects[] = {"dead.>"};
     jsStreamConfig config;
 
-    nats_setup(bus);
     assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_DEAD, NULL, NULL), NATS_OK);
     jsStreamConfig_Init(&config);
     config.Name = RB_STREAM_DEAD;
@@ -99,23 +118,19 @@ static void refuses_what_cannot_be_changed(void **state)
     assert_non_null(strstr(rb_error_text(), RB_STREAM_DEAD));
     assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_DEAD, NULL, NULL), NATS_OK);
     assert_int_equal(rb_bus_setup(bus), RB_OK);
-    rb_bus_close(bus);
 }
 
 static void publishes_once_however_often(void **state)
 {
     (void)state;
-    struct rb_bus *bus = nats_connect(&nats);
     bool duplicate = true;
 
-    nats_setup(bus);
-    uint64_t before = messages_in(bus, RB_STREAM_EVENTS);
+    uint64_t before = messages_in(RB_STREAM_EVENTS);
     assert_int_equal(rb_bus_publish(&duplicate, bus, RB_REPO_CONNECTED, "once-1", NULL, "{}", 2), RB_OK);
     assert_false(duplicate);
     assert_int_equal(rb_bus_publish(&duplicate, bus, RB_REPO_CONNECTED, "once-1", NULL, "{}", 2), RB_OK);
     assert_true(duplicate);
-    assert_int_equal(messages_in(bus, RB_STREAM_EVENTS), before + 1);
-    rb_bus_close(bus);
+    assert_int_equal(messages_in(RB_STREAM_EVENTS), before + 1);
 }
 
 static void publishes_many_with_a_result_for_each(void **state)
@@ -125,10 +140,8 @@ static void publishes_many_with_a_result_for_each(void **state)
     static struct rb_bus_message messages[MANY];
     static char ids[MANY][24];
     static rb_err errs[MANY];
-    struct rb_bus *bus = nats_connect(&nats);
 
-    nats_setup(bus);
-    uint64_t before = messages_in(bus, RB_STREAM_EVENTS);
+    uint64_t before = messages_in(RB_STREAM_EVENTS);
     for (int i = 0; i < MANY; i++) {
         snprintf(ids[i], sizeof(ids[i]), "many-%d", i);
         messages[i] = (struct rb_bus_message){RB_REPO_SCANNED, ids[i], "", "{}", 2};
@@ -141,19 +154,16 @@ static void publishes_many_with_a_result_for_each(void **state)
         rb_err expected = i == 7 || i == 600 ? RB_EINVAL : i == 1299 ? RB_ETOOBIG : RB_OK;
         assert_int_equal(errs[i], expected);
     }
-    assert_int_equal(messages_in(bus, RB_STREAM_EVENTS), before + MANY - 3);
-    rb_bus_close(bus);
+    assert_int_equal(messages_in(RB_STREAM_EVENTS), before + MANY - 3);
 }
 
 static void says_that_the_stream_is_full(void **state)
 {
     (void)state;
-    struct rb_bus *bus = nats_connect(&nats);
     jsStreamInfo *info = NULL;
     rb_err errs[1];
     const struct rb_bus_message message = {RB_REPO_SCANNED, "full-2", NULL, "{}", 2};
 
-    nats_setup(bus);
     assert_int_equal(js_GetStreamInfo(&info, bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
     info->Config->MaxMsgs = (int64_t)info->State.Msgs;
     if (info->Config->MaxMsgs == 0)
@@ -166,95 +176,107 @@ static void says_that_the_stream_is_full(void **state)
     assert_int_equal(err, RB_ELIMIT);
     assert_int_equal(rb_bus_publish_all(errs, bus, &message, 1), RB_ELIMIT);
     assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
-    rb_bus_close(bus);
 }
 
 static void publishing_heals_a_lost_stream(void **state)
 {
     (void)state;
-    struct rb_bus *bus = nats_connect(&nats);
     rb_err errs[2];
     const struct rb_bus_message messages[] = {{RB_REPO_SCANNED, "heal-1", NULL, "{}", 2},
                                               {RB_REPO_SCANNED, "heal-2", NULL, "{}", 2}};
 
-    nats_setup(bus);
     bus->setup_at_ms = 0; /* long ago */
     assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
     assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_SCANNED, "heal-0", NULL, "{}", 2), RB_OK);
     bus->setup_at_ms = 0;
     assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
     assert_int_equal(rb_bus_publish_all(errs, bus, messages, 2), RB_OK);
-    assert_int_equal(messages_in(bus, RB_STREAM_EVENTS), 2);
-    rb_bus_close(bus);
+    assert_int_equal(messages_in(RB_STREAM_EVENTS), 2);
 }
 
 /* ---- outages ------------------------------------------------------------------------------------------ */
 
+/* "At once" is in the results: RB_EUNAVAILABLE, where waiting for an acknowledgement ends with RB_ETIMEOUT.
+ */
 static void an_outage_is_told_at_once_and_survived(void **state)
 {
     (void)state;
-    struct rb_bus *bus = nats_connect(&nats);
     rb_err errs[1];
     const struct rb_bus_message message = {RB_REPO_SCANNED, "outage-1", NULL, "{}", 2};
 
-    nats_setup(bus);
     nats_kill(&nats);
-    int64_t before = rb_clock_ms();
     assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_SCANNED, "outage-0", NULL, "{}", 2), RB_EUNAVAILABLE);
     assert_int_equal(rb_bus_publish_all(errs, bus, &message, 1), RB_EUNAVAILABLE);
     assert_int_equal(errs[0], RB_EUNAVAILABLE);
-    assert_in_range(rb_clock_ms() - before, 0, 1500);
-    assert_int_equal(rb_bus_wait(bus, 50), RB_EUNAVAILABLE);
     nats_launch(&nats);
-    assert_int_equal(rb_bus_wait(bus, 20000), RB_OK);
+    assert_int_equal(rb_bus_wait(bus, PATIENCE_MS), RB_OK);
     nats_setup(bus);
     assert_int_equal(rb_bus_publish_all(errs, bus, &message, 1), RB_OK);
-    rb_bus_close(bus);
+}
+
+/* nats.c tells of a lost connection on a thread of its own, some time after the fact. */
+static void waiting_is_not_misled_by_late_news(void **state)
+{
+    (void)state;
+    nats_kill(&nats);
+    int64_t deadline = rb_clock_ms() + PATIENCE_MS;
+    bool connected = true; /* as the news of the loss says */
+    while (connected && rb_clock_ms() < deadline) {
+        pthread_mutex_lock(&bus->mutex);
+        connected = bus->connected;
+        pthread_mutex_unlock(&bus->mutex);
+        sched_yield();
+    }
+    assert_false(connected);
+    pthread_mutex_lock(&bus->mutex);
+    bus->connected = true; /* as before that news */
+    pthread_mutex_unlock(&bus->mutex);
+    assert_int_equal(rb_bus_wait(bus, 50), RB_EUNAVAILABLE);
+    nats_launch(&nats);
+    assert_int_equal(rb_bus_wait(bus, PATIENCE_MS), RB_OK);
+    assert_true(rb_bus_is_connected(bus));
 }
 
 static void a_server_that_hangs_is_no_trap(void **state)
 {
     (void)state;
-    struct rb_bus *bus = nats_connect(&nats);
     rb_err errs[2];
     const struct rb_bus_message messages[] = {{RB_REPO_SCANNED, "hang-1", NULL, "{}", 2},
                                               {RB_REPO_SCANNED, "hang-2", NULL, "{}", 2}};
 
-    nats_setup(bus);
-    kill(nats.pid, SIGSTOP);
-    int64_t before = rb_clock_ms();
+    nats_hang(&nats);
     assert_int_equal(rb_bus_publish_all(errs, bus, messages, 2), RB_ETIMEOUT);
+    assert_int_equal(errs[0], RB_ETIMEOUT);
     assert_int_equal(errs[1], RB_ETIMEOUT);
-    assert_in_range(rb_clock_ms() - before, 4900, 7000);
-    kill(nats.pid, SIGCONT);
+    nats_go_on(&nats);
     /* The late acknowledgements of the first try are told from those of the second. */
     assert_int_equal(rb_bus_publish_all(errs, bus, messages, 2), RB_OK);
-    rb_bus_close(bus);
+    assert_int_equal(messages_in(RB_STREAM_EVENTS), 2);
 }
 
 static void connecting_needs_no_server(void **state)
 {
     (void)state;
-    struct rb_bus *bus = NULL;
+    struct rb_bus *alone = NULL;
     char url[64];
-    snprintf(url, sizeof(url), "nats://127.0.0.1:%d", nats_free_port());
-    int64_t before = rb_clock_ms();
-    assert_int_equal(rb_bus_connect(&bus, &(struct rb_bus_options){.url = url, .name = "x"}), RB_OK);
-    assert_false(rb_bus_is_connected(bus));
-    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_SCANNED, "1", NULL, "{}", 2), RB_EUNAVAILABLE);
-    assert_int_equal(rb_bus_setup(bus), RB_EUNAVAILABLE);
-    rb_bus_close(bus);
-    assert_in_range(rb_clock_ms() - before, 0, 3000);
+    int fd;
+    snprintf(url, sizeof(url), "nats://127.0.0.1:%d", nats_hold_port(&fd));
+    assert_int_equal(rb_bus_connect(&alone, &(struct rb_bus_options){.url = url, .name = "x"}), RB_OK);
+    assert_false(rb_bus_is_connected(alone));
+    assert_int_equal(rb_bus_publish(NULL, alone, RB_REPO_SCANNED, "1", NULL, "{}", 2), RB_EUNAVAILABLE);
+    assert_int_equal(rb_bus_setup(alone), RB_EUNAVAILABLE);
+    rb_bus_close(alone);
+    close(fd);
 }
 
 static void refuses_a_malformed_url(void **state)
 {
     (void)state;
-    struct rb_bus *bus = NULL;
+    struct rb_bus *wrong = NULL;
     static const char *const bad[] = {"", ",", "nats://127.0.0.1:notaport", "nats://127.0.0.1:99999999"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_int_equal(rb_bus_connect(&bus, &(struct rb_bus_options){.url = bad[i]}), RB_EINVAL);
-        assert_null(bus);
+        assert_int_equal(rb_bus_connect(&wrong, &(struct rb_bus_options){.url = bad[i]}), RB_EINVAL);
+        assert_null(wrong);
     }
 }
 
@@ -265,7 +287,6 @@ static void refuses_a_malformed_url(void **state)
 static void survives_late_and_unasked_messages(void **state)
 {
     (void)state;
-    struct rb_bus *bus = nats_connect(&nats);
     natsConnection *other = NULL;
     natsSubscription *spy = NULL;
     natsMsg *request = NULL, *msg = NULL;
@@ -273,7 +294,6 @@ static void survives_late_and_unasked_messages(void **state)
     char *name = NULL;
     struct bus_durable_def def = bus_durable_for_subscriber("late", RB_REPO_RESCAN);
 
-    nats_setup(bus);
     assert_int_equal(natsConnection_ConnectTo(&other, nats.url), NATS_OK);
     assert_int_equal(natsConnection_SubscribeSync(&spy, other, "$JS.API.CONSUMER.MSG.NEXT.>"), NATS_OK);
     assert_int_equal(natsConnection_Flush(other), NATS_OK);
@@ -338,10 +358,110 @@ static void survives_late_and_unasked_messages(void **state)
     assert_int_equal(bus_pull_next(&msg, pull), BUS_PULL_STOPPED);
 
     natsMsg_Destroy(request);
+    natsConnection_Close(other); /* nothing may come to a subscription that is gone: nats.c 3.4.1 crashes */
     natsSubscription_Destroy(spy);
     natsConnection_Destroy(other);
     free(name);
-    rb_bus_close(bus);
+}
+
+/* Looking for what came unasked must ask for nothing: that would come to a worker that is busy. */
+static void taking_extra_messages_asks_for_none(void **state)
+{
+    (void)state;
+    natsSubscription *spy = NULL;
+    natsMsg *msg = NULL;
+    struct bus_pull *pull = NULL;
+    char *name = NULL;
+    int count = 0;
+    struct bus_durable_def def = bus_durable_for_subscriber("extra", RB_REPO_RESCAN);
+
+    assert_int_equal(natsConnection_SubscribeSync(&spy, bus->nc, "$JS.API.CONSUMER.MSG.NEXT.>"), NATS_OK);
+    assert_int_equal(bus_consumer_ensure(&name, bus, &def), RB_OK);
+    assert_int_equal(bus_pull_open(&pull, bus, RB_STREAM_EVENTS, 1), RB_OK);
+    bus_pull_aim(pull, name);
+    assert_false(bus_pull_take_extra(&msg, pull));
+    for (int i = 0; i < 3; i++) {
+        char id[24];
+        snprintf(id, sizeof(id), "extra-%d", i);
+        assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, id, NULL, "x", 1), RB_OK);
+    }
+    assert_int_equal(bus_pull_next(&msg, pull), BUS_PULL_MESSAGE);
+    natsMsg_Destroy(msg);
+    assert_int_equal(natsSubscription_NextMsg(&msg, spy, PATIENCE_MS), NATS_OK);
+    assert_int_equal(natsConnection_PublishRequestString(bus->nc, natsMsg_GetSubject(msg),
+                                                         natsMsg_GetReply(msg), "{\"batch\":2}"),
+                     NATS_OK);
+    natsMsg_Destroy(msg);
+    for (int64_t deadline = rb_clock_ms() + PATIENCE_MS; count < 2 && rb_clock_ms() < deadline;) {
+        if (bus_pull_take_extra(&msg, pull)) {
+            natsMsg_Destroy(msg);
+            count++;
+        }
+        sched_yield();
+    }
+    assert_int_equal(count, 2);
+    assert_false(bus_pull_take_extra(&msg, pull));
+    assert_int_equal(natsConnection_FlushTimeout(bus->nc, PATIENCE_MS), NATS_OK);
+    assert_int_equal(natsSubscription_GetPending(spy, &count, NULL), NATS_OK);
+    assert_int_equal(count, 1); /* the one of this test */
+    natsSubscription_Destroy(spy);
+    free(name);
+}
+
+/* ---- keeping alive ------------------------------------------------------------------------------------ */
+
+static void expect_said(natsSubscription *spy, const char *begin)
+{
+    natsMsg *msg = NULL;
+    assert_int_equal(natsSubscription_NextMsg(&msg, spy, PATIENCE_MS), NATS_OK);
+    assert_memory_equal(natsMsg_GetData(msg), begin, strlen(begin));
+    natsMsg_Destroy(msg);
+}
+
+/* A runtime of one busy worker, without its threads but the one that keeps alive. */
+static void keeps_alive_what_is_not_answered(void **state)
+{
+    (void)state;
+    natsSubscription *spy = NULL, *acks = NULL;
+    natsMsg *msg = NULL;
+    char *name = NULL;
+    pthread_condattr_t attr;
+    struct bus_durable_def def = bus_durable_for_subscriber("alive", RB_REPO_RESCAN);
+
+    def.ack_wait_ms = 60;
+    runtime =
+        (struct bus_runtime){.bus = bus, .durable = def, .workers = &worker, .worker_count = 1, .busy = 1};
+    worker = (struct bus_worker){.runtime = &runtime, .work = {.runtime = &runtime, .busy = true}};
+    worker.work.answered = true;
+    snprintf(worker.work.reply, sizeof(worker.work.reply), "told");
+    pthread_mutex_init(&runtime.mutex, NULL);
+    pthread_mutex_init(&worker.work.mutex, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&runtime.changed, &attr);
+    assert_int_equal(natsConnection_SubscribeSync(&spy, bus->nc, "told"), NATS_OK);
+    assert_int_equal(natsConnection_SubscribeSync(&acks, bus->nc, "$JS.ACK.REPOBUS.alive.>"), NATS_OK);
+    assert_int_equal(bus_consumer_ensure(&name, bus, &def), RB_OK);
+    assert_int_equal(bus_pull_open(&worker.pull, bus, RB_STREAM_EVENTS, 2), RB_OK);
+    bus_pull_aim(worker.pull, name);
+    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, "alive-1", NULL, "x", 1), RB_OK);
+    assert_int_equal(bus_pull_next(&msg, worker.pull), BUS_PULL_MESSAGE); /* one more may come */
+    natsMsg_Destroy(msg);
+
+    assert_int_equal(pthread_create(&runtime.keepalive, NULL, bus_keepalive_main, &runtime), 0);
+    runtime.keepalive_started = true;
+    assert_int_equal(natsSubscription_NextMsg(&msg, spy, 200), NATS_TIMEOUT); /* it has its verdict */
+    pthread_mutex_lock(&worker.work.mutex);
+    worker.work.answered = false;
+    pthread_mutex_unlock(&worker.work.mutex);
+    expect_said(spy, "+WPI");
+    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, "alive-2", NULL, "x", 1), RB_OK);
+    expect_said(acks, "-NAK"); /* what comes to a busy worker */
+
+    end_keepalive(); /* nothing may come to a subscription that is gone */
+    natsSubscription_Destroy(spy);
+    natsSubscription_Destroy(acks);
+    free(name);
 }
 
 /* ---- following runs ----------------------------------------------------------------------------------- */
@@ -353,6 +473,11 @@ struct seen {
     int calls;
     bool refuse; /* the next one */
 };
+
+#define SEEN_NOTHING                                                            \
+    {                                                                           \
+        .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER \
+    }
 
 static rb_err see_run(void *arg, const struct rb_run *run)
 {
@@ -368,12 +493,12 @@ static rb_err see_run(void *arg, const struct rb_run *run)
     return refuse ? RB_EUNAVAILABLE : RB_OK;
 }
 
-static bool seen_within(struct seen *seen, int installation, int64_t done, int seconds)
+static bool is_seen(struct seen *seen, int installation, int64_t done)
 {
     struct timespec until;
     int rc = 0;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += seconds;
+    until.tv_sec += PATIENCE_MS / 1000;
     pthread_mutex_lock(&seen->mutex);
     while (seen->last[installation] != done && rc == 0)
         rc = pthread_cond_timedwait(&seen->changed, &seen->mutex, &until);
@@ -382,7 +507,7 @@ static bool seen_within(struct seen *seen, int installation, int64_t done, int s
     return found;
 }
 
-static void publish_run(struct rb_bus *bus, int64_t installation, int64_t done)
+static void publish_run(int64_t installation, int64_t done)
 {
     struct rb_buf body;
     char subject[64];
@@ -398,90 +523,87 @@ static void publish_run(struct rb_bus *bus, int64_t installation, int64_t done)
 static void follows_runs_through_everything(void **state)
 {
     (void)state;
-    struct seen durable = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    struct seen ephemeral = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    struct rb_run_follower *followers[2] = {NULL};
-    struct rb_bus *bus = nats_connect(&nats);
+    static struct seen durable = SEEN_NOTHING, ephemeral = SEEN_NOTHING;
 
-    nats_setup(bus);
-    publish_run(bus, 1, 10);
-    publish_run(bus, 1, 11); /* only the last of each is kept */
+    publish_run(1, 10);
+    publish_run(1, 11); /* only the last of each is kept */
     assert_int_equal(rb_bus_publish(NULL, bus, "run.1.bad", NULL, NULL, "rubbish", 7), RB_OK);
     durable.refuse = true;
     assert_int_equal(rb_bus_follow_runs(&followers[0], bus, "edge-runs", see_run, &durable), RB_OK);
     assert_int_equal(rb_bus_follow_runs(&followers[1], bus, NULL, see_run, &ephemeral), RB_OK);
-    assert_true(seen_within(&durable, 1, 11, 10)); /* refused once, came again */
+    assert_true(is_seen(&durable, 1, 11)); /* refused once, came again */
     assert_int_equal(durable.calls, 2);
-    assert_true(seen_within(&ephemeral, 1, 11, 10));
-    publish_run(bus, 2, 20);
-    assert_true(seen_within(&durable, 2, 20, 10));
-    assert_true(seen_within(&ephemeral, 2, 20, 10));
+    assert_true(is_seen(&ephemeral, 1, 11));
+    publish_run(2, 20);
+    assert_true(is_seen(&durable, 2, 20));
+    assert_true(is_seen(&ephemeral, 2, 20));
 
     nats_kill(&nats); /* and comes back with its data */
-    nats_launch(&nats);
     pthread_mutex_lock(&ephemeral.mutex);
     ephemeral.last[2] = 0;
     pthread_mutex_unlock(&ephemeral.mutex);
-    assert_true(seen_within(&ephemeral, 2, 20, 20)); /* the last of each again */
-    assert_int_equal(rb_bus_wait(bus, 20000), RB_OK);
-    publish_run(bus, 3, 30);
-    assert_true(seen_within(&durable, 3, 30, 20));
-    assert_true(seen_within(&ephemeral, 3, 30, 20));
+    nats_launch(&nats);
+    assert_true(is_seen(&ephemeral, 2, 20)); /* the last of each again */
+    assert_int_equal(rb_bus_wait(bus, PATIENCE_MS), RB_OK);
+    publish_run(3, 30);
+    assert_true(is_seen(&durable, 3, 30));
+    assert_true(is_seen(&ephemeral, 3, 30));
 
     nats_kill(&nats); /* and comes back empty */
     nats_wipe(&nats);
     nats_launch(&nats);
-    assert_int_equal(rb_bus_wait(bus, 20000), RB_OK);
+    assert_int_equal(rb_bus_wait(bus, PATIENCE_MS), RB_OK);
     nats_setup(bus);
-    publish_run(bus, 4, 40);
-    assert_true(seen_within(&durable, 4, 40, 20));
-    assert_true(seen_within(&ephemeral, 4, 40, 20));
+    publish_run(4, 40);
+    assert_true(is_seen(&durable, 4, 40));
+    assert_true(is_seen(&ephemeral, 4, 40));
 
-    int64_t before = rb_clock_ms();
-    rb_bus_unfollow_runs(followers[0]);
-    rb_bus_unfollow_runs(followers[1]);
     rb_bus_unfollow_runs(NULL);
-    assert_in_range(rb_clock_ms() - before, 0, 1000);
-    rb_bus_close(bus);
 }
 
 static void follows_before_there_is_a_server(void **state)
 {
     (void)state;
-    struct seen seen = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    struct rb_run_follower *follower = NULL;
-    struct rb_bus *bus = NULL;
+    static struct seen seen = SEEN_NOTHING;
 
     nats_kill(&nats);
-    assert_int_equal(rb_bus_connect(&bus, &(struct rb_bus_options){.url = nats.url}), RB_OK);
-    assert_int_equal(rb_bus_follow_runs(&follower, bus, "scanner", see_run, &seen), RB_EINVAL);
-    assert_int_equal(rb_bus_follow_runs(&follower, bus, "edge-runs", see_run, &seen), RB_OK);
-    nats_launch(&nats);
-    assert_int_equal(rb_bus_wait(bus, 20000), RB_OK);
-    nats_setup(bus);
-    publish_run(bus, 5, 50);
-    assert_true(seen_within(&seen, 5, 50, 20));
-    rb_bus_unfollow_runs(follower);
     rb_bus_close(bus);
+    bus = NULL;
+    assert_int_equal(rb_bus_connect(&bus, &(struct rb_bus_options){.url = nats.url}), RB_OK);
+    assert_int_equal(rb_bus_follow_runs(&followers[0], bus, "scanner", see_run, &seen), RB_EINVAL);
+    assert_int_equal(rb_bus_follow_runs(&followers[0], bus, "edge-runs", see_run, &seen), RB_OK);
+    nats_launch(&nats);
+    assert_int_equal(rb_bus_wait(bus, PATIENCE_MS), RB_OK);
+    nats_setup(bus);
+    publish_run(5, 50);
+    assert_true(is_seen(&seen, 5, 50));
 }
 
-int main(void)
+/* Each with a server of its own. */
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start_server, stop_server)
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sets_up_from_four_threads_at_once),
-        cmocka_unit_test(brings_settings_in_line_but_leaves_more_room),
-        cmocka_unit_test(refuses_what_cannot_be_changed),
-        cmocka_unit_test(publishes_once_however_often),
-        cmocka_unit_test(publishes_many_with_a_result_for_each),
-        cmocka_unit_test(says_that_the_stream_is_full),
-        cmocka_unit_test(publishing_heals_a_lost_stream),
-        cmocka_unit_test(an_outage_is_told_at_once_and_survived),
-        cmocka_unit_test(a_server_that_hangs_is_no_trap),
-        cmocka_unit_test(connecting_needs_no_server),
-        cmocka_unit_test(refuses_a_malformed_url),
-        cmocka_unit_test(survives_late_and_unasked_messages),
-        cmocka_unit_test(follows_runs_through_everything),
-        cmocka_unit_test(follows_before_there_is_a_server),
+        TEST(sets_up_from_four_threads_at_once),
+        TEST(brings_settings_in_line_but_leaves_more_room),
+        TEST(refuses_what_cannot_be_changed),
+        TEST(publishes_once_however_often),
+        TEST(publishes_many_with_a_result_for_each),
+        TEST(says_that_the_stream_is_full),
+        TEST(publishing_heals_a_lost_stream),
+        TEST(an_outage_is_told_at_once_and_survived),
+        TEST(waiting_is_not_misled_by_late_news),
+        TEST(a_server_that_hangs_is_no_trap),
+        TEST(connecting_needs_no_server),
+        TEST(refuses_a_malformed_url),
+        TEST(survives_late_and_unasked_messages),
+        TEST(taking_extra_messages_asks_for_none),
+        TEST(keeps_alive_what_is_not_answered),
+        TEST(follows_runs_through_everything),
+        TEST(follows_before_there_is_a_server),
     };
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    if (argc == 2)
+        cmocka_set_test_filter(argv[1]); /* one test, by its name */
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,8 +4,6 @@
  * handler does is written in the event ("mode"); what happened is told on a pipe, and a handler that waits
  * does so until it is told to go on.
  */
-#include <poll.h>
-
 #include "tests/unit/bus_nats.h"
 
 #define REPORT_FD 100
@@ -18,11 +16,18 @@ static void report(const struct rb_work *work, const char *what)
     dprintf(REPORT_FD, "%s %s %d\n", what, rb_work_event(work)->id, rb_work_attempt(work));
 }
 
-static void wait_for_go(void)
+/* Until the test says so. Tells when the process begins to drain, which nothing else shows. */
+static void wait_for_go(struct rb_work *work)
 {
+    struct pollfd fd = {.fd = GO_FD, .events = POLLIN};
+    bool told = false;
+    while (poll(&fd, 1, 10) != 1) {
+        if (!told && rb_work_is_draining(work))
+            report(work, "draining");
+        told = told || rb_work_is_draining(work);
+    }
     char byte;
-    while (read(GO_FD, &byte, 1) < 0)
-        ;
+    (void)!read(GO_FD, &byte, 1);
 }
 
 static struct rb_result handle(struct rb_work *work, void *app, void *local)
@@ -38,12 +43,21 @@ static struct rb_result handle(struct rb_work *work, void *app, void *local)
         return rb_retry_after(20, "never works");
     if (strcmp(mode, "reject") == 0)
         return rb_reject("broken for good");
+    if (strcmp(mode, "reject-wordy") == 0) {
+        char words[512];
+        for (size_t i = 0; i < sizeof(words); i++)
+            words[i] = i % 2 ? '\xa9' : '\xc3'; /* é in UTF-8 */
+        rb_work_progress(work, 1, 0, "caf\xe9 \xc3\xa9");
+        return rb_reject("%.*s", (int)sizeof(words), words); /* 511 bytes fit */
+    }
+    if (strcmp(mode, "hang") == 0)
+        pause();
     if (strcmp(mode, "crash") == 0 || (strcmp(mode, "crash-once") == 0 && rb_work_attempt(work) == 1))
         _exit(7);
     if (strcmp(mode, "wait") == 0) {
         rb_work_progress(work, 1, 2, "waiting");
         rb_work_progress(work, 2, 3, "still waiting");
-        wait_for_go();
+        wait_for_go(work);
     }
     if (strcmp(mode, "publish") == 0) {
         json_t *data = json_pack("{sI}", "installation_id", (json_int_t)rb_work_int(work, "installation_id"));
@@ -86,25 +100,28 @@ static int run_subscriber(void)
 
 /* ---- in the test -------------------------------------------------------------------------------------- */
 
-struct child {
+/* The one subscriber of a test at a time; the teardown ends what a failed test left. */
+static struct {
     pid_t pid;
     int report, go;
     char buffer[4096];
     size_t len;
-};
+} child;
 
 static struct nats_fixture nats;
 static struct rb_bus *bus;
 
 /* `settings`: "NAME=value" up to NULL, besides what all children have. */
-static void child_start(struct child *child, const char *const *settings)
+static void child_start(const char *const *settings)
 {
     int report_pipe[2], go_pipe[2];
-    memset(child, 0, sizeof(*child));
+    assert_int_equal(child.pid, 0);
+    memset(&child, 0, sizeof(child));
     assert_int_equal(pipe2(report_pipe, O_CLOEXEC), 0);
     assert_int_equal(pipe2(go_pipe, O_CLOEXEC), 0);
-    child->pid = fork();
-    if (child->pid == 0) {
+    child.pid = fork();
+    if (child.pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever becomes of the test */
         dup2(report_pipe[1], REPORT_FD);
         dup2(go_pipe[0], GO_FD);
         setenv("NATS_URL", nats.url, 1);
@@ -116,69 +133,71 @@ static void child_start(struct child *child, const char *const *settings)
     }
     close(report_pipe[1]);
     close(go_pipe[0]);
-    child->report = report_pipe[0];
-    child->go = go_pipe[1];
+    child.report = report_pipe[0];
+    child.go = go_pipe[1];
 }
 
-/* True when `line` was reported within `ms`; lines before it are dropped. */
-static bool child_says(struct child *child, const char *line, int ms)
+static int child_reap(void)
 {
-    int64_t deadline = rb_clock_ms() + ms;
+    int status;
+    waitpid(child.pid, &status, 0);
+    close(child.report);
+    close(child.go);
+    child.pid = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+/* True when a line that begins with `line` is reported; lines before it are dropped. */
+static bool child_says(const char *line)
+{
+    int64_t deadline = rb_clock_ms() + PATIENCE_MS;
     for (;;) {
-        char *end = memchr(child->buffer, '\n', child->len);
+        char *end = memchr(child.buffer, '\n', child.len);
         if (end) {
             *end = '\0';
-            bool same = strcmp(child->buffer, line) == 0;
-            child->len -= (size_t)(end + 1 - child->buffer);
-            memmove(child->buffer, end + 1, child->len);
+            bool same = strncmp(child.buffer, line, strlen(line)) == 0;
+            child.len -= (size_t)(end + 1 - child.buffer);
+            memmove(child.buffer, end + 1, child.len);
             if (same)
                 return true;
             continue;
         }
-        struct pollfd fd = {.fd = child->report, .events = POLLIN};
+        struct pollfd fd = {.fd = child.report, .events = POLLIN};
         int64_t left = deadline - rb_clock_ms();
         if (left <= 0 || poll(&fd, 1, (int)left) <= 0)
             return false;
-        ssize_t n = read(child->report, child->buffer + child->len, sizeof(child->buffer) - child->len);
+        ssize_t n = read(child.report, child.buffer + child.len, sizeof(child.buffer) - child.len);
         if (n <= 0)
-            return false;
-        child->len += (size_t)n;
+            fail_msg("the subscriber ended with %d before \"%s\"", child_reap(), line);
+        child.len += (size_t)n;
     }
 }
 
-static bool child_is_silent(struct child *child, int ms)
+static bool child_is_silent(int ms)
 {
-    struct pollfd fd = {.fd = child->report, .events = POLLIN};
-    return child->len == 0 && poll(&fd, 1, ms) == 0;
+    struct pollfd fd = {.fd = child.report, .events = POLLIN};
+    return child.len == 0 && poll(&fd, 1, ms) == 0;
 }
 
-static void child_go(const struct child *child)
+static void child_go(void)
 {
-    assert_int_equal(write(child->go, "g", 1), 1);
+    assert_int_equal(write(child.go, "g", 1), 1);
 }
 
-/* The exit status; fails the test when the child lives longer than `ms`. */
-static int child_ends(struct child *child, int ms)
+/* The exit status of a child that ends by itself. */
+static int child_ends(void)
 {
-    int status;
-    struct pollfd fd = {.fd = child->report,
-                        .events = 0}; /* POLLHUP when the child, its only writer, is gone */
-    if (poll(&fd, 1, ms) != 1) {
-        kill(child->pid, SIGKILL);
-        waitpid(child->pid, NULL, 0);
-        fail_msg("the subscriber did not end within %d ms", ms);
-    }
-    waitpid(child->pid, &status, 0);
-    close(child->report);
-    close(child->go);
-    child->pid = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+    /* POLLHUP when the child, its only writer, is gone */
+    struct pollfd fd = {.fd = child.report, .events = 0};
+    if (poll(&fd, 1, PATIENCE_MS) != 1)
+        fail_msg("the subscriber does not end");
+    return child_reap();
 }
 
-static int child_stop(struct child *child)
+static int child_stop(void)
 {
-    kill(child->pid, SIGTERM);
-    return child_ends(child, 10000);
+    kill(child.pid, SIGTERM);
+    return child_ends();
 }
 
 static void send_event(const char *id, const char *mode, int64_t installation)
@@ -195,12 +214,19 @@ static void send_event(const char *id, const char *mode, int64_t installation)
     rb_buf_free(&body);
 }
 
-/* The last message on a subject as JSON, awaited up to ten seconds; `want` may ask for a state. */
+/* Between two looks at what is to become true on the server. */
+static void look_again_soon(int ms)
+{
+    const struct timespec pause = {.tv_nsec = ms * 1000000L};
+    nanosleep(&pause, NULL);
+}
+
+/* The last message on a subject as JSON, awaited; `state` may ask for one of a run. */
 static json_t *last_message(const char *stream, const char *subject, const char *state)
 {
-    int64_t deadline = rb_clock_ms() + 10000;
+    int64_t deadline = rb_clock_ms() + PATIENCE_MS;
     json_t *root = NULL;
-    while (!root && rb_clock_ms() < deadline) {
+    for (; !root && rb_clock_ms() < deadline; look_again_soon(5)) {
         natsMsg *msg = NULL;
         if (js_GetLastMsg(&msg, bus->js, stream, subject, NULL, NULL) == NATS_OK)
             root = json_loadb(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg), 0, NULL);
@@ -230,16 +256,11 @@ static void expect_run(int installation, const char *state, int attempt, const c
 /* All events have been answered for good. */
 static void expect_nothing_pending(void)
 {
-    int64_t deadline = rb_clock_ms() + 10000, pending = -1;
-    while (pending != 0 && rb_clock_ms() < deadline) {
+    int64_t deadline = rb_clock_ms() + PATIENCE_MS, pending = -1;
+    for (; pending != 0 && rb_clock_ms() < deadline; look_again_soon(5)) {
         jsConsumerInfo *info = NULL;
         if (js_GetConsumerInfo(&info, bus->js, RB_STREAM_EVENTS, "tester", NULL, NULL) == NATS_OK)
             pending = info->NumAckPending + (int64_t)info->NumPending;
-        if (getenv("DBG") && info)
-            dprintf(2, "DBG pend %d ackp %d redel %d dl %d/%d floor %d/%d waiting %d\n",
-                    (int)info->NumPending, (int)info->NumAckPending, (int)info->NumRedelivered,
-                    (int)info->Delivered.Consumer, (int)info->Delivered.Stream, (int)info->AckFloor.Consumer,
-                    (int)info->AckFloor.Stream, (int)info->NumWaiting);
         jsConsumerInfo_Destroy(info);
     }
     if (pending != 0)
@@ -258,7 +279,12 @@ static int start_server(void **state)
 static int stop_server(void **state)
 {
     (void)state;
+    if (child.pid) {
+        kill(child.pid, SIGKILL);
+        child_reap();
+    }
     rb_bus_close(bus);
+    bus = NULL;
     nats_stop(&nats);
     return 0;
 }
@@ -267,28 +293,26 @@ static int stop_server(void **state)
 
 static void done_is_done(void **state)
 {
-    struct child child;
     (void)state;
-    child_start(&child, NULL);
+    child_start(NULL);
     send_event("done-1", "", 101);
-    assert_true(child_says(&child, "end done-1 1", 10000));
+    assert_true(child_says("end done-1 1"));
     expect_run(101, "done", 1, "");
     expect_nothing_pending();
-    assert_int_equal(child_stop(&child), 0);
+    assert_int_equal(child_stop(), 0);
 }
 
 static void retry_comes_again(void **state)
 {
-    struct child child;
     (void)state;
-    child_start(&child, NULL);
+    child_start(NULL);
     send_event("retry-1", "retry-twice", 102);
-    assert_true(child_says(&child, "begin retry-1 1", 10000));
-    assert_true(child_says(&child, "begin retry-1 2", 10000));
-    assert_true(child_says(&child, "end retry-1 3", 10000));
+    assert_true(child_says("begin retry-1 1"));
+    assert_true(child_says("begin retry-1 2"));
+    assert_true(child_says("end retry-1 3"));
     expect_run(102, "done", 3, "");
     expect_nothing_pending();
-    assert_int_equal(child_stop(&child), 0);
+    assert_int_equal(child_stop(), 0);
 }
 
 static void expect_dead_letter(const char *id, const char *reason, int attempts)
@@ -303,49 +327,62 @@ static void expect_dead_letter(const char *id, const char *reason, int attempts)
 
 static void reject_leaves_a_dead_letter(void **state)
 {
-    struct child child;
     (void)state;
-    child_start(&child, NULL);
+    child_start(NULL);
     send_event("reject-1", "reject", 103);
     expect_run(103, "failed", 1, "broken for good");
     expect_dead_letter("reject-1", "broken for good", 1);
     expect_nothing_pending();
-    assert_int_equal(child_stop(&child), 0);
+    assert_int_equal(child_stop(), 0);
 }
 
 static void gives_up_after_the_last_attempt(void **state)
 {
-    struct child child;
     (void)state;
-    child_start(&child, NULL);
+    child_start(NULL);
     send_event("always-1", "always-retry", 104);
-    assert_true(child_says(&child, "begin always-1 3", 10000));
+    assert_true(child_says("begin always-1 3"));
     expect_run(104, "failed", 3, "never works");
     expect_dead_letter("always-1", "never works", 3);
     expect_nothing_pending();
-    assert_true(child_is_silent(&child, 200));
-    assert_int_equal(child_stop(&child), 0);
+    assert_true(child_is_silent(200));
+    assert_int_equal(child_stop(), 0);
 }
 
 static void rubbish_goes_straight_to_the_dead_letters(void **state)
 {
-    struct child child;
     (void)state;
-    child_start(&child, NULL);
+    child_start(NULL);
     assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_CONNECTED, "rubbish-1", NULL, "\xff\xfe{", 3), RB_OK);
     expect_nothing_pending();
     json_t *letter = last_message(RB_STREAM_DEAD, "dead.tester.repo.connected", NULL);
     assert_string_equal(json_string_value(json_object_get(letter, "body_base64")), "//57");
     json_decref(letter);
-    assert_true(child_is_silent(&child, 100));
-    assert_int_equal(child_stop(&child), 0);
+    assert_true(child_is_silent(100));
+    assert_int_equal(child_stop(), 0);
+}
+
+static void a_reason_cut_within_a_character_is_told(void **state)
+{
+    (void)state;
+    child_start(NULL);
+    send_event("umlaut-1", "reject-wordy", 123);
+    json_t *run = last_message(RB_STREAM_RUNS, "run.123.tester", "failed");
+    const char *error = json_string_value(json_object_get(run, "error"));
+    assert_int_equal(strlen(error), 511);
+    assert_string_equal(error + 506, "\xc3\xa9\xc3\xa9?");
+    assert_string_equal(json_string_value(json_object_get(run, "note")), "caf? \xc3\xa9");
+    json_decref(run);
+    run = last_message(RB_STREAM_DEAD, "dead.tester.repo.connected", NULL);
+    assert_int_equal(strlen(json_string_value(json_object_get(run, "reason"))), 511);
+    json_decref(run);
+    assert_int_equal(child_stop(), 0);
 }
 
 static void what_has_no_route_is_acknowledged(void **state)
 {
-    struct child child;
     (void)state;
-    child_start(&child, NULL);
+    child_start(NULL);
     struct rb_buf body;
     json_t *data = json_object();
     rb_buf_init(&body, RB_EVENT_MAX);
@@ -355,17 +392,16 @@ static void what_has_no_route_is_acknowledged(void **state)
     json_decref(data);
     rb_buf_free(&body);
     expect_nothing_pending();
-    assert_int_equal(child_stop(&child), 0);
+    assert_int_equal(child_stop(), 0);
 }
 
 static void events_that_follow_are_published_once(void **state)
 {
-    struct child child;
     jsStreamInfo *info = NULL;
     (void)state;
-    child_start(&child, NULL);
+    child_start(NULL);
     send_event("publish-1", "publish", 105);
-    assert_true(child_says(&child, "end publish-1 1", 10000));
+    assert_true(child_says("end publish-1 1"));
     json_t *first = last_message(RB_STREAM_EVENTS, RB_REPO_SCANNED, NULL);
     assert_int_equal(js_GetStreamInfo(&info, bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
     uint64_t count = info->State.Msgs;
@@ -380,7 +416,7 @@ static void events_that_follow_are_published_once(void **state)
         rb_bus_publish(NULL, bus, RB_REPO_CONNECTED, "publish-1-again", NULL, body.data, body.len), RB_OK);
     json_decref(data);
     rb_buf_free(&body);
-    assert_true(child_says(&child, "end publish-1 1", 10000));
+    assert_true(child_says("end publish-1 1"));
     json_t *second = last_message(RB_STREAM_EVENTS, RB_REPO_SCANNED, NULL);
     assert_true(json_equal(first, second));
     assert_string_equal(json_string_value(json_object_get(first, "source")), "/repobus/tester");
@@ -389,270 +425,352 @@ static void events_that_follow_are_published_once(void **state)
     jsStreamInfo_Destroy(info);
     json_decref(first);
     json_decref(second);
-    assert_int_equal(child_stop(&child), 0);
+    assert_int_equal(child_stop(), 0);
 }
 
 /* ---- time and crashes --------------------------------------------------------------------------------- */
 
 static const char *const short_ack_wait[] = {"RB_ACK_WAIT_MS=900", NULL};
 
-static void long_work_is_delivered_once(void **state)
+static void long_work_is_kept_alive(void **state)
 {
-    struct child child;
+    natsSubscription *spy = NULL;
     (void)state;
-    child_start(&child, short_ack_wait);
+    assert_int_equal(natsConnection_SubscribeSync(&spy, bus->nc, "$JS.ACK.REPOBUS.tester.>"), NATS_OK);
+    child_start(short_ack_wait);
     send_event("long-1", "wait", 106);
-    assert_true(child_says(&child, "begin long-1 1", 10000));
+    assert_true(child_says("begin long-1 1"));
     json_t *run = last_message(RB_STREAM_RUNS, "run.106.tester", "running");
     json_decref(run);
-    assert_true(child_is_silent(&child, 3000)); /* three times the ack wait */
+    for (int i = 0; i < 4; i++) { /* one each third of the ack wait */
+        natsMsg *msg = NULL;
+        assert_int_equal(natsSubscription_NextMsg(&msg, spy, PATIENCE_MS), NATS_OK);
+        assert_int_equal(natsMsg_GetDataLength(msg), 4);
+        assert_memory_equal(natsMsg_GetData(msg), "+WPI", 4);
+        natsMsg_Destroy(msg);
+    }
     run = last_message(RB_STREAM_RUNS, "run.106.tester", "running");
     assert_string_equal(json_string_value(json_object_get(run, "note")),
                         "still waiting"); /* the last one always */
     assert_int_equal(json_integer_value(json_object_get(run, "done")), 2);
     json_decref(run);
-    child_go(&child);
-    assert_true(child_says(&child, "end long-1 1", 10000));
+    assert_true(child_is_silent(0)); /* not begun a second time */
+    child_go();
+    assert_true(child_says("end long-1 1"));
     expect_run(106, "done", 1, "");
     expect_nothing_pending();
-    assert_int_equal(child_stop(&child), 0);
+    assert_int_equal(child_stop(), 0);
+    natsSubscription_Destroy(spy);
 }
 
 static void a_crashed_workers_event_comes_again(void **state)
 {
-    struct child child;
     (void)state;
-    child_start(&child, short_ack_wait);
+    child_start(short_ack_wait);
     send_event("crash-1", "crash-once", 107);
-    assert_true(child_says(&child, "begin crash-1 1", 10000));
-    assert_int_equal(child_ends(&child, 10000), 7);
-    child_start(&child, short_ack_wait);
-    assert_true(child_says(&child, "end crash-1 2", 10000));
+    assert_true(child_says("begin crash-1 1"));
+    assert_int_equal(child_ends(), 7);
+    child_start(short_ack_wait);
+    assert_true(child_says("end crash-1 2"));
     expect_nothing_pending();
-    assert_int_equal(child_stop(&child), 0);
+    assert_int_equal(child_stop(), 0);
 }
 
 static void what_always_crashes_ends_as_a_dead_letter(void **state)
 {
-    struct child child;
+    static const char *const shorter[] = {"RB_ACK_WAIT_MS=500", NULL}; /* it passes seven times */
     (void)state;
-    for (int attempt = 1; attempt <= 3; attempt++) {
+    for (int attempt = 1; attempt <= 6; attempt++) { /* three, and three that may have been handed back */
         char line[64];
-        child_start(&child, short_ack_wait);
+        child_start(shorter);
         if (attempt == 1)
             send_event("poison-1", "crash", 108);
         snprintf(line, sizeof(line), "begin poison-1 %d", attempt);
-        assert_true(child_says(&child, line, 10000));
-        assert_int_equal(child_ends(&child, 10000), 7);
+        assert_true(child_says(line));
+        assert_int_equal(child_ends(), 7);
     }
-    child_start(&child, short_ack_wait);
-    expect_run(108, "failed", 4, "gave up after 3 attempts: the last of them ended without a verdict");
+    child_start(shorter);
+    expect_run(108, "failed", 7, "gave up after 6 attempts: the last of them ended without a verdict");
     json_t *letter = last_message(RB_STREAM_DEAD, "dead.tester.repo.connected", NULL);
     assert_string_equal(json_string_value(json_object_get(json_object_get(letter, "event"), "id")),
                         "poison-1");
     json_decref(letter);
     expect_nothing_pending();
-    assert_int_equal(child_stop(&child), 0);
+    assert_int_equal(child_stop(), 0);
 }
 
 /* ---- outages of the server ---------------------------------------------------------------------------- */
 
 static void a_killed_server_loses_no_work(void **state)
 {
-    struct child child;
     (void)state;
-    child_start(&child, short_ack_wait);
+    child_start(short_ack_wait);
     send_event("outage-1", "wait", 109);
-    assert_true(child_says(&child, "begin outage-1 1", 10000));
+    assert_true(child_says("begin outage-1 1"));
     nats_kill(&nats);
-    assert_true(child_is_silent(&child, 1500)); /* longer than the ack wait */
+    assert_true(child_is_silent(1500)); /* longer than the ack wait */
     nats_launch(&nats);
-    assert_int_equal(rb_bus_wait(bus, 20000), RB_OK);
+    assert_int_equal(rb_bus_wait(bus, PATIENCE_MS), RB_OK);
     nats_setup(bus);
     /* Delivered anew while the first delivery is still at work: left to that one. */
-    assert_true(child_is_silent(&child, 2000));
-    child_go(&child);
-    assert_true(child_says(&child, "end outage-1 1", 20000));
+    assert_true(child_is_silent(2000));
+    child_go();
+    assert_true(child_says("end outage-1 1"));
     expect_nothing_pending();
     send_event("outage-2", "", 110);
-    assert_true(child_says(&child, "end outage-2 1", 20000));
-    assert_int_equal(child_stop(&child), 0);
+    assert_true(child_says("end outage-2 1"));
+    assert_int_equal(child_stop(), 0);
 }
 
 static void a_server_that_lost_everything_is_made_whole(void **state)
 {
-    struct child child;
     (void)state;
-    child_start(&child, NULL);
+    child_start(NULL);
     send_event("wipe-0", "", 111);
-    assert_true(child_says(&child, "end wipe-0 1", 10000));
+    assert_true(child_says("end wipe-0 1"));
     nats_kill(&nats);
     nats_wipe(&nats);
     nats_launch(&nats);
-    assert_int_equal(rb_bus_wait(bus, 20000), RB_OK);
+    assert_int_equal(rb_bus_wait(bus, PATIENCE_MS), RB_OK);
     nats_setup(bus);
-    int64_t before = rb_clock_ms();
     send_event("wipe-1", "", 111);
-    assert_true(child_says(&child, "end wipe-1 1", 10000));
-    assert_in_range(rb_clock_ms() - before, 0, 5000);
+    assert_true(child_says("end wipe-1 1"));
     expect_run(111, "done", 1, "");
-    assert_int_equal(child_stop(&child), 0);
+    assert_int_equal(child_stop(), 0);
+}
+
+/* A stream made anew counts from 1 again: the answer to an event of the lost one must not hit another. */
+static void a_late_answer_hits_no_other_event(void **state)
+{
+    (void)state;
+    child_start(short_ack_wait);
+    send_event("lost-1", "wait", 120);
+    assert_true(child_says("begin lost-1 1"));
+    nats_kill(&nats);
+    nats_wipe(&nats);
+    nats_launch(&nats);
+    assert_int_equal(rb_bus_wait(bus, PATIENCE_MS), RB_OK);
+    nats_setup(bus);
+    send_event("new-1", "hang", 121); /* has the sequence that lost-1 had */
+    assert_true(child_says("begin new-1 1"));
+    child_go();
+    assert_true(child_says("end lost-1 1"));
+    expect_run(120, "done", 1, "");
+    kill(child.pid, SIGKILL);
+    assert_int_equal(child_ends(), 1000 + SIGKILL);
+    child_start(short_ack_wait);
+    assert_true(child_says("begin new-1 "));
+    kill(child.pid, SIGKILL);
+    assert_int_equal(child_ends(), 1000 + SIGKILL);
+}
+
+static void a_refused_request_is_not_repeated_in_haste(void **state)
+{
+    static const char one_worker[] = "WORKERS=1";
+    static const char *const settings[] = {one_worker, NULL};
+    static const char next[] = "$JS.API.CONSUMER.MSG.NEXT.REPOBUS.tester";
+    natsSubscription *spy = NULL;
+    int64_t until = 0;
+    int requests = 0;
+    (void)state;
+    assert_int_equal(natsConnection_SubscribeSync(&spy, bus->nc, next), NATS_OK);
+    child_start(settings);
+    while (until == 0 || rb_clock_ms() < until) {
+        natsMsg *request = NULL, *status = NULL;
+        if (natsSubscription_NextMsg(&request, spy, until ? 100 : PATIENCE_MS) == NATS_OK) {
+            assert_int_equal(natsMsg_Create(&status, natsMsg_GetReply(request), NULL, NULL, 0), NATS_OK);
+            assert_int_equal(natsMsgHeader_Set(status, "Status", "409"), NATS_OK);
+            assert_int_equal(natsConnection_PublishMsg(bus->nc, status), NATS_OK);
+            requests++;
+        }
+        natsMsg_Destroy(status);
+        natsMsg_Destroy(request);
+        if (until == 0)
+            until = rb_clock_ms() + 1500;
+    }
+    assert_in_range(requests, 2, 8);
+    send_event("hasty-1", "", 122); /* and it is well again */
+    assert_true(child_says("end hasty-1 1"));
+    assert_int_equal(child_stop(), 0);
+    assert_int_equal(natsConnection_FlushTimeout(bus->nc, PATIENCE_MS), NATS_OK);
+    natsSubscription_Destroy(spy); /* nothing comes to it any more: nats.c 3.4.1 would crash */
 }
 
 static void a_deleted_consumer_is_made_again(void **state)
 {
-    struct child child;
     (void)state;
-    child_start(&child, NULL);
+    child_start(NULL);
     send_event("consumer-1", "", 112);
-    assert_true(child_says(&child, "end consumer-1 1", 10000));
+    assert_true(child_says("end consumer-1 1"));
     expect_nothing_pending();
-    assert_int_equal(js_DeleteConsumer(bus->js, RB_STREAM_EVENTS, "tester", NULL, NULL), NATS_OK);
+    /* 2.9.10 may say that the consumer's folder is not empty, since it writes there at the same time; the
+     * consumer is gone all the same. */
+    jsErrCode code = 0;
+    natsStatus deleted = js_DeleteConsumer(bus->js, RB_STREAM_EVENTS, "tester", NULL, &code);
+    if (deleted != NATS_OK && !strstr(nats_GetLastError(NULL), "directory not empty"))
+        fail_msg("deleting the consumer: %d %d %s", (int)deleted, (int)code, nats_GetLastError(NULL));
     send_event("consumer-2", "", 112);
-    assert_true(child_says(&child, "end consumer-2 1", 10000));
-    assert_int_equal(child_stop(&child), 0);
+    assert_true(child_says("end consumer-2 1"));
+    assert_int_equal(child_stop(), 0);
 }
 
 static void starts_before_the_server(void **state)
 {
-    struct child child;
     (void)state;
     nats_kill(&nats);
-    child_start(&child, NULL);
-    assert_true(child_is_silent(&child, 300));
+    child_start(NULL);
+    assert_true(child_is_silent(300));
     nats_launch(&nats);
-    assert_int_equal(rb_bus_wait(bus, 20000), RB_OK);
+    assert_int_equal(rb_bus_wait(bus, PATIENCE_MS), RB_OK);
     nats_setup(bus);
     send_event("before-1", "", 113);
-    assert_true(child_says(&child, "end before-1 1", 20000));
-    assert_int_equal(child_stop(&child), 0);
+    assert_true(child_says("end before-1 1"));
+    assert_int_equal(child_stop(), 0);
 }
 
 /* ---- draining ----------------------------------------------------------------------------------------- */
 
-static void an_idle_subscriber_ends_within_a_second(void **state)
+/* What takes so long does not happen in a test: what ends, ends by something else. */
+static const char *const endless[] = {"DRAIN_SECONDS=3600", "RB_ACK_WAIT_MS=3600000", NULL};
+
+static void an_idle_subscriber_ends_at_once(void **state)
 {
-    struct child child;
     (void)state;
-    child_start(&child, NULL);
+    child_start(endless);
     send_event("idle-1", "", 114);
-    assert_true(child_says(&child, "end idle-1 1", 10000));
+    assert_true(child_says("end idle-1 1"));
     expect_nothing_pending();
-    int64_t before = rb_clock_ms();
-    kill(child.pid, SIGTERM);
-    assert_int_equal(child_ends(&child, 10000), 0);
-    assert_in_range(rb_clock_ms() - before, 0, 1000);
+    assert_int_equal(child_stop(), 0);
 }
 
-static void a_subscriber_without_a_server_ends_within_a_second(void **state)
+static void a_subscriber_without_a_server_ends_at_once(void **state)
 {
-    struct child child;
     (void)state;
-    child_start(&child, NULL);
+    child_start(endless);
     send_event("alone-1", "", 115);
-    assert_true(child_says(&child, "end alone-1 1", 10000));
+    assert_true(child_says("end alone-1 1"));
     nats_kill(&nats);
-    int64_t before = rb_clock_ms();
-    kill(child.pid, SIGTERM);
-    assert_int_equal(child_ends(&child, 10000), 0);
-    assert_in_range(rb_clock_ms() - before, 0, 1500);
-    nats_launch(&nats);
-    assert_int_equal(rb_bus_wait(bus, 20000), RB_OK);
-    nats_setup(bus);
+    assert_int_equal(child_stop(), 0);
 }
 
 static void draining_lets_work_finish(void **state)
 {
-    struct child child;
     (void)state;
-    child_start(&child, NULL);
+    child_start(endless);
     send_event("drain-1", "wait", 116);
-    assert_true(child_says(&child, "begin drain-1 1", 10000));
+    assert_true(child_says("begin drain-1 1"));
     kill(child.pid, SIGTERM);
+    assert_true(child_says("draining drain-1 1"));
     send_event("drain-2", "", 116); /* not taken by one that drains */
-    assert_true(child_is_silent(&child, 500));
-    child_go(&child);
-    assert_true(child_says(&child, "end drain-1 1", 10000));
-    assert_int_equal(child_ends(&child, 10000), 0);
+    assert_true(child_is_silent(300));
+    child_go();
+    assert_true(child_says("end drain-1 1"));
+    assert_int_equal(child_ends(), 0);
     expect_run(116, "done", 1, "");
-    child_start(&child, NULL);
-    assert_true(child_says(&child, "end drain-2 1", 10000));
+    child_start(NULL);
+    assert_true(child_says("end drain-2 "));
     expect_nothing_pending();
-    assert_int_equal(child_stop(&child), 0);
+    assert_int_equal(child_stop(), 0);
 }
 
 static void unfinished_work_is_handed_back(void **state)
 {
-    static const char *const soon[] = {"DRAIN_SECONDS=1", NULL};
-    struct child child;
+    static const char *const soon[] = {"DRAIN_SECONDS=1", "RB_ACK_WAIT_MS=3600000", NULL};
     (void)state;
-    child_start(&child, soon);
+    child_start(soon);
     send_event("back-1", "wait", 117);
-    assert_true(child_says(&child, "begin back-1 1", 10000));
-    kill(child.pid, SIGTERM);
-    assert_int_equal(child_ends(&child, 5000), 0);
-    child_start(&child, NULL);
-    assert_true(child_says(&child, "begin back-1 2", 5000)); /* long before the ack wait of 30 s */
-    child_go(&child);
-    assert_true(child_says(&child, "end back-1 2", 10000));
+    assert_true(child_says("begin back-1 1"));
+    assert_int_equal(child_stop(), 0);
+    look_again_soon(100); /* nobody asks the server when the event is due: the next process comes later */
+    child_start(endless);
+    assert_true(child_says("begin back-1 2"));
+    child_go();
+    assert_true(child_says("end back-1 2"));
     expect_nothing_pending();
-    assert_int_equal(child_stop(&child), 0);
+    assert_int_equal(child_stop(), 0);
+}
+
+/* The server counts deliveries that were handed back; they are no attempts of the handler. */
+static void handing_back_uses_up_no_attempt(void **state)
+{
+    static const char *const at_once[] = {"DRAIN_SECONDS=0", "RB_ACK_WAIT_MS=3600000", NULL};
+    (void)state;
+    send_event("deploy-1", "wait", 119);
+    for (int delivery = 1; delivery <= 3; delivery++) {
+        char line[64];
+        snprintf(line, sizeof(line), "begin deploy-1 %d", delivery);
+        child_start(at_once);
+        assert_true(child_says(line));
+        assert_int_equal(child_stop(), 0);
+    }
+    child_start(endless);
+    assert_true(child_says("begin deploy-1 4"));
+    child_go();
+    assert_true(child_says("end deploy-1 4"));
+    expect_run(119, "done", 4, "");
+    expect_nothing_pending();
+    assert_int_equal(child_stop(), 0);
 }
 
 static void a_second_signal_ends_at_once(void **state)
 {
-    struct child child;
+    static const char *const settings[] = {"DRAIN_SECONDS=3600", "RB_ACK_WAIT_MS=900", NULL};
     (void)state;
-    child_start(&child, short_ack_wait);
+    child_start(settings);
     send_event("twice-1", "wait", 118);
-    assert_true(child_says(&child, "begin twice-1 1", 10000));
+    assert_true(child_says("begin twice-1 1"));
     kill(child.pid, SIGTERM);
-    assert_true(child_is_silent(&child, 300));
     kill(child.pid, SIGINT);
-    assert_int_equal(child_ends(&child, 1000), 1);
-    child_start(&child, short_ack_wait);
-    child_go(&child);
-    assert_true(child_says(&child, "end twice-1 2", 10000));
+    assert_int_equal(child_ends(), 1);
+    child_start(settings);
+    child_go();
+    assert_true(child_says("end twice-1 2"));
     expect_nothing_pending();
-    assert_int_equal(child_stop(&child), 0);
+    assert_int_equal(child_stop(), 0);
 }
 
 static void wrong_settings_end_the_process(void **state)
 {
     static const char *const wrong[] = {"WORKERS=none", NULL};
-    struct child child;
     (void)state;
-    child_start(&child, wrong);
-    assert_int_equal(child_ends(&child, 5000), 1);
+    child_start(wrong);
+    assert_int_equal(child_ends(), 1);
 }
+
+/* Each with a server of its own. */
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start_server, stop_server)
 
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "subscriber") == 0)
         return run_subscriber();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(done_is_done),
-        cmocka_unit_test(retry_comes_again),
-        cmocka_unit_test(reject_leaves_a_dead_letter),
-        cmocka_unit_test(gives_up_after_the_last_attempt),
-        cmocka_unit_test(rubbish_goes_straight_to_the_dead_letters),
-        cmocka_unit_test(what_has_no_route_is_acknowledged),
-        cmocka_unit_test(events_that_follow_are_published_once),
-        cmocka_unit_test(long_work_is_delivered_once),
-        cmocka_unit_test(a_crashed_workers_event_comes_again),
-        cmocka_unit_test(what_always_crashes_ends_as_a_dead_letter),
-        cmocka_unit_test(a_killed_server_loses_no_work),
-        cmocka_unit_test(a_server_that_lost_everything_is_made_whole),
-        cmocka_unit_test(a_deleted_consumer_is_made_again),
-        cmocka_unit_test(starts_before_the_server),
-        cmocka_unit_test(an_idle_subscriber_ends_within_a_second),
-        cmocka_unit_test(a_subscriber_without_a_server_ends_within_a_second),
-        cmocka_unit_test(draining_lets_work_finish),
-        cmocka_unit_test(unfinished_work_is_handed_back),
-        cmocka_unit_test(a_second_signal_ends_at_once),
-        cmocka_unit_test(wrong_settings_end_the_process),
+        TEST(done_is_done),
+        TEST(retry_comes_again),
+        TEST(reject_leaves_a_dead_letter),
+        TEST(gives_up_after_the_last_attempt),
+        TEST(rubbish_goes_straight_to_the_dead_letters),
+        TEST(a_reason_cut_within_a_character_is_told),
+        TEST(what_has_no_route_is_acknowledged),
+        TEST(events_that_follow_are_published_once),
+        TEST(long_work_is_kept_alive),
+        TEST(a_crashed_workers_event_comes_again),
+        TEST(what_always_crashes_ends_as_a_dead_letter),
+        TEST(a_killed_server_loses_no_work),
+        TEST(a_server_that_lost_everything_is_made_whole),
+        TEST(a_late_answer_hits_no_other_event),
+        TEST(a_refused_request_is_not_repeated_in_haste),
+        TEST(a_deleted_consumer_is_made_again),
+        TEST(starts_before_the_server),
+        TEST(an_idle_subscriber_ends_at_once),
+        TEST(a_subscriber_without_a_server_ends_at_once),
+        TEST(draining_lets_work_finish),
+        TEST(unfinished_work_is_handed_back),
+        TEST(handing_back_uses_up_no_attempt),
+        TEST(a_second_signal_ends_at_once),
+        TEST(wrong_settings_end_the_process),
     };
     if (argc == 2)
         cmocka_set_test_filter(argv[1]); /* one test, by its name */
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

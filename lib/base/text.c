@@ -1,0 +1,43 @@
+#include "lib/base/base.h"
+
+#include <string.h>
+
+size_t rb_utf8_character(const char *text, size_t len)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    if (len == 0)
+        return 0;
+    size_t need = c[0] < 0x80 ? 1 : c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf5 ? 4 : 0;
+    if (need > len)
+        return 0;
+    for (size_t i = 1; i < need; i++) {
+        if ((c[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    /* Longer than needed, a surrogate, beyond U+10FFFF. */
+    if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) || (c[0] == 0xf0 && c[1] < 0x90) ||
+        (c[0] == 0xf4 && c[1] > 0x8f))
+        return 0;
+    return need;
+}
+
+bool rb_text_is_utf8(const char *text, size_t len)
+{
+    for (size_t i = 0, bytes; i < len; i += bytes) {
+        bytes = rb_utf8_character(text + i, len - i);
+        if (bytes == 0)
+            return false;
+    }
+    return true;
+}
+
+void rb_text_make_utf8(char *text)
+{
+    for (size_t len = strlen(text), bytes; len > 0; text += bytes, len -= bytes) {
+        bytes = rb_utf8_character(text, len);
+        if (bytes == 0) {
+            *text = '?';
+            bytes = 1;
+        }
+    }
+}
