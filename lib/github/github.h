@@ -140,10 +140,9 @@ void rb_github_stop(struct rb_github *github);
  * Exactly one call per accepted request. */
 typedef void (*rb_github_fn)(void *arg, struct rb_github_response *response);
 /* Takes the request's strings on success (the struct is cleared). Does not block. RB_EAUTH: no token, or one
- * that is none; RB_ELIMIT: the queue is full. Nothing is repeated, but for one thing that libcurl does: a
- * request, of whatever method, whose kept-alive connection ended before one byte of the answer came is sent
- * again on a new one. A hook may so have been created by the first: GitHub then refuses the second (422,
- * already exists), which callers must take for what it is. */
+ * that is none; RB_ELIMIT: the queue is full. Nothing is repeated, but a GET whose kept-alive connection
+ * ended before one byte of the answer came, which is sent again on a new one. Writes get a connection of
+ * their own, so that none is made twice behind the caller's back. */
 rb_err rb_github_submit(struct rb_github *github, struct rb_github_request *request, const char *token,
                         rb_github_fn fn, void *arg) RB_MUST_CHECK;
 /* The same, waiting. The result is that of the transport; read the answer with rb_github_judge(). */

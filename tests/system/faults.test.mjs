@@ -29,7 +29,7 @@ const faults = {
   'a server error': { kind: 'status', status: 500, says: unavailable },
   'unavailable': { kind: 'status', status: 503, says: unavailable },
   'cut before the answer': { kind: 'cut-before', says: unavailable },
-  'cut within the head': { kind: 'cut-headers', says: /GitHub's answer is not what its documentation describes/ },
+  'cut within the head': { kind: 'cut-headers', says: unavailable },
   'cut within the body': { kind: 'cut-body', says: unavailable },
   'a hang': { kind: 'hang', says: /GitHub did not answer in time: try again in a moment/ },
   'garbage': { kind: 'garbage', says: /GitHub's answer is not what its documentation describes/ },
