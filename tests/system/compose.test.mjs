@@ -2,13 +2,14 @@
 // variables it asks for, the programs it starts.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import Ajv from 'ajv';
 import addFormats from 'ajv-formats';
 import * as yaml from 'js-yaml';
-import { house } from './harness.mjs';
+import { bin, house } from './harness.mjs';
 
 const text = fs.readFileSync(path.join(house, 'compose.yaml'), 'utf8');
 // As Compose reads it: YAML 1.2 with the merge key of 1.1.
@@ -47,5 +48,26 @@ test('services wait for what they need, and are watched', () => {
   for (const name of ['edge', 'scanner', 'grapher']) {
     assert.equal(services[name].command[0], `repobus-${name}`);
     assert.ok(makefile.includes(name));
+  }
+});
+
+test('the image has every folder the build reads and every library the programs need', () => {
+  const dockerfile = fs.readFileSync(path.join(house, 'deploy/Dockerfile'), 'utf8');
+  const makefile = fs.readFileSync(path.join(house, 'Makefile'), 'utf8');
+  const folders = [...new Set([.../^ROOMS\s*:= (.*)$/m.exec(makefile)[1].split(' '), ...[...makefile.matchAll(/call binary_rules,[^,]+,([^,]+),/g)].map(([, folder]) => folder)])];
+  assert.ok(folders.length > 10);
+  const copied = [...dockerfile.matchAll(/^COPY (\S+) \1$/gm)].map(([, folder]) => folder);
+  for (const folder of folders) assert.ok(copied.some((each) => folder === each || folder.startsWith(`${each}/`)), `COPY of ${folder}`);
+
+  const output = (...args) => execFileSync(args[0], args.slice(1), { encoding: 'utf8' });
+  const known = new Map(output('/sbin/ldconfig', '-p').split('\n').map((line) => /^\s+(\S+) .*=> (\S+)$/.exec(line)).filter(Boolean).map(([, name, file]) => [name, file]));
+  const programs = fs.readdirSync(bin).filter((name) => name !== 'hello-subscriber');
+  const libraries = new Set(programs.flatMap((name) => [...output('readelf', '-d', path.join(bin, name)).matchAll(/NEEDED.*\[(.*)\]/g)].map(([, library]) => library)));
+  // What every image has, and what only the sanitized build needs.
+  const plain = [...libraries].filter((name) => !/^(libc|libm|libgcc_s|libasan|libubsan|ld-linux.*)\.so/.test(name));
+  assert.ok(plain.length >= 10);
+  for (const library of plain) {
+    const owner = output('dpkg', '-S', fs.realpathSync(known.get(library))).split(':')[0];
+    assert.match(dockerfile, new RegExp(`[ ]${owner.replaceAll('.', '\\.').replaceAll('+', '\\+')}[ \n]`), `${owner} has ${library}`);
   }
 });
