@@ -23,8 +23,7 @@ struct rb_run_follower {
     pthread_t thread;
     atomic_bool stopping;
     char *consumer;
-    uint64_t epoch;      /* the connection `consumer` was made sure of on */
-    int64_t prepared_at; /* when that was, rb_clock_ms() */
+    uint64_t epoch; /* the connection `consumer` was made sure of on */
 };
 
 static void follow_drop_ephemeral(struct rb_run_follower *follower)
@@ -67,9 +66,10 @@ static void follow_pause(struct rb_run_follower *follower)
     pthread_mutex_unlock(&bus->mutex);
 }
 
-static bool follow_prepare(struct rb_run_follower *follower)
+/* What was lost (`again`) is not made again at once: see worker_prepare(). */
+static bool follow_prepare(struct rb_run_follower *follower, bool again)
 {
-    if (rb_clock_ms() - follower->prepared_at < FOLLOW_PAUSE_MS) /* made sure of, and lost at once again */
+    if (again)
         follow_pause(follower);
     while (!follower->stopping) {
         if (bus_wait_unless(follower->bus, FOLLOW_WAIT_MS, &follower->stopping)) {
@@ -77,10 +77,8 @@ static bool follow_prepare(struct rb_run_follower *follower)
                 return false;
             continue;
         }
-        if (follow_ensure(follower) == RB_OK) {
-            follower->prepared_at = rb_clock_ms();
+        if (follow_ensure(follower) == RB_OK)
             return true;
-        }
         rb_log_warn("runs cannot be followed yet: %s", rb_error_text());
         follow_pause(follower);
     }
@@ -107,7 +105,7 @@ static void follow_take(struct rb_run_follower *follower, natsMsg *msg)
 static void *follow_main(void *arg)
 {
     struct rb_run_follower *follower = arg;
-    bool ready = follow_prepare(follower);
+    bool ready = follow_prepare(follower, false);
 
     while (ready && !follower->stopping) {
         natsMsg *msg = NULL;
@@ -120,7 +118,7 @@ static void *follow_main(void *arg)
         case BUS_PULL_EXPIRED:
             break;
         case BUS_PULL_LOST:
-            ready = follow_prepare(follower);
+            ready = follow_prepare(follower, true);
             break;
         case BUS_PULL_STOPPED:
             ready = false;
@@ -146,7 +144,6 @@ rb_err rb_bus_follow_runs(struct rb_run_follower **out, struct rb_bus *bus, cons
         return rb_error_set(RB_EINVAL, "\"%s\" is no reader of runs in the catalogue", durable);
     struct rb_run_follower *follower = rb_calloc(1, sizeof(*follower));
     follower->bus = bus;
-    follower->prepared_at = INT64_MIN / 2;
     follower->def = row ? *row : bus_durable_for_follower();
     follower->fn = fn;
     follower->arg = arg;

@@ -41,8 +41,7 @@ struct bus_worker {
     pthread_t thread;
     bool started;
     struct bus_pull *pull;
-    int64_t prepared_at; /* when its consumer was last made sure of, rb_clock_ms() */
-    uint64_t aimed;      /* the runtime's `aim` that `pull` follows */
+    uint64_t aimed; /* the runtime's `aim` that `pull` follows */
     void *local;
     struct rb_work work;
 };

@@ -120,7 +120,6 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
     pthread_condattr_destroy(&attr);
     for (int i = 0; i < r->worker_count; i++) {
         r->workers[i].runtime = r;
-        r->workers[i].prepared_at = INT64_MIN / 2;
         r->workers[i].work.runtime = r;
         pthread_mutex_init(&r->workers[i].work.mutex, NULL);
     }

@@ -328,7 +328,6 @@ static rb_err worker_ensure(struct bus_worker *worker, bool again)
     free(name);
     if (!err) {
         worker->aimed = aim;
-        worker->prepared_at = rb_clock_ms();
         bus_pull_aim(worker->pull, runtime->durable.name);
     }
     return err;
@@ -346,12 +345,16 @@ static void worker_pause(struct bus_runtime *runtime)
     pthread_mutex_unlock(&runtime->mutex);
 }
 
-/* True once the consumer exists and the worker's requests go to it. */
+/*
+ * True once the consumer exists and the worker's requests go to it. What was lost (`again`) is not made again
+ * at once: nats-server 2.9 says that a stream is gone before it removes the stream's files, and one of that
+ * name made in this moment loses its own; it takes no event then until the server is started again.
+ */
 static bool worker_prepare(struct bus_worker *worker, bool again)
 {
     struct bus_runtime *runtime = worker->runtime;
 
-    if (rb_clock_ms() - worker->prepared_at < ENSURE_WAIT_MS) /* made sure of, and lost at once again */
+    if (again)
         worker_pause(runtime);
     while (!runtime->draining) {
         if (bus_wait_unless(runtime->bus, CONNECT_SLICE_MS, &runtime->draining)) {
