@@ -155,8 +155,8 @@ struct rb_subscriber {
                            route are acknowledged at once */
     const struct rb_route *routes; /* ends with {NULL, NULL} */
     int workers;                   /* default 2; WORKERS in the environment wins */
-    /* Default 8: about 20 minutes of back-off, then a dead letter. Up to three deliveries more where some
-     * were handed back or ended with their process, which the server counts too. */
+    /* Default 8: about a quarter of an hour of back-off, then a dead letter. Up to three deliveries more
+     * where some were handed back or ended with their process, which the server counts too. */
     int max_attempts;
     int health_port; /* default; HEALTH_PORT in the environment wins; 0: any free one */
     void *app;

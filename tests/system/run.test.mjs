@@ -49,6 +49,12 @@ test('again, with the data of before, until Ctrl-C', async () => {
   const [, url, token] = /REPOBUS_URL=(\S+) REPOBUS_TOKEN=(\S+)/.exec(env);
   const answer = await (await fetch(`${url}/api/v1/repos`, { headers: { authorization: `Bearer ${token}` } })).json();
   assert.equal(answer.repos.length, 1, 'the installation of before');
+  // The README's own subscriber, started as it says.
+  const hello = spawn('bash', ['-c', '. "$0" && exec build/bin/hello-subscriber', path.join(dir, 'state/client.env')], { cwd: house, stdio: ['ignore', 'pipe', 'ignore'] });
+  const [line] = await once(hello.stdout, 'data');
+  assert.equal(String(line), 'hello, demo/my-shop\n');
+  hello.kill('SIGTERM');
+  await once(hello, 'exit');
   run.child.kill('SIGINT');
   const [code] = await run.exited;
   assert.equal(code, 0, run.text);
