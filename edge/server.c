@@ -272,7 +272,8 @@ rb_err edge_server_start(struct edge *edge)
             return rb_error_set(RB_EINTERNAL, "a thread cannot be started: %s", strerror(failed));
         server_thread_count++;
     }
-    rb_log_info("listening=%s:%d threads=%d", edge->settings.listen_address, port, server_thread_count);
+    rb_log(RB_LOG_ALWAYS, "listening=%s:%d threads=%d", edge->settings.listen_address, port,
+           server_thread_count);
     return RB_OK;
 }
 

@@ -165,7 +165,9 @@ rb_err rb_config_check(struct rb_config *config) RB_MUST_CHECK;
 
 /* ---- log ---------------------------------------------------------------------------------------------- */
 
-enum rb_log_level { RB_LOG_DEBUG, RB_LOG_INFO, RB_LOG_WARN, RB_LOG_ERROR };
+/* The last is written at every LOG_LEVEL, as "info": where a program listens, which whoever started it waits
+ * for. */
+enum rb_log_level { RB_LOG_DEBUG, RB_LOG_INFO, RB_LOG_WARN, RB_LOG_ERROR, RB_LOG_ALWAYS };
 
 /*
  * One line per event on standard error: "2026-11-24T08:00:00.123Z info edge installed repo=acme/x id=42".

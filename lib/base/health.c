@@ -198,7 +198,7 @@ rb_err rb_health_start(struct rb_health **out, const char *address, int port, rb
     if (failed) {
         return rb_error_set(RB_EINTERNAL, "health endpoint: no thread: %s", strerror(failed));
     }
-    rb_log_info("health listening=%s:%d", address, health->port);
+    rb_log(RB_LOG_ALWAYS, "health listening=%s:%d", address, health->port);
     *out = health;
     return RB_OK;
 out:

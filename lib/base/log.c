@@ -8,7 +8,7 @@
 
 #define LOG_LINE_MAX 4096 /* PIPE_BUF: a line of this size arrives whole in a pipe shared with others */
 
-static const char *const log_level_names[] = {"debug", "info", "warn", "error"};
+static const char *const log_level_names[] = {"debug", "info", "warn", "error", "info"};
 static const char *log_component = "repobus";
 static enum rb_log_level log_threshold = RB_LOG_INFO;
 static bool log_as_json;
