@@ -61,6 +61,11 @@ rb_err rb_error_set(rb_err err, const char *fmt, ...) RB_PRINTF(2, 3);
 /* The same, with the former text kept behind the new one: "reading the tree: <former text>". */
 rb_err rb_error_wrap(rb_err err, const char *fmt, ...) RB_PRINTF(2, 3);
 
+/* How long to wait before another try, where a failure names a time (a rate limit): noted behind
+ * rb_error_set(), which begins at 0, nothing named. Milliseconds. */
+void rb_error_set_wait(int64_t wait_ms);
+int64_t rb_error_wait_ms(void);
+
 /* The text of this thread's latest error; "" when there was none. Valid until the next rb_error_set(). */
 const char *rb_error_text(void);
 

@@ -6,6 +6,7 @@
 #define ERROR_TEXT_SIZE 1024
 
 static _Thread_local char error_text[ERROR_TEXT_SIZE];
+static _Thread_local int64_t error_wait_ms;
 
 static const char *const error_names[] = {
     [-RB_OK] = "ok",
@@ -45,6 +46,7 @@ rb_err rb_error_set(rb_err err, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     memcpy(error_text, text, sizeof(text));
+    error_wait_ms = 0;
     return err;
 }
 
@@ -66,4 +68,14 @@ rb_err rb_error_wrap(rb_err err, const char *fmt, ...)
 const char *rb_error_text(void)
 {
     return error_text;
+}
+
+void rb_error_set_wait(int64_t wait_ms)
+{
+    error_wait_ms = wait_ms > 0 ? wait_ms : 0;
+}
+
+int64_t rb_error_wait_ms(void)
+{
+    return error_wait_ms;
 }

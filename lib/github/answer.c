@@ -60,13 +60,21 @@ static bool answer_lacks_hook_scope(const struct rb_github_response *response)
     return true;
 }
 
-static rb_err answer_judge_limit(char *sentence, size_t size, const struct rb_github_response *response)
+int64_t rb_github_wait_seconds(const struct rb_github_response *response)
 {
     int64_t now = rb_clock_wall_ms() / 1000;
-    int64_t until = response->retry_after > 0 && response->retry_after <= GITHUB_TIME_MAX
-                        ? now + response->retry_after
-                    : response->rate_remaining == 0 && response->rate_reset > now ? response->rate_reset
-                                                                                  : now + 60;
+    if (!github_is_limit(response))
+        return 0;
+    if (response->retry_after > 0 && response->retry_after <= GITHUB_TIME_MAX)
+        return response->retry_after;
+    if (response->rate_remaining == 0 && response->rate_reset > now)
+        return response->rate_reset - now;
+    return 60;
+}
+
+static rb_err answer_judge_limit(char *sentence, size_t size, const struct rb_github_response *response)
+{
+    int64_t until = rb_clock_wall_ms() / 1000 + rb_github_wait_seconds(response);
     char time[RB_TIME_SIZE];
     rb_time_format(time, (until < GITHUB_TIME_MAX ? until : GITHUB_TIME_MAX) * 1000);
     time[19] = 'Z'; /* whole seconds are enough for a person */

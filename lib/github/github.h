@@ -92,6 +92,10 @@ void rb_github_response_clear(struct rb_github_response *response);
 rb_err rb_github_judge(char *sentence, size_t size, const struct rb_github_response *response,
                        const char *what, const char *repo);
 
+/* Seconds until the time that a limit named, 60 where it named none (docs.github.com, "Rate limits for the
+ * REST API"); 0 when the answer is no limit. Pure, but for the clock. */
+int64_t rb_github_wait_seconds(const struct rb_github_response *response);
+
 struct rb_github_repo {
     int64_t id;
     char full_name[160];

@@ -76,6 +76,7 @@ rb_err rb_repo_files(const char **contents, size_t *lens, rb_err *errs, struct r
     struct files_one *all = rb_calloc(count, sizeof(*all));
     rb_err first = RB_OK;
     char text[512] = "";
+    int64_t wait = 0;
     pthread_mutex_init(&group.lock, NULL);
     pthread_cond_init(&group.changed, NULL);
     for (size_t i = 0; i < count; i++) {
@@ -98,6 +99,7 @@ rb_err rb_repo_files(const char **contents, size_t *lens, rb_err *errs, struct r
             lens[i] = all[i].response.len;
         } else if (!first && rb_err_is_temporary(errs[i])) {
             first = errs[i];
+            wait = rb_github_wait_seconds(&all[i].response);
             snprintf(text, sizeof(text), "%s: %s", entries[i]->path, all[i].sentence);
         }
         rb_github_response_clear(&all[i].response);
@@ -105,7 +107,11 @@ rb_err rb_repo_files(const char **contents, size_t *lens, rb_err *errs, struct r
     pthread_cond_destroy(&group.changed);
     pthread_mutex_destroy(&group.lock);
     free(all);
-    return first ? rb_error_set(first, "%s", text) : RB_OK;
+    if (first) {
+        rb_error_set(first, "%s", text);
+        rb_error_set_wait(wait * 1000);
+    }
+    return first;
 }
 
 rb_err rb_repo_file(const char **content, size_t *len, struct rb_repo_handle *handle,

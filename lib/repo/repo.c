@@ -104,5 +104,9 @@ rb_err repo_ask(struct rb_github_response *response, struct rb_repo_handle *hand
     if (err && !response->err) /* it was not even accepted */
         return err;
     err = rb_github_judge(sentence, sizeof(sentence), response, name, handle->full_name);
-    return err ? rb_error_set(err, "%s: %s", name, sentence) : RB_OK;
+    if (err) {
+        rb_error_set(err, "%s: %s", name, sentence);
+        rb_error_set_wait(rb_github_wait_seconds(response) * 1000);
+    }
+    return err;
 }

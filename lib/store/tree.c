@@ -331,7 +331,12 @@ rb_err rb_tree_get(struct rb_tree *tree, struct rb_db *db, const struct rb_tree_
     if (err == RB_ENOTFOUND)
         err = tree_fetch_and_save(tree, db, key, fetch, arg, arena);
     char text[512];
+    int64_t wait = rb_error_wait_ms();
     snprintf(text, sizeof(text), "%s", rb_error_text());
     rb_db_unlock(db, RB_LOCK_TREE, key->repo_id);
-    return err ? rb_error_set(err, "%s", text) : RB_OK;
+    if (err) {
+        rb_error_set(err, "%s", text);
+        rb_error_set_wait(wait);
+    }
+    return err;
 }

@@ -159,6 +159,21 @@ test('GitHub away for the subscribers: they try again and end right', async () =
   assert.ok(Math.max(runs.scanner.attempt, runs.grapher.attempt) >= 2);
 });
 
+test('a rate limit: the subscribers wait for the time that it names, and spend one attempt on it', async () => {
+  await makeRepository(`${h.dir}/limited`, { 'go.mod': 'module example.com/limited\n', 'main.go': 'package main\n' });
+  await h.control('POST', '/repos', { owner: 'acme', name: 'limited', path: `${h.dir}/limited` });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: 'limited', login: 'alice', permission: 'admin' });
+  await h.fault({ method: 'GET', path: '/repos/acme/limited/commits', kind: 'rate-limit', seconds: 10, count: 0 });
+  const { json } = await h.install('acme/limited');
+  await until('both know of the limit', async () => {
+    const runs = Object.values(await h.runs(json.installation_id));
+    return runs.length === 2 && runs.every((run) => run.state === 'retrying' && /rate limit is reached: try again after/.test(run.error));
+  });
+  await h.control('DELETE', '/faults');
+  const runs = await h.untilDone(json.installation_id);
+  assert.deepEqual([runs.scanner.attempt, runs.grapher.attempt], [2, 2]);
+});
+
 test('the 200 waits for neither NATS nor subscribers, and nothing is lost', async () => {
   await Promise.all([h.get('scanner').stop(), h.get('grapher').stop()]);
   await h.server('nats', 'stop');
