@@ -81,6 +81,11 @@ void edge_answer_no_database(struct edge_exchange *exchange);
 /* {"detail":"Unauthorized"}: the person the JWT speaks of does not exist. */
 void edge_answer_unauthorized(struct edge_exchange *exchange);
 
+/* For a look-up of this person's installation of the repository in the path: a failed one, a person who does
+ * not exist (no row), and what is not connected (null in the first column) are answered. False: it is there.
+ */
+bool edge_answer_if_not_there(struct edge_exchange *exchange, rb_err err, const struct rb_rows *rows);
+
 /* Runs one statement; `fn` is called on the exchange's thread, with rows borrowed. The exchange is held
  * meanwhile. */
 typedef void (*edge_rows_fn)(void *arg, rb_err err, const struct rb_rows *rows);

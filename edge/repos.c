@@ -29,9 +29,8 @@ static const char *repos_name(struct edge_exchange *exchange)
     return rb_arena_printf(exchange->arena, "%s/%s", exchange->owner, exchange->repo);
 }
 
-static void repos_on_json(void *arg, rb_err err, const struct rb_rows *rows)
+bool edge_answer_if_not_there(struct edge_exchange *exchange, rb_err err, const struct rb_rows *rows)
 {
-    struct edge_exchange *exchange = arg;
     if (err)
         edge_answer_no_database(exchange);
     else if (rb_rows_count(rows) == 0)
@@ -40,6 +39,14 @@ static void repos_on_json(void *arg, rb_err err, const struct rb_rows *rows)
         edge_answer_error(exchange, 404, "You have not connected %s: POST to /api/v1/repos/%s/install does",
                           repos_name(exchange), repos_name(exchange));
     else
+        return false;
+    return true;
+}
+
+static void repos_on_json(void *arg, rb_err err, const struct rb_rows *rows)
+{
+    struct edge_exchange *exchange = arg;
+    if (!edge_answer_if_not_there(exchange, err, rows))
         edge_answer_json(exchange, 200, rb_rows_text(rows, 0, 0), strlen(rb_rows_text(rows, 0, 0)));
 }
 
@@ -85,10 +92,8 @@ static void repos_on_found(void *arg, rb_err err, const struct rb_rows *rows)
     static const struct rb_statement statement = {"repos_state", "select " REPOS_JSON
                                                                  " from installations i where i.id = $1"};
     struct edge_exchange *exchange = arg;
-    if (err || rb_rows_count(rows) == 0 || rb_rows_is_null(rows, 0, 0)) {
-        repos_on_json(exchange, err, rows);
+    if (edge_answer_if_not_there(exchange, err, rows))
         return;
-    }
     int64_t id = rb_rows_int(rows, 0, 0);
     struct rb_param params[] = {RB_P_INT(id)};
     if (edge_stream_open(exchange, id))

@@ -45,20 +45,8 @@ static void rescan_on_found(void *arg, rb_err err, const struct rb_rows *rows)
             "moved", "$4", "$5", "$6",
             "$7") "select (select count(*) from moved), (select count(*) from told)"};
     struct edge_exchange *exchange = arg;
-    const char *asked = rb_arena_printf(exchange->arena, "%s/%s", exchange->owner, exchange->repo);
-    if (err) {
-        edge_answer_no_database(exchange);
+    if (edge_answer_if_not_there(exchange, err, rows))
         return;
-    }
-    if (rb_rows_count(rows) == 0) {
-        edge_answer_unauthorized(exchange);
-        return;
-    }
-    if (rb_rows_is_null(rows, 0, 0)) {
-        edge_answer_error(exchange, 404, "You have not connected %s: POST to /api/v1/repos/%s/install does",
-                          asked, asked);
-        return;
-    }
     struct rescan *rescan = rb_arena_alloc(exchange->arena, sizeof *rescan);
     int64_t before = rb_rows_int(rows, 0, 1), repo_id = rb_rows_int(rows, 0, 2);
     *rescan = (struct rescan){.exchange = exchange,
