@@ -7,7 +7,8 @@
 
 #include "lib/github/internal.h"
 
-#define ANSWER_SIZE_MAX 1000000000000 /* a file of a terabyte is none: GitHub's limit is 5 GB, with LFS */
+#define ANSWER_UNNAMED_SECONDS 60            /* "wait for at least one minute" where a limit names nothing */
+#define ANSWER_SIZE_MAX        1000000000000 /* a file of a terabyte is none: GitHub's limit is 5 GB, with LFS */
 
 void rb_github_response_clear(struct rb_github_response *response)
 {
@@ -69,7 +70,7 @@ int64_t rb_github_wait_seconds(const struct rb_github_response *response)
         return response->retry_after;
     if (response->rate_remaining == 0 && response->rate_reset > now)
         return response->rate_reset - now;
-    return 60;
+    return ANSWER_UNNAMED_SECONDS;
 }
 
 static rb_err answer_judge_limit(char *sentence, size_t size, const struct rb_github_response *response)

@@ -10,7 +10,6 @@
 
 #define BUDGETS_MAX 4096 /* people at once; beyond it strangers share a budget, which is slower but right */
 
-#define BUDGET_UNNAMED_SECONDS 60 /* "wait for at least one minute" where nothing is named */
 #define BUDGET_WAIT_SECONDS \
     7200 /* GitHub's window is an hour; clocks differ; asking again is harmless then */
 
@@ -133,17 +132,13 @@ int64_t github_budgets_deadline(const struct github_budgets *budgets)
 void github_budget_ended(struct github_budget *budget, const struct github_call *call)
 {
     const struct rb_github_response *response = &call->response;
-    int64_t wall = rb_clock_wall_ms() / 1000, wait = 0;
+    int64_t wall = rb_clock_wall_ms() / 1000;
     budget->in_flight--;
     if (budget_is_write(call))
         budget->writing = false;
-    bool limited = github_is_limit(response);
-    if (response->retry_after > 0 && limited)
-        wait = response->retry_after;
-    else if (response->rate_remaining == 0 && response->rate_reset > wall)
+    int64_t wait = rb_github_wait_seconds(response);
+    if (wait == 0 && response->rate_remaining == 0 && response->rate_reset > wall) /* this was the last one */
         wait = response->rate_reset - wall;
-    else if (limited)
-        wait = BUDGET_UNNAMED_SECONDS;
     if (wait > BUDGET_WAIT_SECONDS)
         wait = BUDGET_WAIT_SECONDS;
     int64_t until = wait > 0 ? rb_clock_ms() + wait * 1000 : 0;
