@@ -198,10 +198,8 @@ static json_t *row_of_path(const void *items, size_t at)
     return json_string(((const char *const *)items)[at]);
 }
 
-typedef rb_err (*change_write_fn)(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *rows);
-
 /* Hands `count` items to the store, a batch at a time. */
-static rb_err change_batches(struct graph_change *change, change_write_fn write,
+static rb_err change_batches(struct graph_change *change, enum graph_write kind,
                              json_t *(*row)(const void *, size_t), const void *items, size_t count)
 {
     for (size_t at = 0; at < count;) {
@@ -217,7 +215,7 @@ static rb_err change_batches(struct graph_change *change, change_write_fn write,
                 err = rb_error_set(RB_EINVAL, "a path of the tree is not valid UTF-8");
         }
         if (!err)
-            err = write(change->graph, change->tree, rows);
+            err = change->graph->store->write(change->graph, change->tree, kind, rows);
         json_decref(rows);
         if (err)
             return err;
@@ -229,17 +227,15 @@ static rb_err change_batches(struct graph_change *change, change_write_fn write,
 
 static rb_err change_write(struct graph_change *change)
 {
-    const struct graph_store *store = change->graph->store;
-    rb_err err = change_batches(change, store->put_directories, row_of_directory, change->put_directories,
+    rb_err err = change_batches(change, GRAPH_PUT_DIRECTORIES, row_of_directory, change->put_directories,
                                 change->put_directory_count);
     if (!err)
-        err =
-            change_batches(change, store->put_files, row_of_file, change->put_files, change->put_file_count);
+        err = change_batches(change, GRAPH_PUT_FILES, row_of_file, change->put_files, change->put_file_count);
     if (!err && change->tree->complete)
-        err = change_batches(change, store->remove_files, row_of_path, change->gone_files,
+        err = change_batches(change, GRAPH_REMOVE_FILES, row_of_path, change->gone_files,
                              change->gone_file_count);
     if (!err && change->tree->complete)
-        err = change_batches(change, store->remove_directories, row_of_path, change->gone_directories,
+        err = change_batches(change, GRAPH_REMOVE_DIRECTORIES, row_of_path, change->gone_directories,
                              change->gone_directory_count);
     return err;
 }

@@ -53,6 +53,13 @@ static const char remove_files_statement[] =
 static const char remove_directories_statement[] =
     FENCED("MATCH (d:Directory {repo_id: $repo_id, path: row}) DETACH DELETE d");
 
+static const char *const write_statements[GRAPH_WRITES] = {
+    [GRAPH_PUT_DIRECTORIES] = put_directories_statement,
+    [GRAPH_PUT_FILES] = put_files_statement,
+    [GRAPH_REMOVE_FILES] = remove_files_statement,
+    [GRAPH_REMOVE_DIRECTORIES] = remove_directories_statement,
+};
+
 static const char finish_statement[] =
     "MATCH (r:Repository {repo_id: $repo_id}) " LOCKED "WITH r WHERE r.generation = $generation "
     "SET r.full_name = $full_name, r.commit = $commit, r.files = $files, r.links = $links, "
@@ -118,38 +125,17 @@ static rb_err neo4j_begin(struct rb_graph *graph, const struct rb_graph_tree *tr
     return err;
 }
 
-static rb_err neo4j_write(struct rb_graph *graph, const struct rb_graph_tree *tree, const char *statement,
+static rb_err neo4j_write(struct rb_graph *graph, const struct rb_graph_tree *tree, enum graph_write kind,
                           json_t *rows)
 {
     json_t *values = NULL;
     json_t *parameters = json_pack("{s:I, s:I, s:O}", "repo_id", (json_int_t)tree->repo_id, "generation",
                                    (json_int_t)tree->generation, "rows", rows);
-    rb_err err = neo4j_ask(&values, graph, statement, &parameters);
+    rb_err err = neo4j_ask(&values, graph, write_statements[kind], &parameters);
     if (!err && !json_is_true(json_array_get(json_array_get(values, 0), 0)))
         err = neo4j_stale(tree);
     json_decref(values);
     return err;
-}
-
-static rb_err neo4j_put_directories(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *rows)
-{
-    return neo4j_write(graph, tree, put_directories_statement, rows);
-}
-
-static rb_err neo4j_put_files(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *rows)
-{
-    return neo4j_write(graph, tree, put_files_statement, rows);
-}
-
-static rb_err neo4j_remove_files(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *paths)
-{
-    return neo4j_write(graph, tree, remove_files_statement, paths);
-}
-
-static rb_err neo4j_remove_directories(struct rb_graph *graph, const struct rb_graph_tree *tree,
-                                       json_t *paths)
-{
-    return neo4j_write(graph, tree, remove_directories_statement, paths);
 }
 
 static rb_err neo4j_finish(struct rb_graph *graph, const struct rb_graph_tree *tree,
@@ -258,10 +244,7 @@ const struct graph_store graph_neo4j = {
     .batch_rows = BATCH_ROWS,
     .ping = neo4j_ping,
     .begin = neo4j_begin,
-    .put_directories = neo4j_put_directories,
-    .put_files = neo4j_put_files,
-    .remove_files = neo4j_remove_files,
-    .remove_directories = neo4j_remove_directories,
+    .write = neo4j_write,
     .finish = neo4j_finish,
     .abandon = neo4j_abandon,
     .about = neo4j_about,

@@ -17,23 +17,25 @@ static const struct rb_statement begin_statement = {
                    "values ($1, $2, '', $3, 0, 0, false) on conflict (repo_id) do update set generation = "
                    "excluded.generation "
                    "where r.generation <= excluded.generation"};
-static const struct rb_statement put_directories_statement = {
-    "graph_put_directories", "insert into graph_directories (repo_id, path, generation) "
-                             "select $1, row.p, $2 from jsonb_to_recordset($3::jsonb) as row (p text) "
-                             "on conflict (repo_id, path) do update set generation = excluded.generation"};
-static const struct rb_statement put_files_statement = {
-    "graph_put_files",
-    "insert into graph_files (repo_id, path, directory, language, size, sha, generation) "
-    "select $1, row.p, row.d, row.l, row.s, row.h, $2 "
-    "from jsonb_to_recordset($3::jsonb) as row (p text, d text, l text, s bigint, h text) "
-    "on conflict (repo_id, path) do update set language = excluded.language, size = excluded.size, "
-    "sha = excluded.sha, generation = excluded.generation"};
-static const struct rb_statement remove_files_statement = {
-    "graph_remove_files", "delete from graph_files where repo_id = $1 and generation <= $2 "
-                          "and path in (select jsonb_array_elements_text($3::jsonb))"};
-static const struct rb_statement remove_directories_statement = {
-    "graph_remove_directories", "delete from graph_directories where repo_id = $1 and generation <= $2 "
-                                "and path in (select jsonb_array_elements_text($3::jsonb))"};
+static const struct rb_statement write_statements[GRAPH_WRITES] = {
+    [GRAPH_PUT_DIRECTORIES] = {"graph_put_directories",
+                               "insert into graph_directories (repo_id, path, generation) "
+                               "select $1, row.p, $2 from jsonb_to_recordset($3::jsonb) as row (p text) "
+                               "on conflict (repo_id, path) do update set generation = excluded.generation"},
+    [GRAPH_PUT_FILES] =
+        {"graph_put_files",
+         "insert into graph_files (repo_id, path, directory, language, size, sha, generation) "
+         "select $1, row.p, row.d, row.l, row.s, row.h, $2 "
+         "from jsonb_to_recordset($3::jsonb) as row (p text, d text, l text, s bigint, h text) "
+         "on conflict (repo_id, path) do update set language = excluded.language, size = excluded.size, "
+         "sha = excluded.sha, generation = excluded.generation"},
+    [GRAPH_REMOVE_FILES] = {"graph_remove_files",
+                            "delete from graph_files where repo_id = $1 and generation <= $2 "
+                            "and path in (select jsonb_array_elements_text($3::jsonb))"},
+    [GRAPH_REMOVE_DIRECTORIES] = {"graph_remove_directories",
+                                  "delete from graph_directories where repo_id = $1 and generation <= $2 "
+                                  "and path in (select jsonb_array_elements_text($3::jsonb))"},
+};
 static const struct rb_statement finish_statement = {
     "graph_finish", "update graph_repositories set full_name = $3, commit_sha = $4, files = $5, links = $6, "
                     "complete = $7::bigint <> 0, scanned_at = now() where repo_id = $1 and generation = $2"};
@@ -68,36 +70,15 @@ static rb_err postgres_begin(struct rb_graph *graph, const struct rb_graph_tree 
     return err;
 }
 
-static rb_err postgres_write(struct rb_graph *graph, const struct rb_graph_tree *tree,
-                             const struct rb_statement *statement, json_t *rows)
+static rb_err postgres_write(struct rb_graph *graph, const struct rb_graph_tree *tree, enum graph_write kind,
+                             json_t *rows)
 {
     char *text = json_dumps(rows, JSON_COMPACT);
     const struct rb_param params[] = {RB_P_INT(tree->repo_id), RB_P_INT(tree->generation), RB_P_TEXT(text)};
-    rb_err err = text ? rb_db_query(NULL, graph->db, statement, params, 3)
+    rb_err err = text ? rb_db_query(NULL, graph->db, &write_statements[kind], params, 3)
                       : rb_error_set(RB_EINTERNAL, "rows of the graph are no JSON");
     free(text);
     return err;
-}
-
-static rb_err postgres_put_directories(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *rows)
-{
-    return postgres_write(graph, tree, &put_directories_statement, rows);
-}
-
-static rb_err postgres_put_files(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *rows)
-{
-    return postgres_write(graph, tree, &put_files_statement, rows);
-}
-
-static rb_err postgres_remove_files(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *paths)
-{
-    return postgres_write(graph, tree, &remove_files_statement, paths);
-}
-
-static rb_err postgres_remove_directories(struct rb_graph *graph, const struct rb_graph_tree *tree,
-                                          json_t *paths)
-{
-    return postgres_write(graph, tree, &remove_directories_statement, paths);
 }
 
 static rb_err postgres_finish(struct rb_graph *graph, const struct rb_graph_tree *tree,
@@ -185,10 +166,7 @@ const struct graph_store graph_postgres = {
     .batch_rows = BATCH_ROWS,
     .ping = postgres_ping,
     .begin = postgres_begin,
-    .put_directories = postgres_put_directories,
-    .put_files = postgres_put_files,
-    .remove_files = postgres_remove_files,
-    .remove_directories = postgres_remove_directories,
+    .write = postgres_write,
     .finish = postgres_finish,
     .abandon = postgres_abandon,
     .about = postgres_about,

@@ -24,16 +24,23 @@ struct graph_totals {
     int64_t files, links;
 };
 
+/* What a batch of rows is for; a store has a statement for each. */
+enum graph_write {
+    GRAPH_PUT_DIRECTORIES,
+    GRAPH_PUT_FILES,
+    GRAPH_REMOVE_FILES,
+    GRAPH_REMOVE_DIRECTORIES,
+    GRAPH_WRITES
+};
+
 /* All writes between begin and finish give RB_ESTALE when a newer generation has come. */
 struct graph_store {
     size_t batch_rows;
     rb_err (*ping)(struct rb_graph *graph);
     /* Claims the repository for tree->generation. */
     rb_err (*begin)(struct rb_graph *graph, const struct rb_graph_tree *tree);
-    rb_err (*put_directories)(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *rows);
-    rb_err (*put_files)(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *rows);
-    rb_err (*remove_files)(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *paths);
-    rb_err (*remove_directories)(struct rb_graph *graph, const struct rb_graph_tree *tree, json_t *paths);
+    rb_err (*write)(struct rb_graph *graph, const struct rb_graph_tree *tree, enum graph_write kind,
+                    json_t *rows);
     rb_err (*finish)(struct rb_graph *graph, const struct rb_graph_tree *tree,
                      const struct graph_totals *totals);
     void (*abandon)(struct rb_graph *graph); /* after begin, when the write cannot be finished */

@@ -4,6 +4,7 @@
  */
 #include "grapher/handler.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -134,10 +135,14 @@ static rb_err job_run(struct job *job)
         return err;
     rb_graph_rows(&job->tree, &tree, arena);
     err = job_write(&written, job);
-    if (err == RB_ESTALE)
+    if (err == RB_ESTALE) {
         err = job_share(&graph, job);
-    else if (!err)
-        err = rb_graph_about(&graph, job->graph, job->about->repo_id);
+    } else { /* what was just written needs no reading */
+        graph.files = written.files;
+        graph.links = written.links;
+        graph.complete = tree.complete;
+        snprintf(graph.commit, sizeof graph.commit, "%s", tree.commit);
+    }
     if (err)
         return err;
     rb_log_info(
