@@ -39,9 +39,11 @@ struct edge_route {
     const char *method;
     const char *pattern; /* "/api/v1/repos/{owner}/{repo}/install" */
     edge_handler_fn handler;
-    const char *name; /* in metrics */
+    const char *name; /* in metrics and log lines */
     bool is_public;   /* without a JWT */
+    size_t body_max;  /* bytes; 0: EDGE_BODY_MAX */
 };
+#define EDGE_BODY_MAX (64 * 1024)
 extern const struct edge_route edge_routes[]; /* ends with a NULL method */
 
 /* Whether `path` fits `pattern`. What stands for {owner} and {repo} is pointed to; it is not checked yet.
@@ -54,6 +56,9 @@ bool edge_route_matches(struct edge_captures *captures, const char *pattern, con
 /* Undoes percent-encoding (RFC 3986, section 2.1) of one segment of a path into `out` of `len` bytes; the
  * length of the result. What is no encoding stays as it is. Pure. */
 size_t edge_segment_decode(char *out, const char *segment, size_t len);
+/* Undoes the encoding of a form's value (a query, a cookie's neighbour): also '+' for a space. In `arena`;
+ * ends at a zero byte. Pure. */
+const char *edge_form_decode(struct rb_arena *arena, const char *value, size_t len);
 
 /* ---- the exchange ------------------------------------------------------------------------------------- */
 
@@ -66,7 +71,27 @@ struct edge_exchange {
     const char *traceparent;   /* of the client, or NULL */
     const char *last_event_id; /* of the client, or NULL */
     int64_t user_id;           /* by the JWT; 0 on public routes */
+    struct rb_jwt jwt;         /* of that person */
 };
+
+/* What the client sent; in the arena, NULL where absent or once the client is gone. A header of more than
+ * EDGE_HEADER_MAX bytes is absent. */
+#define EDGE_HEADER_MAX 8192
+const char *edge_header(struct edge_exchange *exchange, const char *name);
+/* One parameter of the query string, percent-decoded ('+' is a space); "" when it has no value. */
+const char *edge_parameter(struct edge_exchange *exchange, const char *name);
+/* The body, whole, valid until the handler returns or waits: the client may be gone afterwards. */
+const void *edge_body(const struct edge_exchange *exchange, size_t *len);
+/* A header of the answer, before it is given; copied. Nothing once the client is gone. */
+void edge_add_header(struct edge_exchange *exchange, const char *name, const char *value);
+
+/* Who asks, by bearer token. False: nobody we know. Whether the person exists and has not logged out is for
+ * the route's first statement to say, which reads from EDGE_PERSON. */
+bool edge_authenticate(struct edge_exchange *exchange);
+/* The person of the exchange as table `u`; no row: answer 401. The first two parameters of the statement are
+ * EDGE_P_PERSON(exchange). */
+#define EDGE_PERSON             "signed_in($1, $2) u"
+#define EDGE_P_PERSON(exchange) RB_P_INT((exchange)->user_id), RB_P_TEXT((exchange)->jwt.id)
 
 void edge_hold(struct edge_exchange *exchange);
 void edge_release(struct edge_exchange *exchange);

@@ -10,16 +10,12 @@
 
 #include "edge/server.h"
 
-#define EXCHANGE_BODY_MAX   (64 * 1024) /* no route of today reads a body at all */
-#define EXCHANGE_HEADER_MAX 8192
-
 struct exchange_box {
     struct edge_exchange exchange; /* first: the one is cast to the other */
     h2o_req_t *request;
     int references;
     bool answered;
     int64_t started_us;
-    const char *authorization;
 };
 
 static struct exchange_box *exchange_box_of(struct edge_exchange *exchange)
@@ -76,15 +72,6 @@ static void exchange_on_dispose(void *reference)
     edge_release(&box->exchange);
 }
 
-static const char *exchange_copy_header(struct exchange_box *box, h2o_req_t *request, const char *name)
-{
-    ssize_t at = h2o_find_header_by_str(&request->headers, name, strlen(name), -1);
-    if (at < 0 || request->headers.entries[at].value.len > EXCHANGE_HEADER_MAX)
-        return NULL;
-    h2o_iovec_t value = request->headers.entries[at].value;
-    return rb_arena_strndup(box->exchange.arena, value.base, value.len);
-}
-
 static struct exchange_box *exchange_new(struct edge_thread *thread, h2o_req_t *request)
 {
     struct exchange_box *box = rb_calloc(1, sizeof(*box));
@@ -96,9 +83,8 @@ static struct exchange_box *exchange_new(struct edge_thread *thread, h2o_req_t *
     struct exchange_box **reference =
         h2o_mem_alloc_shared(&request->pool, sizeof(*reference), exchange_on_dispose);
     *reference = box;
-    box->authorization = exchange_copy_header(box, request, "authorization");
-    box->exchange.last_event_id = exchange_copy_header(box, request, "last-event-id");
-    box->exchange.traceparent = exchange_copy_header(box, request, "traceparent");
+    box->exchange.last_event_id = edge_header(&box->exchange, "last-event-id");
+    box->exchange.traceparent = edge_header(&box->exchange, "traceparent");
     return box;
 }
 
@@ -107,20 +93,62 @@ h2o_req_t *edge_exchange_request(struct edge_exchange *exchange)
     return exchange_box_of(exchange)->request;
 }
 
+/* ---- what the client sent ------------------------------------------------------------------------------ */
+
+const char *edge_header(struct edge_exchange *exchange, const char *name)
+{
+    const h2o_req_t *request = edge_exchange_request(exchange);
+    ssize_t at = request ? h2o_find_header_by_str(&request->headers, name, strlen(name), -1) : -1;
+    if (at < 0 || request->headers.entries[at].value.len > EDGE_HEADER_MAX)
+        return NULL;
+    h2o_iovec_t value = request->headers.entries[at].value;
+    return rb_arena_strndup(exchange->arena, value.base, value.len);
+}
+
+const char *edge_parameter(struct edge_exchange *exchange, const char *name)
+{
+    const h2o_req_t *request = edge_exchange_request(exchange);
+    if (!request || request->query_at == SIZE_MAX)
+        return NULL;
+    const char *at = request->path.base + request->query_at + 1,
+               *end = request->path.base + request->path.len;
+    size_t len = strlen(name);
+    while (at < end) {
+        const char *next = memchr(at, '&', (size_t)(end - at));
+        const char *stop = next ? next : end;
+        if ((size_t)(stop - at) >= len && memcmp(at, name, len) == 0 &&
+            (at + len == stop || at[len] == '=')) {
+            const char *value = at + len == stop ? stop : at + len + 1;
+            return edge_form_decode(exchange->arena, value, (size_t)(stop - value));
+        }
+        at = stop + 1;
+    }
+    return NULL;
+}
+
+const void *edge_body(const struct edge_exchange *exchange, size_t *len)
+{
+    const h2o_req_t *request = ((const struct exchange_box *)exchange)->request;
+    *len = request && request->entity.base ? request->entity.len : 0;
+    return *len ? request->entity.base : NULL;
+}
+
+void edge_add_header(struct edge_exchange *exchange, const char *name, const char *value)
+{
+    h2o_req_t *request = edge_exchange_request(exchange);
+    if (!request)
+        return;
+    h2o_iovec_t copy_of_name = h2o_strdup(&request->pool, name, SIZE_MAX);
+    h2o_iovec_t copy = h2o_strdup(&request->pool, value, SIZE_MAX);
+    h2o_add_header_by_str(&request->pool, &request->res.headers, copy_of_name.base, copy_of_name.len, 1, NULL,
+                          copy.base, copy.len);
+}
+
+/* ---- dispatching --------------------------------------------------------------------------------------- */
+
 void edge_answer_unauthorized(struct edge_exchange *exchange)
 {
     edge_answer_error(exchange, 401, "Unauthorized");
-}
-
-/* Whether the JWT is ours, valid and alive. Whether its person exists is for the first statement to say. */
-static bool exchange_authenticate(struct exchange_box *box)
-{
-    struct edge_exchange *exchange = &box->exchange;
-    static const char scheme[] = "bearer ";
-    if (!box->authorization || strncasecmp(box->authorization, scheme, sizeof(scheme) - 1) != 0)
-        return false;
-    const char *token = box->authorization + sizeof(scheme) - 1;
-    return rb_jwt_verify(&exchange->user_id, exchange->edge->keyring, token, strlen(token)) == RB_OK;
 }
 
 /* The names in the path, decoded and checked; answers 422 and returns false when they break GitHub's rules.
@@ -149,6 +177,11 @@ static bool exchange_take_names(struct edge_exchange *exchange, const struct edg
     return true;
 }
 
+static size_t exchange_body_max(const struct edge_route *route)
+{
+    return route->body_max ? route->body_max : EDGE_BODY_MAX;
+}
+
 int edge_on_request(h2o_handler_t *super, h2o_req_t *request)
 {
     struct edge_thread *thread = ((struct edge_h2o_handler *)super)->thread;
@@ -165,15 +198,14 @@ int edge_on_request(h2o_handler_t *super, h2o_req_t *request)
         request->http1_is_persistent = 0;
     exchange->route = exchange_find_route(&captures, allow, sizeof(allow), request->method, path);
     if (!exchange->route && *allow) {
-        char *value = h2o_strdup(&request->pool, allow, SIZE_MAX).base;
-        h2o_add_header_by_str(&request->pool, &request->res.headers, H2O_STRLIT("allow"), 0, NULL, value,
-                              strlen(value));
+        edge_add_header(exchange, "allow", allow);
         edge_answer_error(exchange, 405, "This route allows %s only", allow);
     } else if (!exchange->route) {
         edge_answer_error(exchange, 404, "There is no such route: see docs/api.md for those there are");
-    } else if (request->entity.len > EXCHANGE_BODY_MAX) {
-        edge_answer_error(exchange, 413, "The body has more than %d bytes", EXCHANGE_BODY_MAX);
-    } else if (!exchange->route->is_public && !exchange_authenticate(box)) {
+    } else if (request->entity.len > exchange_body_max(exchange->route)) {
+        edge_answer_error(exchange, 413, "The body has more than %zu bytes",
+                          exchange_body_max(exchange->route));
+    } else if (!exchange->route->is_public && !edge_authenticate(exchange)) {
         edge_answer_unauthorized(exchange);
     } else if (exchange_take_names(exchange, &captures)) {
         exchange->route->handler(exchange);

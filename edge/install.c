@@ -203,10 +203,10 @@ static const struct install_step *install_find(struct install *in)
         "install_find",
         "select u.token_sealed, i.state, coalesce(i.reserved_until < now(), false), "
         "nextval(pg_get_serial_sequence('installations', 'id')), nextval('generations') "
-        "from users u left join installations i on i.user_id = u.id and lower(i.repo_full_name) = lower($2) "
-        "and i.state in ('reserved', 'active') where u.id = $1"};
-    struct rb_param params[] = {RB_P_INT(in->exchange->user_id), RB_P_TEXT(in->name)};
-    return install_query(in, &statement, params, 2, &step_decide);
+        "from " EDGE_PERSON " left join installations i on i.user_id = u.id and lower(i.repo_full_name) = "
+        "lower($3) and i.state in ('reserved', 'active')"};
+    struct rb_param params[] = {EDGE_P_PERSON(in->exchange), RB_P_TEXT(in->name)};
+    return install_query(in, &statement, params, 3, &step_decide);
 }
 
 static const struct install_step *install_decide(struct install *in)

@@ -20,9 +20,9 @@
     "where r.installation_id = i.id), '[]'), 'profile', null)"
 
 /* This person with the live installation of a name, if there is one. No row: there is no such person. */
-#define REPOS_BY_NAME                                                                                     \
-    "from users u left join installations i on i.user_id = u.id and lower(i.repo_full_name) = lower($2) " \
-    "and i.state in ('reserved', 'active') where u.id = $1"
+#define REPOS_BY_NAME                                                                                   \
+    "from " EDGE_PERSON " left join installations i on i.user_id = u.id and lower(i.repo_full_name) = " \
+    "lower($3) and i.state in ('reserved', 'active')"
 
 static const char *repos_name(struct edge_exchange *exchange)
 {
@@ -57,9 +57,9 @@ void edge_list_repos(struct edge_exchange *exchange)
         "select jsonb_build_object('repos', (select coalesce(jsonb_agg(repo order by id desc), '[]') from "
         "(select i.id, " REPOS_JSON " as repo from installations i where i.user_id = u.id "
         "and i.state in ('reserved', 'active') order by i.id desc limit " REPOS_LISTED_MAX ") all_of_them)) "
-        "from users u where u.id = $1"};
-    struct rb_param params[] = {RB_P_INT(exchange->user_id)};
-    edge_query(exchange, &statement, params, 1, repos_on_json, exchange);
+        "from " EDGE_PERSON};
+    struct rb_param params[] = {EDGE_P_PERSON(exchange)};
+    edge_query(exchange, &statement, params, 2, repos_on_json, exchange);
 }
 
 void edge_get_repo(struct edge_exchange *exchange)
@@ -69,8 +69,8 @@ void edge_get_repo(struct edge_exchange *exchange)
                      " || jsonb_build_object('profile', (select p.profile from profiles p where "
                      "p.installation_id = i.id order by p.generation desc, p.scanned_at desc limit 1)) "
                      "end " REPOS_BY_NAME};
-    struct rb_param params[] = {RB_P_INT(exchange->user_id), RB_P_TEXT(repos_name(exchange))};
-    edge_query(exchange, &statement, params, 2, repos_on_json, exchange);
+    struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_TEXT(repos_name(exchange))};
+    edge_query(exchange, &statement, params, 3, repos_on_json, exchange);
 }
 
 /* ---- events ------------------------------------------------------------------------------------------- */
@@ -103,8 +103,8 @@ static void repos_on_found(void *arg, rb_err err, const struct rb_rows *rows)
 void edge_repo_events(struct edge_exchange *exchange)
 {
     static const struct rb_statement statement = {"repos_find", "select i.id " REPOS_BY_NAME};
-    struct rb_param params[] = {RB_P_INT(exchange->user_id), RB_P_TEXT(repos_name(exchange))};
-    edge_query(exchange, &statement, params, 2, repos_on_found, exchange);
+    struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_TEXT(repos_name(exchange))};
+    edge_query(exchange, &statement, params, 3, repos_on_found, exchange);
 }
 
 /* ---- health ------------------------------------------------------------------------------------------- */

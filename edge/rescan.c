@@ -75,10 +75,10 @@ void edge_rescan(struct edge_exchange *exchange)
     static const struct rb_statement statement = {
         "rescan_find",
         "select i.id, i.generation, i.repo_id, i.repo_full_name, case when i.id is not null then "
-        "nextval('generations') end from users u left join installations i on i.user_id = u.id and "
-        "lower(i.repo_full_name) = lower($2) and i.state = 'active' where u.id = $1"};
+        "nextval('generations') end from " EDGE_PERSON " left join installations i on i.user_id = u.id and "
+        "lower(i.repo_full_name) = lower($3) and i.state = 'active'"};
     struct rb_param params[] = {
-        RB_P_INT(exchange->user_id),
+        EDGE_P_PERSON(exchange),
         RB_P_TEXT(rb_arena_printf(exchange->arena, "%s/%s", exchange->owner, exchange->repo))};
-    edge_query(exchange, &statement, params, 2, rescan_on_found, exchange);
+    edge_query(exchange, &statement, params, 3, rescan_on_found, exchange);
 }

@@ -53,3 +53,14 @@ size_t edge_segment_decode(char *out, const char *segment, size_t len)
     }
     return used;
 }
+
+const char *edge_form_decode(struct rb_arena *arena, const char *value, size_t len)
+{
+    char *spaced = rb_arena_strndup(arena, value, len), *out = rb_arena_alloc(arena, len + 1);
+    for (size_t i = 0; i < len; i++) {
+        if (spaced[i] == '+')
+            spaced[i] = ' ';
+    }
+    out[edge_segment_decode(out, spaced, len)] = '\0';
+    return out;
+}

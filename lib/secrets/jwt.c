@@ -12,6 +12,9 @@
 
 #include "lib/secrets/keyring.h"
 
+#define JWT_EXPIRES_MAX 253402300799 /* 9999-12-31T23:59:59Z */
+#define JWT_HASH_BYTES  32
+
 static rb_err jwt_refused(const char *why)
 {
     return rb_error_set(RB_EAUTH, "the token is not accepted: %s", why);
@@ -29,7 +32,7 @@ static bool jwt_read_subject(int64_t *user_id, const json_t *sub)
     return errno == 0;
 }
 
-static rb_err jwt_check_claims(int64_t *user_id, jwt_t *jwt)
+static rb_err jwt_check_claims(struct rb_jwt *out, jwt_t *jwt)
 {
     char *text = jwt_get_grants_json(jwt, NULL);
     json_t *claims = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
@@ -44,8 +47,11 @@ static rb_err jwt_check_claims(int64_t *user_id, jwt_t *jwt)
         err = jwt_refused("it has expired");
     else if (nbf && (!json_is_number(nbf) || json_number_value(nbf) > (double)now))
         err = jwt_refused("it is not valid yet");
-    else if (!jwt_read_subject(user_id, json_object_get(claims, "sub")))
+    else if (!jwt_read_subject(&out->user_id, json_object_get(claims, "sub")))
         err = jwt_refused("its subject is no user id");
+    else /* a far future that no clock reaches is the end of time */
+        out->expires =
+            json_number_value(exp) < JWT_EXPIRES_MAX ? (int64_t)json_number_value(exp) : JWT_EXPIRES_MAX;
     json_decref(claims);
     free(text);
     return err;
@@ -59,7 +65,17 @@ static bool jwt_has_three_parts(const char *token)
     return second && second[1] && !strchr(second + 1, '.');
 }
 
-rb_err rb_jwt_verify(int64_t *user_id, const struct rb_keyring *keyring, const char *token, size_t len)
+/* Of header and claims, which the signature covers: its own text may have spare bits. */
+static void jwt_make_id(struct rb_jwt *jwt, const char *token)
+{
+    unsigned char hash[JWT_HASH_BYTES];
+    size_t len = (size_t)(strrchr(token, '.') - token);
+    crypto_generichash(hash, sizeof(hash), (const unsigned char *)token, len, NULL, 0);
+    memcpy(jwt->id, "jwt:", 4);
+    sodium_bin2hex(jwt->id + 4, sizeof(jwt->id) - 4, hash, sizeof(hash));
+}
+
+rb_err rb_jwt_verify(struct rb_jwt *out, const struct rb_keyring *keyring, const char *token, size_t len)
 {
     if (len == 0 || len > RB_JWT_MAX || memchr(token, '\0', len))
         return jwt_refused("it is empty or too long");
@@ -75,12 +91,14 @@ rb_err rb_jwt_verify(int64_t *user_id, const struct rb_keyring *keyring, const c
         if (!key->jwt_key || jwt_decode(&jwt, copy, key->jwt_key, (int)key->jwt_len) != 0)
             continue;
         if (jwt_get_alg(jwt) == JWT_ALG_HS256) {
-            err = jwt_check_claims(user_id, jwt);
+            err = jwt_check_claims(out, jwt);
             jwt_free(jwt);
             break;
         }
         jwt_free(jwt);
     }
+    if (!err)
+        jwt_make_id(out, copy);
 out:
     sodium_memzero(copy, len);
     return err;

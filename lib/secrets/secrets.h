@@ -54,12 +54,20 @@ void rb_hook_secret_make(char out[RB_HOOK_SECRET_SIZE]);
 
 #define RB_JWT_MAX 4096 /* longest token that is looked at */
 
+#define RB_JWT_ID_SIZE 96
+struct rb_jwt {
+    int64_t user_id;
+    int64_t expires; /* seconds since 1970 */
+    /* Tells this token from all others, for logging out: "jwt:" and a hash of what was signed, since a `jti`
+     * is optional and other services that share the key may use it as they like. */
+    char id[RB_JWT_ID_SIZE];
+};
 /*
  * Verifies a compact JWT: HS256 and nothing else (RFC 8725, 3.1), signature under the bytes of SECRET_KEY (or
  * the previous key), `exp` required and in the future, `nbf` (where present) in the past, `sub` a user id in
  * decimal. RB_EAUTH for everything else, whatever it is. Does not block.
  */
-rb_err rb_jwt_verify(int64_t *user_id, const struct rb_keyring *keyring, const char *token,
+rb_err rb_jwt_verify(struct rb_jwt *jwt, const struct rb_keyring *keyring, const char *token,
                      size_t len) RB_MUST_CHECK;
 
 /* A token for `user_id` with sub, iat, exp (now + ttl seconds) and jti. `out` is freed with rb_secret_free().

@@ -91,7 +91,10 @@ static void hook_secrets_are_hexadecimal_and_differ(void **state)
 
 static rb_err verify(const struct rb_keyring *ring, const char *token, int64_t *user_id)
 {
-    return rb_jwt_verify(user_id, ring, token, strlen(token));
+    struct rb_jwt jwt = {0};
+    rb_err err = rb_jwt_verify(&jwt, ring, token, strlen(token));
+    *user_id = jwt.user_id;
+    return err;
 }
 
 static char *token_of(const char *key, jwt_alg_t alg, const char *claims)
@@ -106,17 +109,39 @@ static char *token_of(const char *key, jwt_alg_t alg, const char *claims)
     return token;
 }
 
+static void jwt_tells_tokens_apart(void **state)
+{
+    (void)state;
+    struct rb_keyring *ring = keyring(KEY, NULL);
+    char *one = NULL, *two = NULL;
+    struct rb_jwt first, again, second;
+    int64_t now = (int64_t)time(NULL);
+    assert_int_equal(rb_jwt_issue(&one, ring, 42, 60), RB_OK);
+    assert_int_equal(rb_jwt_issue(&two, ring, 42, 60), RB_OK);
+    assert_int_equal(rb_jwt_verify(&first, ring, one, strlen(one)), RB_OK);
+    assert_int_equal(rb_jwt_verify(&again, ring, one, strlen(one)), RB_OK);
+    assert_int_equal(rb_jwt_verify(&second, ring, two, strlen(two)), RB_OK);
+    assert_string_equal(first.id, again.id);
+    assert_string_not_equal(first.id, second.id);
+    assert_memory_equal(first.id, "jwt:", 4);
+    assert_in_range(first.expires, now + 59, now + 62);
+    rb_secret_free(one);
+    rb_secret_free(two);
+    rb_keyring_free(ring);
+}
+
 static void jwt_issued_is_accepted(void **state)
 {
     (void)state;
     struct rb_keyring *ring = keyring(KEY, NULL);
     char *token = NULL;
     int64_t user = 0;
+    struct rb_jwt jwt;
     assert_int_equal(rb_jwt_issue(&token, ring, 42, 60), RB_OK);
     assert_int_equal(verify(ring, token, &user), RB_OK);
     assert_int_equal(user, 42);
     for (size_t len = 0; len < strlen(token); len++)
-        assert_int_equal(rb_jwt_verify(&user, ring, token, len), RB_EAUTH);
+        assert_int_equal(rb_jwt_verify(&jwt, ring, token, len), RB_EAUTH);
     rb_secret_free(token);
     assert_int_equal(rb_jwt_issue(&token, ring, 42, -1), RB_OK);
     assert_int_equal(verify(ring, token, &user), RB_EAUTH);
@@ -203,8 +228,9 @@ static void jwt_that_is_malformed_is_refused(void **state)
             fail_msg("accepted: %s", tokens[i]);
     }
     char huge[RB_JWT_MAX + 2];
+    struct rb_jwt jwt;
     memset(huge, 'a', sizeof(huge));
-    assert_int_equal(rb_jwt_verify(&user, ring, huge, sizeof(huge)), RB_EAUTH);
+    assert_int_equal(rb_jwt_verify(&jwt, ring, huge, sizeof(huge)), RB_EAUTH);
     rb_keyring_free(ring);
 }
 
@@ -236,6 +262,7 @@ int main(void)
         cmocka_unit_test(keys_have_a_length),
         cmocka_unit_test(hook_secrets_are_hexadecimal_and_differ),
         cmocka_unit_test(jwt_issued_is_accepted),
+        cmocka_unit_test(jwt_tells_tokens_apart),
         cmocka_unit_test(jwt_of_the_previous_key_is_accepted),
         cmocka_unit_test(jwt_with_wrong_claims_or_algorithm_is_refused),
         cmocka_unit_test(jwt_that_is_malformed_is_refused),
