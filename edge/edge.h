@@ -116,6 +116,10 @@ bool edge_answer_if_not_there(struct edge_exchange *exchange, rb_err err, const 
 typedef void (*edge_rows_fn)(void *arg, rb_err err, const struct rb_rows *rows);
 void edge_query(struct edge_exchange *exchange, const struct rb_statement *statement,
                 const struct rb_param *params, size_t count, edge_rows_fn fn, void *arg);
+/* The same for a short write that comes in numbers: it shares a commit with others (rb_pool_query_grouped).
+ */
+void edge_query_grouped(struct edge_exchange *exchange, const struct rb_statement *statement,
+                        const struct rb_param *params, size_t count, edge_rows_fn fn, void *arg);
 /* Asks GitHub; `fn` is called on the exchange's thread. Takes the request. The exchange is held meanwhile. */
 typedef void (*edge_github_fn)(void *arg, struct rb_github_response *response);
 void edge_ask_github(struct edge_exchange *exchange, struct rb_github_request *request, const char *token,

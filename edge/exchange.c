@@ -329,14 +329,30 @@ static void exchange_on_refused(struct edge_thread *thread, void *arg)
     exchange_on_rows(arg, RB_ELIMIT, NULL);
 }
 
-void edge_query(struct edge_exchange *exchange, const struct rb_statement *statement,
-                const struct rb_param *params, size_t count, edge_rows_fn fn, void *arg)
+typedef rb_err (*exchange_submit_fn)(struct rb_pool *pool, const struct rb_statement *statement,
+                                     const struct rb_param *params, size_t count, rb_pool_fn fn, void *arg);
+
+static void exchange_submit(struct edge_exchange *exchange, exchange_submit_fn submit,
+                            const struct rb_statement *statement, const struct rb_param *params, size_t count,
+                            edge_rows_fn fn, void *arg)
 {
     struct exchange_query *query = rb_malloc(sizeof(*query));
     *query = (struct exchange_query){.exchange = exchange, .fn = fn, .arg = arg};
     edge_hold(exchange);
-    if (rb_pool_query(exchange->thread->pool, statement, params, count, exchange_on_rows, query) != RB_OK)
+    if (submit(exchange->thread->pool, statement, params, count, exchange_on_rows, query) != RB_OK)
         edge_thread_post(exchange->thread, exchange_on_refused, query);
+}
+
+void edge_query(struct edge_exchange *exchange, const struct rb_statement *statement,
+                const struct rb_param *params, size_t count, edge_rows_fn fn, void *arg)
+{
+    exchange_submit(exchange, rb_pool_query, statement, params, count, fn, arg);
+}
+
+void edge_query_grouped(struct edge_exchange *exchange, const struct rb_statement *statement,
+                        const struct rb_param *params, size_t count, edge_rows_fn fn, void *arg)
+{
+    exchange_submit(exchange, rb_pool_query_grouped, statement, params, count, fn, arg);
 }
 
 /* ---- GitHub ------------------------------------------------------------------------------------------- */

@@ -27,40 +27,38 @@ struct install_step {
 };
 
 /* The steps, in the order of the way through. */
-#define INSTALL_STEPS(STEP)                                                                    \
-    STEP(find)    /* the person, and a live installation of that name */                       \
-    STEP(decide)  /* unknown, connected, under way, or go on; open the person's token */       \
-    STEP(reserve) /* the row with its sealed secret, unique per person and repository */       \
-    STEP(reserved)                                                                             \
-    STEP(lost_the_race) /* another request of this person was first: connected or under way */ \
-    STEP(look)          /* ask GitHub for the repository */                                    \
-    STEP(seen)          /* is this person its admin? */                                        \
-    STEP(identify)      /* its number and name into the row; one person at a time */           \
-    STEP(identified)                                                                           \
-    STEP(make_hook)                                                                            \
-    STEP(hook_answered)                                                                        \
-    STEP(find_hook) /* one with our address exists: which? */                                  \
-    STEP(hook_page)                                                                            \
-    STEP(find_owner)  /* does an installation of ours own it? */                               \
-    STEP(owner_found) /* share it, or adopt it */                                              \
-    STEP(adopt_hook)                                                                           \
-    STEP(hook_adopted)                                                                         \
-    STEP(activate) /* installation and event, one statement */                                 \
-    STEP(activated)                                                                            \
-    STEP(fence) /* the outcome is unknown: what has not happened must not happen later */      \
-    STEP(fenced)                                                                               \
-    STEP(read_back)                                                                            \
-    STEP(outcome_read)                                                                         \
-    STEP(connected)                                                                            \
-    STEP(undo)      /* from here on: take back what was done, then answer */                   \
-    STEP(undo_find) /* a hook may exist whose number we never heard */                         \
-    STEP(undo_page)                                                                            \
-    STEP(undo_owner)                                                                           \
-    STEP(undo_owner_found)                                                                     \
-    STEP(undo_hook)                                                                            \
-    STEP(hook_undone)                                                                          \
-    STEP(drop) /* the reservation */                                                           \
-    STEP(dropped)                                                                              \
+#define INSTALL_STEPS(STEP)                                                                       \
+    STEP(reserve)       /* the person, and a row that is unique per person and repository */      \
+    STEP(reserved)      /* unknown, connected, under way, or go on; open the person's token */    \
+    STEP(lost_the_race) /* another request of this person was first: connected or under way */    \
+    STEP(look)          /* ask GitHub for the repository */                                       \
+    STEP(seen)          /* is this person its admin? */                                           \
+    STEP(identify)      /* its number and the hook's secret into the row; one person at a time */ \
+    STEP(identified)                                                                              \
+    STEP(make_hook)                                                                               \
+    STEP(hook_answered)                                                                           \
+    STEP(find_hook) /* one with our address exists: which? */                                     \
+    STEP(hook_page)                                                                               \
+    STEP(find_owner)  /* does an installation of ours own it? */                                  \
+    STEP(owner_found) /* share it, or adopt it */                                                 \
+    STEP(adopt_hook)                                                                              \
+    STEP(hook_adopted)                                                                            \
+    STEP(activate) /* installation and event, one statement */                                    \
+    STEP(activated)                                                                               \
+    STEP(fence) /* the outcome is unknown: what has not happened must not happen later */         \
+    STEP(fenced)                                                                                  \
+    STEP(read_back)                                                                               \
+    STEP(outcome_read)                                                                            \
+    STEP(connected)                                                                               \
+    STEP(undo)      /* from here on: take back what was done, then answer */                      \
+    STEP(undo_find) /* a hook may exist whose number we never heard */                            \
+    STEP(undo_page)                                                                               \
+    STEP(undo_owner)                                                                              \
+    STEP(undo_owner_found)                                                                        \
+    STEP(undo_hook)                                                                               \
+    STEP(hook_undone)                                                                             \
+    STEP(drop) /* the reservation */                                                              \
+    STEP(dropped)                                                                                 \
     STEP(refuse)
 
 #define INSTALL_DECLARE(step)                                             \
@@ -129,6 +127,16 @@ static void install_on_rows(void *arg, rb_err err, const struct rb_rows *rows)
     install_go(in, in->next);
 }
 
+/* A write that everybody who connects makes. */
+static const struct install_step *install_write(struct install *in, const struct rb_statement *statement,
+                                                const struct rb_param *params, size_t count,
+                                                const struct install_step *next)
+{
+    in->next = next;
+    edge_query_grouped(in->exchange, statement, params, count, install_on_rows, in);
+    return NULL;
+}
+
 static const struct install_step *install_query(struct install *in, const struct rb_statement *statement,
                                                 const struct rb_param *params, size_t count,
                                                 const struct install_step *next)
@@ -194,73 +202,32 @@ void edge_install(struct edge_exchange *exchange)
     in->repo = exchange->repo;
     in->name = rb_arena_printf(exchange->arena, "%s/%s", exchange->owner, exchange->repo);
     edge_hold(exchange);
-    install_go(in, &step_find);
+    install_go(in, &step_reserve);
 }
 
-static const struct install_step *install_find(struct install *in)
-{
-    static const struct rb_statement statement = {
-        "install_find",
-        "select u.token_sealed, i.state, coalesce(i.reserved_until < now(), false), "
-        "nextval(pg_get_serial_sequence('installations', 'id')), nextval('generations') "
-        "from " EDGE_PERSON " left join installations i on i.user_id = u.id and lower(i.repo_full_name) = "
-        "lower($3) and i.state in ('reserved', 'active')"};
-    struct rb_param params[] = {EDGE_P_PERSON(in->exchange), RB_P_TEXT(in->name)};
-    return install_query(in, &statement, params, 3, &step_decide);
-}
-
-static const struct install_step *install_decide(struct install *in)
-{
-    if (in->err) {
-        edge_answer_no_database(in->exchange);
-        install_end(in);
-        return NULL;
-    }
-    if (rb_rows_count(in->rows) == 0) {
-        in->refusal = 401;
-        snprintf(in->refusal_text, sizeof(in->refusal_text), "Unauthorized");
-        return &step_refuse;
-    }
-    const char *state = rb_rows_text(in->rows, 0, 1);
-    bool expired = rb_rows_bool(in->rows, 0, 2);
-    if (strcmp(state, "active") == 0 || (strcmp(state, "reserved") == 0 && !expired))
-        return &step_lost_the_race;
-    in->installation_id = rb_rows_int(in->rows, 0, 3);
-    in->generation = rb_rows_int(in->rows, 0, 4);
-    size_t len = 0;
-    const uint8_t *sealed = rb_rows_bytes(in->rows, 0, 0, &len);
-    if (rb_unseal(&in->token, NULL, in->exchange->edge->keyring, RB_PURPOSE_OAUTH_TOKEN,
-                  in->exchange->user_id, sealed, len)) {
-        in->refusal = 401;
-        snprintf(in->refusal_text, sizeof(in->refusal_text),
-                 "Session expired \xe2\x80\x94 please log out and sign in again.");
-        return &step_refuse;
-    }
-    return &step_reserve;
-}
-
+/*
+ * The person, what is there already, and the reservation, in one round trip. A reservation of this person
+ * that ran out is replaced; had it got as far as a repository's number, it may have left a hook, and that
+ * knowledge goes over into the new row. The secret comes later, since the row's id is bound into its seal.
+ */
 static const struct install_step *install_reserve(struct install *in)
 {
-    /* A reservation of this person that ran out is replaced. Had it got as far as a repository's number, it
-     * may have left a hook, and that knowledge goes over into the new row. */
     static const struct rb_statement statement = {
         "install_reserve",
-        "with gone as (delete from installations where user_id = $2 and lower(repo_full_name) = lower($3) "
-        "and state = 'reserved' and reserved_until < now() returning repo_id) "
-        "insert into installations (id, user_id, repo_full_name, webhook_secret, state, generation, "
-        "reserved_until, repo_id) "
-        "select $1, $2, $3, $4, 'reserved', $5, now() + make_interval(secs => $6), g.repo_id "
-        "from (select max(repo_id) as repo_id from gone) g returning repo_id"};
-    rb_hook_secret_make(in->secret);
-    in->err = rb_seal(in->sealed, &in->sealed_len, in->exchange->edge->keyring, RB_PURPOSE_HOOK_SECRET,
-                      in->installation_id, in->secret, strlen(in->secret));
-    if (in->err)
-        return install_fail_database(in);
-    struct rb_param params[] = {
-        RB_P_INT(in->installation_id), RB_P_INT(in->exchange->user_id),
-        RB_P_TEXT(in->name),           RB_P_BYTES(in->sealed, in->sealed_len),
-        RB_P_INT(in->generation),      RB_P_INT(in->exchange->edge->settings.reservation_seconds)};
-    return install_query(in, &statement, params, 6, &step_reserved);
+        "with person as (select u.id, u.token_sealed from " EDGE_PERSON "), "
+        "live as (select state from installations where user_id = $1 and lower(repo_full_name) = "
+        "lower($3) and (state = 'active' or (state = 'reserved' and reserved_until >= now()))), "
+        "gone as (delete from installations where user_id = $1 and lower(repo_full_name) = lower($3) "
+        "and state = 'reserved' and reserved_until < now() returning repo_id), "
+        "made as (insert into installations (user_id, repo_full_name, webhook_secret, state, "
+        "generation, reserved_until, repo_id) select id, $3, '', 'reserved', nextval('generations'), "
+        "now() + make_interval(secs => $4), (select max(repo_id) from gone) from person "
+        "where not exists (select from live) on conflict do nothing returning id, generation, repo_id) "
+        "select live.state, made.id, made.generation, made.repo_id, person.token_sealed from person "
+        "left join live on true left join made on true"};
+    struct rb_param params[] = {EDGE_P_PERSON(in->exchange), RB_P_TEXT(in->name),
+                                RB_P_INT(in->exchange->edge->settings.reservation_seconds)};
+    return install_write(in, &statement, params, 4, &step_reserved);
 }
 
 static void install_inherit(struct install *in, int64_t repo_id)
@@ -284,12 +251,33 @@ static const struct install_step *install_look_at_rival(struct install *in)
 
 static const struct install_step *install_reserved(struct install *in)
 {
-    if (in->err == RB_ECONFLICT)
-        return install_look_at_rival(in);
-    if (in->err)
-        return install_fail_database(in);
+    if (in->err) {
+        edge_answer_no_database(in->exchange);
+        install_end(in);
+        return NULL;
+    }
+    if (rb_rows_count(in->rows) == 0) {
+        in->refusal = 401;
+        snprintf(in->refusal_text, sizeof(in->refusal_text), "Unauthorized");
+        return &step_refuse;
+    }
     if (!rb_rows_is_null(in->rows, 0, 0))
-        install_inherit(in, rb_rows_int(in->rows, 0, 0));
+        return &step_lost_the_race;
+    if (rb_rows_is_null(in->rows, 0, 1))
+        return install_look_at_rival(in);
+    in->installation_id = rb_rows_int(in->rows, 0, 1);
+    in->generation = rb_rows_int(in->rows, 0, 2);
+    if (!rb_rows_is_null(in->rows, 0, 3))
+        install_inherit(in, rb_rows_int(in->rows, 0, 3));
+    size_t len = 0;
+    const uint8_t *sealed = rb_rows_bytes(in->rows, 0, 4, &len);
+    if (rb_unseal(&in->token, NULL, in->exchange->edge->keyring, RB_PURPOSE_OAUTH_TOKEN,
+                  in->exchange->user_id, sealed, len)) {
+        in->refusal = 401;
+        snprintf(in->refusal_text, sizeof(in->refusal_text),
+                 "Session expired \xe2\x80\x94 please log out and sign in again.");
+        return in->inherited ? &step_refuse : &step_drop; /* a hook that may be left is the reconciler's */
+    }
     return &step_look;
 }
 
@@ -297,10 +285,8 @@ static const struct install_step *install_lost_the_race(struct install *in)
 {
     if (in->err)
         return install_fail_database(in);
-    /* Rows of step find have the state in column 1, those of the rival in column 0. A rival that is gone
-     * again has just failed: that it was under way is as true. */
-    bool connected = rb_rows_count(in->rows) > 0 &&
-                     strcmp(rb_rows_text(in->rows, 0, in->installation_id ? 0 : 1), "active") == 0;
+    /* A rival that is gone again has just failed: that it was under way is as true. */
+    bool connected = rb_rows_count(in->rows) > 0 && strcmp(rb_rows_text(in->rows, 0, 0), "active") == 0;
     in->refusal = connected ? 400 : 409;
     snprintf(in->refusal_text, sizeof(in->refusal_text), "%s",
              connected ? "Repo already connected" : "Repo is being connected");
@@ -347,13 +333,24 @@ static const struct install_step *install_identify(struct install *in)
         "with gone as (delete from installations where repo_id = $2 and id <> $1 and state = 'reserved' and "
         "reserved_until < now() returning 1) "
         "update installations set repo_id = $2, repo_full_name = $3, default_branch = nullif($4, ''), "
-        "reserved_until = now() + make_interval(secs => $6) from (select count(*) as count from gone) g "
+        "webhook_secret = $7, reserved_until = now() + make_interval(secs => $6) from (select count(*) as "
+        "count from gone) g "
         "where id = $1 and state = 'reserved' and generation = $5 returning g.count"};
-    struct rb_param params[] = {
-        RB_P_INT(in->installation_id), RB_P_INT(in->about.id),
-        RB_P_TEXT(in->name),           RB_P_TEXT(in->about.default_branch),
-        RB_P_INT(in->generation),      RB_P_INT(in->exchange->edge->settings.reservation_seconds)};
-    return install_query(in, &statement, params, 6, &step_identified);
+    if (!*in->secret) { /* not when it waits for another's connect and comes here again */
+        rb_hook_secret_make(in->secret);
+        in->err = rb_seal(in->sealed, &in->sealed_len, in->exchange->edge->keyring, RB_PURPOSE_HOOK_SECRET,
+                          in->installation_id, in->secret, strlen(in->secret));
+        if (in->err)
+            return install_fail_database(in);
+    }
+    struct rb_param params[] = {RB_P_INT(in->installation_id),
+                                RB_P_INT(in->about.id),
+                                RB_P_TEXT(in->name),
+                                RB_P_TEXT(in->about.default_branch),
+                                RB_P_INT(in->generation),
+                                RB_P_INT(in->exchange->edge->settings.reservation_seconds),
+                                RB_P_BYTES(in->sealed, in->sealed_len)};
+    return install_write(in, &statement, params, 7, &step_identified);
 }
 
 static const struct install_step *install_identified(struct install *in)
@@ -517,7 +514,7 @@ static const struct install_step *install_activate(struct install *in)
                                 RB_P_INT(in->hook_id),         RB_P_BYTES(in->sealed, in->sealed_len),
                                 RB_P_TEXT(event.id),           RB_P_TEXT(RB_REPO_CONNECTED),
                                 RB_P_TEXT(event.trace),        RB_P_TEXT(event.body.data)};
-    install_query(in, &statement, params, 8, &step_activated);
+    install_write(in, &statement, params, 8, &step_activated);
     rb_buf_free(&event.body); /* arguments are copied */
     return NULL;
 }

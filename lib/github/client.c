@@ -1,7 +1,11 @@
 /*
  * The client: one thread with a curl multi handle. Callers put calls into an inbox and wake it; it sorts them
  * into the budgets of their tokens, starts what may start, and hands back every call exactly once. With
- * nothing to do it sleeps in curl_multi_poll until it is woken.
+ * nothing to do it sleeps in epoll_wait until it is woken.
+ *
+ * libcurl says which sockets and what time it waits for (curl_multi_socket_action(3)), and hears of those
+ * alone. Its simpler curl_multi_perform() asks the kernel about every transfer under way each time one of
+ * them moves.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -9,6 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "lib/github/internal.h"
 
@@ -16,17 +23,21 @@
 #define CLIENT_CONNECT_TIMEOUT_MS 3000
 #define CLIENT_QUEUE              4096
 #define CLIENT_RUNNING            256 /* over all tokens: each is a socket, and processes have 1,024 by default */
-#define CLIENT_CONNECTIONS        64 /* kept open for reuse, over all tokens */
+#define CLIENT_CONNECTIONS        64    /* kept open for reuse, over all tokens */
+#define CLIENT_EVENTS             64    /* taken from the kernel at a time */
+#define CLIENT_SLEEP_MS           60000 /* woken earlier by whatever happens */
 
 struct rb_github {
     struct rb_github_options options;
     CURLM *multi;
+    int epoll_fd, wake_fd;
     pthread_t thread;
     pthread_mutex_t lock; /* guards inbox, pending, stopping */
     struct github_queue inbox;
     int pending; /* accepted and not handed back */
     bool stopping;
-    struct github_budgets budgets; /* of the I/O thread from here on */
+    int64_t curl_at;               /* when libcurl wants to be called; INT64_MAX: not by itself */
+    struct github_budgets budgets; /* of the I/O thread from here on, as is curl_at */
     struct github_call *running;
     int running_count;
 };
@@ -180,12 +191,72 @@ static void client_start_what_may(struct rb_github *github)
         client_start_call(github, call);
 }
 
-static int client_poll_ms(struct rb_github *github)
+static int client_sleep_ms(struct rb_github *github)
 {
     int64_t at = github_budgets_deadline(&github->budgets), now = rb_clock_ms();
-    if (at == INT64_MAX)
-        return 60000; /* woken earlier by whatever happens */
-    return at <= now ? 0 : at - now > 60000 ? 60000 : (int)(at - now);
+    if (github->curl_at < at)
+        at = github->curl_at;
+    return at <= now ? 0 : at - now > CLIENT_SLEEP_MS ? CLIENT_SLEEP_MS : (int)(at - now);
+}
+
+/* The two things libcurl tells. Nothing of it may be called from within. */
+static int client_on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
+{
+    struct rb_github *github = arg;
+    uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0U) | (what & CURL_POLL_OUT ? EPOLLOUT : 0U);
+    struct epoll_event event = {.events = events, .data.fd = fd};
+    (void)easy, (void)known;
+    if (what == CURL_POLL_REMOVE) {
+        epoll_ctl(github->epoll_fd, EPOLL_CTL_DEL, fd, NULL); /* it may be closed already */
+        return 0;
+    }
+    if (epoll_ctl(github->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)
+        return 0;
+    return epoll_ctl(github->epoll_fd, EPOLL_CTL_ADD, fd,
+                     &event); /* -1 ends all transfers, for lack of memory */
+}
+
+static int client_on_timer(CURLM *multi, long ms, void *arg)
+{
+    struct rb_github *github = arg;
+    (void)multi;
+    github->curl_at = ms < 0 ? INT64_MAX : rb_clock_ms() + ms;
+    return 0;
+}
+
+static void client_wake(struct rb_github *github)
+{
+    uint64_t one = 1;
+    if (write(github->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+        rb_log_error("GitHub client: cannot be woken: %s", strerror(errno));
+}
+
+/* Waits for what comes next and lets libcurl work on it. */
+static void client_wait(struct rb_github *github)
+{
+    struct epoll_event events[CLIENT_EVENTS];
+    uint64_t woken;
+    int running, count = epoll_wait(github->epoll_fd, events, CLIENT_EVENTS, client_sleep_ms(github));
+    for (int i = 0; i < count; i++) {
+        int fd = events[i].data.fd;
+        int bits = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+                   (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                   (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+        if (fd == github->wake_fd)
+            (void)!read(fd, &woken, sizeof(woken));
+        else /* a socket that was closed meanwhile is unknown to libcurl, which says nothing */
+            curl_multi_socket_action(github->multi, fd, bits, &running);
+    }
+}
+
+/* Transfers that have just been added, and those whose time is up. */
+static void client_run_timer(struct rb_github *github)
+{
+    int running;
+    if (github->curl_at > rb_clock_ms())
+        return;
+    github->curl_at = INT64_MAX; /* it is for once; libcurl sets the next */
+    curl_multi_socket_action(github->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 }
 
 static void client_cut_everything(struct rb_github *github)
@@ -205,22 +276,43 @@ static void client_cut_everything(struct rb_github *github)
 static void *client_main(void *arg)
 {
     struct rb_github *github = arg;
-    int running = 0;
     while (client_take_inbox(github)) {
-        /* Until nothing ends any more: what ended may have made room, and a transfer that ended without being
-         * collected would wait for the next wake-up, since no socket speaks of it. */
+        /* Until nothing ends any more: what ended may have made room. */
         do {
             client_start_what_may(github);
-            curl_multi_perform(github->multi, &running);
+            client_run_timer(github);
         } while (client_collect(github));
         github_budgets_forget_idle(&github->budgets, rb_clock_ms(), false);
-        curl_multi_poll(github->multi, NULL, 0, client_poll_ms(github), NULL);
+        client_wait(github);
     }
     client_cut_everything(github);
     return NULL;
 }
 
 /* ---- public ------------------------------------------------------------------------------------------- */
+
+static bool client_open(struct rb_github *github)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    github->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    github->wake_fd = event.data.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return github->epoll_fd >= 0 && github->wake_fd >= 0 &&
+           epoll_ctl(github->epoll_fd, EPOLL_CTL_ADD, github->wake_fd, &event) == 0 &&
+           curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && (github->multi = curl_multi_init());
+}
+
+static void client_free(struct rb_github *github)
+{
+    curl_multi_cleanup(github->multi); /* tells client_on_socket() of every connection it closes */
+    if (github->wake_fd >= 0)
+        close(github->wake_fd);
+    if (github->epoll_fd >= 0)
+        close(github->epoll_fd);
+    pthread_mutex_destroy(&github->lock);
+    free((char *)github->options.base_url);
+    free((char *)github->options.user_agent);
+    free(github);
+}
 
 rb_err rb_github_start(struct rb_github **out, const struct rb_github_options *options)
 {
@@ -238,7 +330,12 @@ rb_err rb_github_start(struct rb_github **out, const struct rb_github_options *o
     sigset_t all, before;
     sigfillset(&all);
     int failed = ENOMEM;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && (github->multi = curl_multi_init())) {
+    github->curl_at = INT64_MAX;
+    if (client_open(github)) {
+        curl_multi_setopt(github->multi, CURLMOPT_SOCKETFUNCTION, client_on_socket);
+        curl_multi_setopt(github->multi, CURLMOPT_SOCKETDATA, github);
+        curl_multi_setopt(github->multi, CURLMOPT_TIMERFUNCTION, client_on_timer);
+        curl_multi_setopt(github->multi, CURLMOPT_TIMERDATA, github);
         curl_multi_setopt(github->multi, CURLMOPT_MAXCONNECTS, (long)CLIENT_CONNECTIONS);
         curl_multi_setopt(github->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
         pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
@@ -246,10 +343,7 @@ rb_err rb_github_start(struct rb_github **out, const struct rb_github_options *o
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     if (failed) {
-        curl_multi_cleanup(github->multi);
-        free((char *)github->options.base_url);
-        free((char *)github->options.user_agent);
-        free(github);
+        client_free(github);
         return rb_error_set(RB_EINTERNAL, "the GitHub client cannot be started: %s", strerror(failed));
     }
     *out = github;
@@ -263,13 +357,9 @@ void rb_github_stop(struct rb_github *github)
     pthread_mutex_lock(&github->lock);
     github->stopping = true;
     pthread_mutex_unlock(&github->lock);
-    curl_multi_wakeup(github->multi);
+    client_wake(github);
     pthread_join(github->thread, NULL);
-    curl_multi_cleanup(github->multi);
-    pthread_mutex_destroy(&github->lock);
-    free((char *)github->options.base_url);
-    free((char *)github->options.user_agent);
-    free(github);
+    client_free(github);
 }
 
 rb_err rb_github_submit(struct rb_github *github, struct rb_github_request *request, const char *token,
@@ -279,6 +369,7 @@ rb_err rb_github_submit(struct rb_github *github, struct rb_github_request *requ
     if (!*token || strpbrk(token, "\r\n"))
         return rb_error_set(RB_EAUTH, "the GitHub token is empty or malformed");
     rb_err err = RB_OK;
+    bool first = false;
     pthread_mutex_lock(&github->lock);
     if (github->stopping)
         err = rb_error_set(RB_EUNAVAILABLE, "the process is stopping");
@@ -294,12 +385,13 @@ rb_err rb_github_submit(struct rb_github *github, struct rb_github_request *requ
         call->deadline = rb_clock_ms() + (call->request.timeout_ms > 0 ? call->request.timeout_ms
                                                                        : github->options.timeout_ms);
         call->response.rate_remaining = -1;
+        first = !github->inbox.head; /* behind others the thread is on its way already */
         github_queue_push(&github->inbox, call);
         github->pending++;
     }
     pthread_mutex_unlock(&github->lock);
-    if (!err)
-        curl_multi_wakeup(github->multi);
+    if (first)
+        client_wake(github);
     return err;
 }
 

@@ -145,8 +145,8 @@ void rb_github_stop(struct rb_github *github);
 typedef void (*rb_github_fn)(void *arg, struct rb_github_response *response);
 /* Takes the request's strings on success (the struct is cleared). Does not block. RB_EAUTH: no token, or one
  * that is none; RB_ELIMIT: the queue is full. Nothing is repeated, but a GET whose kept-alive connection
- * ended before one byte of the answer came, which is sent again on a new one. Writes get a connection of
- * their own, so that none is made twice behind the caller's back. */
+ * ended before one byte of the answer came, which is sent again on a new one. A write is sent once: there
+ * such an end is RB_EUNAVAILABLE, and nobody can say whether GitHub has seen it. */
 rb_err rb_github_submit(struct rb_github *github, struct rb_github_request *request, const char *token,
                         rb_github_fn fn, void *arg) RB_MUST_CHECK;
 /* The same, waiting. The result is that of the transport; read the answer with rb_github_judge(). */

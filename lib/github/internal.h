@@ -24,7 +24,7 @@ struct github_call {
     struct rb_buf body;
     struct rb_github_response response;
     int redirects;
-    bool too_big, head_is_whole;
+    bool too_big, head_is_whole, is_sent;
 };
 
 /* Singly linked, in order of arrival. */

@@ -95,6 +95,18 @@ static bool transfer_add_header(struct github_call *call, const char *name, cons
     return true;
 }
 
+/* libcurl sends again by itself what went out on a kept-alive connection that brought no answer. For a write
+ * whose answer was lost that is a second write: it is sent once. */
+static int transfer_on_request(void *arg, char *peer, char *own, int peer_port, int own_port)
+{
+    struct github_call *call = arg;
+    (void)peer, (void)own, (void)peer_port, (void)own_port;
+    if (call->request.method != RB_GITHUB_GET && call->is_sent)
+        return CURL_PREREQFUNC_ABORT;
+    call->is_sent = true;
+    return CURL_PREREQFUNC_OK;
+}
+
 static const char *const transfer_methods[] = {"GET", "POST", "PATCH", "DELETE"};
 
 rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_options *options, int64_t now)
@@ -122,10 +134,8 @@ rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, transfer_methods[request->method]);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent);
-    /* libcurl sends again by itself what went out on a kept-alive connection that brought no answer. For a
-     * write whose answer was lost that is a second write: those get a connection of their own. */
-    if (request->method != RB_GITHUB_GET)
-        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, transfer_on_request);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
     if (request->body)
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body); /* kept by the call */
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -228,5 +238,6 @@ const char *github_transfer_redirect(struct github_call *call, const char *base_
         (target[origin] && !strchr("/?", target[origin])))
         return NULL;
     call->redirects++;
+    call->is_sent = false;
     return target;
 }

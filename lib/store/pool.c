@@ -7,6 +7,12 @@
  * one that fails takes no other with it. A query that is not answered by its deadline ends with RB_ETIMEOUT,
  * and since nobody can tell its answer from the next one any more, its connection is given up and replaced.
  *
+ * A commit costs PostgreSQL more than most statements do. So statements that say they may
+ * (rb_pool_query_grouped) gather while a group of them is under way, and go out together as the next one:
+ * without a sync between them they are one transaction. No timer is needed: with little to do a group is one
+ * statement, sent at once; with much to do groups grow by themselves. When one fails the whole group is
+ * rolled back and each runs again alone.
+ *
  * The caller's loop sees one descriptor: an epoll of ours that holds all sockets and a timer.
  */
 #include <errno.h>
@@ -24,6 +30,8 @@
 #define POOL_IN_FLIGHT   32   /* per connection: more would only wait in PostgreSQL instead of here */
 #define POOL_BACKOFF_MIN 100  /* first attempt after a lost connection */
 #define POOL_BACKOFF_MAX 5000 /* and the longest pause between attempts */
+#define POOL_GROUP_MAX   32   /* statements of one group: locks are held for as long as it takes */
+#define POOL_GROUPS      2    /* at once: one is sent while the other is flushed to disk */
 #define POOL_ENDS_MAX    3    /* results end once each */
 #define POOL_CONNECT_MS  (STORE_CONNECT_SECONDS * 1000)
 
@@ -39,6 +47,8 @@ struct pool_query {
     struct rb_rows *rows;
     char *text;      /* error text */
     bool is_prepare; /* the answer to its preparation comes first */
+    bool is_grouped; /* until its group has failed */
+    bool ends_group; /* a sync follows it: with one that runs by itself always */
 };
 
 struct pool_list {
@@ -61,6 +71,8 @@ struct pool_connection {
     uint32_t events;
     struct store_prepared prepared;
     struct pool_list in_flight;
+    struct pool_query *current; /* of in_flight: whose results come next; NULL: a sync does */
+    bool has_group;
     int64_t retry_at, connect_deadline, backoff;
     bool broken; /* sending failed where no callback may run: dropped by the next dispatch */
 };
@@ -69,8 +81,9 @@ struct rb_pool {
     int epoll_fd, timer_fd;
     char *url, *application;
     int queue_limit, timeout_ms, connection_count;
-    int64_t armed; /* when the timer goes off at the latest; INT64_MAX: not at all */
-    struct pool_list waiting;
+    int64_t armed;              /* when the timer goes off at the latest; INT64_MAX: not at all */
+    struct pool_list waiting;   /* each by itself */
+    struct pool_list gathering; /* for the next group */
     struct pool_connection *connections;
     bool closing;
 };
@@ -89,6 +102,15 @@ static void pool_list_push(struct pool_list *list, struct pool_query *query)
     query->next = NULL;
     *list->tail = query;
     list->tail = &query->next;
+    list->count++;
+}
+
+static void pool_list_push_front(struct pool_list *list, struct pool_query *query)
+{
+    query->next = list->head;
+    list->head = query;
+    if (!query->next)
+        list->tail = &query->next;
     list->count++;
 }
 
@@ -161,6 +183,8 @@ static void pool_connection_drop(struct pool_connection *connection, rb_err err,
     connection->fd = -1;
     connection->events = 0;
     connection->broken = false;
+    connection->current = NULL;
+    connection->has_group = false;
     connection->phase = POOL_DOWN;
     connection->backoff = connection->backoff ? connection->backoff * 2 : POOL_BACKOFF_MIN;
     if (connection->backoff > POOL_BACKOFF_MAX)
@@ -232,11 +256,15 @@ static void pool_connection_advance(struct pool_connection *connection)
 
 /* ---- sending ------------------------------------------------------------------------------------------ */
 
-static bool pool_send(struct pool_connection *connection, struct pool_query *query)
+static bool pool_send(struct pool_connection *connection, struct pool_query *query, bool ends_group)
 {
     struct store_args args;
     store_args_fill(&args, query->params, query->count);
+    query->ends_group = ends_group;
     query->is_prepare = !store_prepared_has(&connection->prepared, query->statement);
+    pool_list_push(&connection->in_flight, query);
+    if (!connection->current)
+        connection->current = query;
     if (query->is_prepare) {
         if (!PQsendPrepare(connection->conn, query->statement->name, query->statement->sql, 0, NULL))
             return false;
@@ -245,7 +273,7 @@ static bool pool_send(struct pool_connection *connection, struct pool_query *que
     }
     return PQsendQueryPrepared(connection->conn, query->statement->name, args.count, args.values,
                                args.lengths, args.formats, 0) &&
-           PQpipelineSync(connection->conn);
+           (!ends_group || PQpipelineSync(connection->conn));
 }
 
 static bool pool_flush(struct pool_connection *connection)
@@ -257,54 +285,125 @@ static bool pool_flush(struct pool_connection *connection)
     return true;
 }
 
-/* The ready connection with the least to do; NULL when all are full or none is ready. */
-static struct pool_connection *pool_choose(struct rb_pool *pool)
+/* The ready connection with the least to do, and, for a group, without one; NULL when there is none. */
+static struct pool_connection *pool_choose(struct rb_pool *pool, bool for_group)
 {
     struct pool_connection *best = NULL;
+    int groups = 0;
     for (int i = 0; i < pool->connection_count; i++) {
         struct pool_connection *connection = &pool->connections[i];
+        groups += connection->has_group;
         if (connection->phase == POOL_READY && !connection->broken &&
-            connection->in_flight.count < POOL_IN_FLIGHT &&
+            connection->in_flight.count < POOL_IN_FLIGHT && !(for_group && connection->has_group) &&
             (!best || connection->in_flight.count < best->in_flight.count))
             best = connection;
     }
-    return best;
+    return for_group && groups >= POOL_GROUPS ? NULL : best;
+}
+
+/* Sends what has gathered. A statement that is new to the connection goes by itself: were it in a group that
+ * is rolled back, nobody could say whether it has been prepared. */
+static bool pool_send_group(struct pool_connection *connection, struct pool_list *gathering)
+{
+    for (int sent = 0; gathering->head && sent < POOL_GROUP_MAX; sent++) {
+        struct pool_query *query = pool_list_pop(gathering);
+        bool is_known = store_prepared_has(&connection->prepared, query->statement);
+        bool is_last = !gathering->head || sent == POOL_GROUP_MAX - 1 ||
+                       !store_prepared_has(&connection->prepared, gathering->head->statement);
+        if (!pool_send(connection, query, is_last || !is_known))
+            return false;
+    }
+    connection->has_group = true;
+    return pool_flush(connection);
 }
 
 static void pool_send_waiting(struct rb_pool *pool)
 {
     struct pool_connection *connection;
-    while (pool->waiting.head && (connection = pool_choose(pool))) {
+    while (pool->waiting.head && (connection = pool_choose(pool, false))) {
         struct pool_query *query = pool_list_pop(&pool->waiting);
-        pool_list_push(&connection->in_flight, query);
-        if (!pool_send(connection, query) || !pool_flush(connection))
+        if (!pool_send(connection, query, true) || !pool_flush(connection))
             pool_connection_lost(connection, query->statement->name);
+    }
+    while (pool->gathering.head && (connection = pool_choose(pool, true))) {
+        if (!pool_send_group(connection, &pool->gathering))
+            pool_connection_lost(connection, "sending");
     }
 }
 
 /* ---- receiving ---------------------------------------------------------------------------------------- */
 
-static void pool_take_result(struct pool_connection *connection, struct pool_query *query, PGresult *result)
+/* One result comes for a preparation, and one for the query itself, whatever becomes of them; and one more
+ * where the commit fails, or the session ends, which is then the group's. */
+static void pool_take_result(struct pool_connection *connection, PGresult *result)
 {
+    struct pool_query *query = connection->current ? connection->current : connection->in_flight.head;
     ExecStatusType status = PQresultStatus(result);
-    if (status == PGRES_PIPELINE_ABORTED || query->err) {
-        PQclear(result);
-        return;
-    }
-    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+    bool failed = status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK, is_prepare = query->is_prepare;
+    if (failed && is_prepare)
+        store_prepared_remove(&connection->prepared, query->statement);
+    if (failed && status != PGRES_PIPELINE_ABORTED && !query->err) {
         query->err = store_error_of(result, connection->conn, query->statement->name);
         query->text = rb_strdup(rb_error_text());
-        if (query->is_prepare)
-            store_prepared_remove(&connection->prepared, query->statement);
+    }
+    query->is_prepare = false;
+    if (!is_prepare && connection->current)
+        connection->current = query->ends_group ? NULL : query->next;
+    if (!is_prepare && !failed && !query->rows)
+        query->rows = store_rows_new(result);
+    else
         PQclear(result);
+}
+
+static bool pool_list_has_group(const struct pool_list *list)
+{
+    for (const struct pool_query *query = list->head; query; query = query->next) {
+        if (query->is_grouped)
+            return true;
+    }
+    return false;
+}
+
+/* A statement of a group has failed, and the group with it: each goes again by itself, before all others. */
+static void pool_run_singly(struct rb_pool *pool, struct pool_list *group)
+{
+    struct pool_list again;
+    pool_list_init(&again);
+    for (struct pool_query *query; (query = pool_list_pop(group));) {
+        rb_rows_free(query->rows);
+        free(query->text);
+        query->rows = NULL;
+        query->text = NULL;
+        query->err = RB_OK;
+        query->is_grouped = false;
+        pool_list_push_front(&again, query); /* in reverse */
+    }
+    for (struct pool_query *query; (query = pool_list_pop(&again));)
+        pool_list_push_front(&pool->waiting, query);
+}
+
+/* A sync: what was sent up to it is committed, or is not. */
+static void pool_take_sync(struct pool_connection *connection)
+{
+    struct pool_list group;
+    struct pool_query *query;
+    bool failed = false, ended;
+    pool_list_init(&group);
+    do {
+        query = pool_list_pop(&connection->in_flight);
+        failed |= query->err != RB_OK;
+        ended = query->ends_group;
+        pool_list_push(&group, query);
+    } while (!ended);
+    connection->current = connection->in_flight.head;
+    connection->has_group = connection->has_group && pool_list_has_group(&connection->in_flight);
+    if (failed && group.count > 1) {
+        pool_run_singly(connection->pool, &group);
         return;
     }
-    if (query->is_prepare) {
-        query->is_prepare = false;
-        PQclear(result);
-        return;
-    }
-    query->rows = store_rows_new(result);
+    /* The callbacks may submit and so may drop this very connection. */
+    while ((query = pool_list_pop(&group)))
+        pool_query_finish(query, query->err, query->text ? query->text : "");
 }
 
 /* Everything that has arrived. False when the connection was dropped. */
@@ -327,17 +426,14 @@ static bool pool_receive(struct pool_connection *connection)
             continue;
         }
         ends = 0;
-        struct pool_query *query = connection->in_flight.head;
-        if (PQresultStatus(result) != PGRES_PIPELINE_SYNC) {
-            pool_take_result(connection, query, result);
-            continue;
+        if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+            PQclear(result);
+            pool_take_sync(connection);
+            if (connection->phase != POOL_READY)
+                return false;
+        } else {
+            pool_take_result(connection, result);
         }
-        PQclear(result);
-        pool_list_pop(&connection->in_flight);
-        /* The callback may submit and so may drop this very connection. */
-        pool_query_finish(query, query->err, query->text ? query->text : "");
-        if (connection->phase != POOL_READY)
-            return false;
     }
     return true;
 }
@@ -362,6 +458,14 @@ static void pool_connection_ready(struct pool_connection *connection, uint32_t e
 
 /* ---- time --------------------------------------------------------------------------------------------- */
 
+/* Queries have the same patience, so the first is always the oldest. */
+static void pool_list_expire(struct pool_list *list, int64_t now)
+{
+    while (list->head && list->head->deadline <= now)
+        pool_query_finish(pool_list_pop(list), RB_EUNAVAILABLE,
+                          "PostgreSQL cannot be reached or has too much to do; nothing was sent to it");
+}
+
 static void pool_expire(struct rb_pool *pool, int64_t now)
 {
     for (int i = 0; i < pool->connection_count; i++) {
@@ -376,10 +480,8 @@ static void pool_expire(struct rb_pool *pool, int64_t now)
             pool_connection_drop(connection, RB_ETIMEOUT,
                                  "PostgreSQL did not answer in time; the outcome is unknown");
     }
-    /* Queries have the same patience, so the first is always the oldest. */
-    while (pool->waiting.head && pool->waiting.head->deadline <= now)
-        pool_query_finish(pool_list_pop(&pool->waiting), RB_EUNAVAILABLE,
-                          "PostgreSQL cannot be reached or has too much to do; nothing was sent to it");
+    pool_list_expire(&pool->waiting, now);
+    pool_list_expire(&pool->gathering, now);
 }
 
 static int64_t pool_next_deadline(const struct rb_pool *pool)
@@ -397,6 +499,8 @@ static int64_t pool_next_deadline(const struct rb_pool *pool)
     }
     if (pool->waiting.head && pool->waiting.head->deadline < next)
         next = pool->waiting.head->deadline;
+    if (pool->gathering.head && pool->gathering.head->deadline < next)
+        next = pool->gathering.head->deadline;
     return next;
 }
 
@@ -428,6 +532,7 @@ rb_err rb_pool_new(struct rb_pool **out, const struct rb_pool_options *options)
     pool->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : POOL_TIMEOUT_MS;
     pool->armed = INT64_MAX;
     pool_list_init(&pool->waiting);
+    pool_list_init(&pool->gathering);
     pool->connections = rb_calloc((size_t)pool->connection_count, sizeof(pool->connections[0]));
     for (int i = 0; i < pool->connection_count; i++) {
         pool->connections[i].pool = pool;
@@ -457,6 +562,7 @@ void rb_pool_free(struct rb_pool *pool)
     for (int i = 0; i < pool->connection_count; i++)
         pool_connection_drop(&pool->connections[i], RB_EUNAVAILABLE, "the database pool is being closed");
     pool_list_finish_all(&pool->waiting, RB_EUNAVAILABLE, "the database pool is being closed");
+    pool_list_finish_all(&pool->gathering, RB_EUNAVAILABLE, "the database pool is being closed");
     if (pool->timer_fd >= 0)
         close(pool->timer_fd);
     if (pool->epoll_fd >= 0)
@@ -517,30 +623,44 @@ static struct pool_query *pool_query_new(const struct rb_param *params, size_t c
     return query;
 }
 
-rb_err rb_pool_query(struct rb_pool *pool, const struct rb_statement *statement,
-                     const struct rb_param *params, size_t count, rb_pool_fn fn, void *arg)
+static rb_err pool_submit(struct rb_pool *pool, const struct rb_statement *statement,
+                          const struct rb_param *params, size_t count, rb_pool_fn fn, void *arg,
+                          bool is_grouped)
 {
     if (pool->closing)
         return rb_error_set(RB_ELIMIT, "the database pool is being closed");
-    if (pool->waiting.count >= pool->queue_limit)
-        return rb_error_set(RB_ELIMIT, "%d statements are waiting for PostgreSQL already",
-                            pool->waiting.count);
+    int waiting = pool->waiting.count + pool->gathering.count;
+    if (waiting >= pool->queue_limit)
+        return rb_error_set(RB_ELIMIT, "%d statements are waiting for PostgreSQL already", waiting);
     struct pool_query *query = pool_query_new(params, count);
     query->statement = statement;
+    query->is_grouped = is_grouped;
     query->fn = fn;
     query->arg = arg;
     query->deadline = rb_clock_ms() + pool->timeout_ms;
-    pool_list_push(&pool->waiting, query);
     /* Sent now if a connection has room. Callbacks never run from here, so that a connection that turns out
      * to be broken is only marked. */
-    struct pool_connection *connection = pool->waiting.count == 1 ? pool_choose(pool) : NULL;
-    if (connection) {
-        pool_list_pop(&pool->waiting);
-        pool_list_push(&connection->in_flight, query);
-        connection->broken = !pool_send(connection, query) || !pool_flush(connection);
-    }
+    struct pool_list *list = is_grouped ? &pool->gathering : &pool->waiting;
+    pool_list_push(list, query);
+    struct pool_connection *connection = list->count == 1 ? pool_choose(pool, is_grouped) : NULL;
+    if (connection && is_grouped)
+        connection->broken = !pool_send_group(connection, list);
+    else if (connection)
+        connection->broken = !pool_send(connection, pool_list_pop(list), true) || !pool_flush(connection);
     pool_schedule(pool);
     return RB_OK;
+}
+
+rb_err rb_pool_query(struct rb_pool *pool, const struct rb_statement *statement,
+                     const struct rb_param *params, size_t count, rb_pool_fn fn, void *arg)
+{
+    return pool_submit(pool, statement, params, count, fn, arg, false);
+}
+
+rb_err rb_pool_query_grouped(struct rb_pool *pool, const struct rb_statement *statement,
+                             const struct rb_param *params, size_t count, rb_pool_fn fn, void *arg)
+{
+    return pool_submit(pool, statement, params, count, fn, arg, true);
 }
 
 bool rb_pool_is_connected(const struct rb_pool *pool)

@@ -132,6 +132,12 @@ void rb_pool_dispatch(struct rb_pool *pool);
  * one statement with CTEs. Never calls `fn` before it returns. RB_ELIMIT: queue full, `fn` is not called. */
 rb_err rb_pool_query(struct rb_pool *pool, const struct rb_statement *statement,
                      const struct rb_param *params, size_t count, rb_pool_fn fn, void *arg) RB_MUST_CHECK;
+/* The same for a short write that comes in numbers: the pool runs it in one transaction with others that wait
+ * at the same moment, so that they share a commit. Its caller sees no difference: it is answered after the
+ * commit, and when one of a group fails, all are rolled back and run again, each by itself. */
+rb_err rb_pool_query_grouped(struct rb_pool *pool, const struct rb_statement *statement,
+                             const struct rb_param *params, size_t count, rb_pool_fn fn,
+                             void *arg) RB_MUST_CHECK;
 bool rb_pool_is_connected(const struct rb_pool *pool); /* at least one working connection */
 
 /* ---- tree cache --------------------------------------------------------------------------------------- */
