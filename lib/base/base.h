@@ -117,6 +117,26 @@ bool rb_text_is_utf8(const char *text, size_t len);
  * in half must not make an event impossible. */
 void rb_text_make_utf8(char *text);
 
+/* ---- a few fields of a large JSON text ---------------------------------------------------------------- */
+
+enum rb_json_kind {
+    RB_JSON_INT, /* int64_t */
+    RB_JSON_BOOL,
+    RB_JSON_TEXT /* char[size], zero-terminated */
+};
+struct rb_json_field {
+    const char *pointer; /* "/repository/id": RFC 6901 */
+    enum rb_json_kind kind;
+    void *out;
+    size_t size; /* RB_JSON_TEXT: bytes of `out` */
+};
+/* Reads the fields out of a text without building it in memory: some fifty times faster than jansson on an
+ * answer of GitHub. The whole text is checked (RFC 8259, also its UTF-8). A field that is absent, null, of
+ * another kind, too long or with a zero byte in it leaves `out` as it was. RB_EPROTOCOL: not JSON. Any thread
+ * may call. */
+rb_err rb_json_find(const struct rb_json_field *fields, size_t count, const char *text,
+                    size_t len) RB_MUST_CHECK;
+
 /* ---- clock and ids ------------------------------------------------------------------------------------ */
 
 int64_t rb_clock_ms(void);      /* monotonic: for deadlines and durations */

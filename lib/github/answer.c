@@ -191,6 +191,12 @@ static json_t *answer_parse(const struct rb_github_response *response)
     return response->body ? json_loadb(response->body, response->len, 0, NULL) : NULL;
 }
 
+static bool answer_find(const struct rb_json_field *fields, size_t count,
+                        const struct rb_github_response *response)
+{
+    return response->body && rb_json_find(fields, count, response->body, response->len) == RB_OK;
+}
+
 /* Copies a string field; false when it is missing, too long or empty. */
 static bool answer_copy(char *out, size_t size, const json_t *object, const char *field)
 {
@@ -218,28 +224,28 @@ rb_err rb_github_read_user(struct rb_github_user *user, const struct rb_github_r
     return fine ? RB_OK : answer_strange("a user has an id and a login");
 }
 
+/* One of the two answers that every connect reads, hence not as a tree (rb_json_find). */
 rb_err rb_github_read_repo(struct rb_github_repo *repo, const struct rb_github_response *response)
 {
     *repo = (struct rb_github_repo){0};
-    json_t *body = answer_parse(response);
-    bool fine = answer_id(&repo->id, body) &&
-                answer_copy(repo->full_name, sizeof(repo->full_name), body, "full_name");
+    const struct rb_json_field fields[] = {
+        {"/id", RB_JSON_INT, &repo->id, 0},
+        {"/full_name", RB_JSON_TEXT, repo->full_name, sizeof(repo->full_name)},
+        {"/default_branch", RB_JSON_TEXT, repo->default_branch, sizeof(repo->default_branch)},
+        {"/private", RB_JSON_BOOL, &repo->is_private, 0},
+        {"/permissions/admin", RB_JSON_BOOL, &repo->admin, 0}};
+    bool fine = answer_find(fields, sizeof(fields) / sizeof(*fields), response) && repo->id > 0;
     const char *slash = fine ? strchr(repo->full_name, '/') : NULL;
     fine = slash && rb_github_owner_is_valid(repo->full_name, (size_t)(slash - repo->full_name)) &&
            rb_github_repo_is_valid(slash + 1, strlen(slash + 1));
-    answer_copy(repo->default_branch, sizeof(repo->default_branch), body, "default_branch");
-    repo->is_private = json_is_true(json_object_get(body, "private"));
-    repo->admin = json_is_true(json_object_get(json_object_get(body, "permissions"), "admin"));
-    json_decref(body);
     return fine ? RB_OK : answer_strange("a repository has an id and a full_name");
 }
 
 rb_err rb_github_read_hook_id(int64_t *hook_id, const struct rb_github_response *response)
 {
-    json_t *body = answer_parse(response);
-    bool fine = answer_id(hook_id, body);
-    json_decref(body);
-    return fine ? RB_OK : answer_strange("a hook has an id");
+    *hook_id = 0;
+    const struct rb_json_field id = {"/id", RB_JSON_INT, hook_id, 0};
+    return answer_find(&id, 1, response) && *hook_id > 0 ? RB_OK : answer_strange("a hook has an id");
 }
 
 rb_err rb_github_find_hook(int64_t *hook_id, const struct rb_github_response *response, const char *url)
