@@ -1,8 +1,10 @@
 /*
- * The relay: committed outbox rows go to JetStream. One is active across all edges, by an advisory lock. Rows
- * are claimed by what they are (unpublished), never by a high-water mark: numbers are given before commits,
- * so a lower one may appear later. A row is marked when JetStream has acknowledged it; a crash in between
- * publishes it again under the same id, which the stream drops within its duplicate window.
+ * The relay: committed outbox rows go to JetStream. One is active across all edges, by an advisory lock that
+ * it keeps for as long as it succeeds: with its session the lock goes, and one that cannot publish gives it
+ * to another that may. Rows are found by what they are (unpublished), never by a high-water mark: numbers are
+ * given before commits, so a lower one may appear later. A row is marked when JetStream has acknowledged it;
+ * a crash in between publishes it again under the same id, which the stream drops within its duplicate
+ * window.
  *
  * Woken by the notification that the committing statement sends; looks by itself every few seconds in case
  * one was missed.
@@ -41,21 +43,16 @@ static rb_err relay_mark(struct rb_db *db, const struct rb_rows *rows, const rb_
 /* Publishes what is unpublished, one batch. `*count` is how many rows there were. */
 static rb_err relay_batch(size_t *count, struct edge_worker *worker)
 {
-    static const struct rb_statement claim = {
-        "relay_claim", "select id, subject, traceparent, body from outbox where published_at is null "
-                       "order by position limit $1 for update skip locked"};
+    static const struct rb_statement unpublished = {
+        "relay_unpublished", "select id, subject, traceparent, body from outbox where published_at is null "
+                             "order by position limit $1"};
     struct rb_param params[] = {RB_P_INT(RELAY_BATCH)};
     struct rb_rows *rows = NULL;
     struct rb_bus_message messages[RELAY_BATCH];
     rb_err errs[RELAY_BATCH], published = RB_OK;
     char text[256] = "";
-    *count = 0;
-    rb_err err = rb_db_begin(worker->db);
-    if (err)
-        return err;
-    err = rb_db_query(&rows, worker->db, &claim, params, 1);
-    if (!err)
-        *count = rb_rows_count(rows);
+    rb_err err = rb_db_query(&rows, worker->db, &unpublished, params, 1);
+    *count = err ? 0 : rb_rows_count(rows);
     for (size_t i = 0; i < *count; i++) {
         messages[i] = (struct rb_bus_message){.id = rb_rows_text(rows, i, 0),
                                               .subject = rb_rows_text(rows, i, 1),
@@ -68,10 +65,6 @@ static rb_err relay_batch(size_t *count, struct edge_worker *worker)
         snprintf(text, sizeof(text), "%.255s", rb_error_text());
         err = relay_mark(worker->db, rows, errs, *count);
     }
-    if (!err)
-        err = rb_db_commit(worker->db);
-    else
-        rb_db_rollback(worker->db);
     rb_rows_free(rows);
     if (!err && published)
         err = rb_error_set(published, "publishing: %s", text);
@@ -89,12 +82,30 @@ static void relay_prune(struct edge_worker *worker, int64_t *next)
         rb_log_warn("relay: old events stay for now: %s", rb_error_text());
 }
 
-/* Everything there is to publish. RB_ECONFLICT: another edge is the relay. */
-static rb_err relay_drain(struct edge_worker *worker, int64_t *next_prune)
+/* RB_ECONFLICT: another edge is the relay. A session that is lost after this takes the lock with it: what two
+ * relays publish then at the same time the stream takes once. */
+static rb_err relay_lock(struct edge_worker *worker, int64_t *session)
+{
+    if (*session && *session == rb_db_session(worker->db))
+        return RB_OK;
+    rb_err err = rb_db_try_lock(worker->db, RB_LOCK_RELAY, 0);
+    *session = err ? 0 : rb_db_session(worker->db);
+    return err;
+}
+
+static void relay_unlock(struct edge_worker *worker, int64_t *session)
+{
+    if (*session)
+        rb_db_unlock(worker->db, RB_LOCK_RELAY, 0);
+    *session = 0;
+}
+
+/* Everything there is to publish. `*session` is the one that holds the lock. */
+static rb_err relay_drain(struct edge_worker *worker, int64_t *session, int64_t *next_prune)
 {
     struct rb_metric *count_metric = rb_metric_counter("repobus_outbox_published_total", NULL,
                                                        "Events given to JetStream and acknowledged");
-    rb_err err = rb_db_try_lock(worker->db, RB_LOCK_RELAY, 0);
+    rb_err err = relay_lock(worker, session);
     size_t count = 0;
     if (err)
         return err;
@@ -105,14 +116,14 @@ static rb_err relay_drain(struct edge_worker *worker, int64_t *next_prune)
     } while (!err && count == RELAY_BATCH && !edge_worker_is_stopping(worker));
     if (!err)
         relay_prune(worker, next_prune);
-    /* Given back each time: another edge takes over the moment this one ends. */
-    rb_db_unlock(worker->db, RB_LOCK_RELAY, 0);
+    else /* NATS may be away from here alone; unlocking leaves the error text as it is */
+        relay_unlock(worker, session);
     return err;
 }
 
 static void relay_run(struct edge_worker *worker)
 {
-    int64_t next_prune = 0;
+    int64_t next_prune = 0, session = 0;
     bool streams_exist = false, failing = false;
     if (rb_db_listen(worker->db, "outbox")) /* again with each new connection */
         rb_log_warn("relay: %s", rb_error_text());
@@ -120,7 +131,7 @@ static void relay_run(struct edge_worker *worker)
         bool notified = false;
         if (!streams_exist && rb_bus_is_connected(worker->edge->bus))
             streams_exist = rb_bus_setup(worker->edge->bus) == RB_OK;
-        rb_err err = relay_drain(worker, &next_prune);
+        rb_err err = relay_drain(worker, &session, &next_prune);
         if (err == RB_ENOTFOUND || err == RB_EINVAL || err == RB_EUNAVAILABLE)
             streams_exist = false; /* they may be gone with NATS's data: made again before the next attempt */
         if (err && err != RB_ECONFLICT) {

@@ -21,6 +21,7 @@
 struct rb_db {
     PGconn *conn;
     char *url, *application, *options;
+    int64_t session; /* how many there have been */
     int patience_ms; /* for one answer: the statement timeout and a margin */
     struct store_prepared prepared;
     char *channels[DB_CHANNELS];
@@ -178,6 +179,7 @@ static rb_err db_connect(struct rb_db *db)
     }
     PQsetNoticeReceiver(db->conn, db_ignore_notice, NULL);
     PQsetnonblocking(db->conn, 1);
+    db->session++;
     rb_err err = db_listen_again(db);
     if (err)
         db_disconnect(db);
@@ -421,6 +423,11 @@ rb_err rb_db_lock(struct rb_db *db, enum rb_lock_space space, int64_t key, int t
     if (restored) /* with the session goes the lock, which nobody would give back */
         db_disconnect(db);
     return restored;
+}
+
+int64_t rb_db_session(const struct rb_db *db)
+{
+    return db->session;
 }
 
 rb_err rb_db_try_lock(struct rb_db *db, enum rb_lock_space space, int64_t key)

@@ -99,6 +99,9 @@ enum rb_lock_space {
 rb_err rb_db_lock(struct rb_db *db, enum rb_lock_space space, int64_t key, int timeout_ms) RB_MUST_CHECK;
 rb_err rb_db_try_lock(struct rb_db *db, enum rb_lock_space space, int64_t key) RB_MUST_CHECK;
 void rb_db_unlock(struct rb_db *db, enum rb_lock_space space, int64_t key);
+/* Which session this is, counted from 1; 0: none yet. A lock that is kept over several calls is held while
+ * the number is the same: a session that was lost in between is replaced without a word. */
+int64_t rb_db_session(const struct rb_db *db);
 
 /* ---- non-blocking pool -------------------------------------------------------------------------------- */
 

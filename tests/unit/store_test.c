@@ -445,7 +445,9 @@ static void locks_exclude_and_have_a_limit(void **state)
                                                 "select (current_setting('lock_timeout') = '0' and "
                                                 "current_setting('statement_timeout') = '30s')::int"};
     struct rb_db *one = open_db("lock one"), *two = open_db("lock two");
+    assert_int_equal(rb_db_session(one), 0);
     must(rb_db_lock(one, RB_LOCK_TREE, 7, 1000));
+    assert_int_equal(rb_db_session(one), 1);
     assert_int_equal(rb_db_try_lock(two, RB_LOCK_TREE, 7), RB_ECONFLICT);
     assert_int_equal(rb_db_lock(two, RB_LOCK_TREE, 7, 20), RB_ETIMEOUT);
     assert_int_equal(ask(two, &setting, NULL, 0), 1); /* as before, whatever came of it */
