@@ -1,21 +1,22 @@
 /* Events as CloudEvents 1.0 in structured JSON: encoding and decoding, pure. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "bus/private.h"
 
-static bool event_put(json_t *object, const char *key, const char *value)
+/* What an attribute may consist of here needs no escaping in JSON. */
+static bool event_text_is_bare(const char *text, size_t max)
 {
-    return json_object_set_new(object, key, json_string(value)) == 0;
+    return bus_text_is_plain(text, max) && !strpbrk(text, "\"\\");
 }
 
-rb_err rb_event_encode(struct rb_buf *out, const char *subject, const char *id, const char *source,
-                       const char *traceparent, const json_t *data)
+rb_err rb_event_encode_text(struct rb_buf *out, const char *subject, const char *id, const char *source,
+                            const char *traceparent, const char *data, size_t len)
 {
-    char made_id[RB_UUID_SIZE];
-    char time_text[RB_TIME_SIZE];
-    rb_err err = RB_OK;
+    char made_id[RB_UUID_SIZE], time_text[RB_TIME_SIZE];
+    size_t before = out->len;
 
     if (!bus_subject_is_known(subject))
         return rb_error_set(RB_EINVAL, "event: \"%s\" is not in the catalogue of subjects", subject);
@@ -23,39 +24,41 @@ rb_err rb_event_encode(struct rb_buf *out, const char *subject, const char *id, 
         rb_uuid_make(made_id);
         id = made_id;
     }
-    if (!bus_text_is_plain(id, BUS_ID_MAX))
-        return rb_error_set(RB_EINVAL, "event %s: the id must be 1 to %d printable characters", subject,
-                            BUS_ID_MAX);
-    if (!source || !source[0])
-        return rb_error_set(RB_EINVAL, "event %s: the source is missing", subject);
+    if (!event_text_is_bare(id, BUS_ID_MAX))
+        return rb_error_set(RB_EINVAL, "event %s: the id must be 1 to %d printable characters without quotes",
+                            subject, BUS_ID_MAX);
+    if (!source || !event_text_is_bare(source, BUS_SUBJECT_MAX))
+        return rb_error_set(RB_EINVAL, "event %s: the source is missing or not plain", subject);
+    bool has_trace = traceparent && event_text_is_bare(traceparent, BUS_TRACEPARENT_MAX);
+    rb_time_format(time_text, rb_clock_wall_ms());
+    rb_err err = rb_buf_printf(out,
+                               "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"%s\",\"type\":\"%s%s\","
+                               "\"time\":\"%s\",\"datacontenttype\":\"application/json\",\"eventversion\":%d,"
+                               "%s%s%s\"data\":",
+                               id, source, BUS_EVENT_TYPE_PREFIX, subject, time_text, RB_EVENTS_VERSION,
+                               has_trace ? "\"traceparent\":\"" : "", has_trace ? traceparent : "",
+                               has_trace ? "\"," : "");
+    if (!err)
+        err = rb_buf_append(out, data, len);
+    if (!err)
+        err = rb_buf_append(out, "}", 1);
+    if (err || out->len - before > RB_EVENT_MAX) {
+        out->len = before; /* nothing half written stays */
+        err = rb_error_set(RB_ETOOBIG, "event %s: more than %d bytes", subject, RB_EVENT_MAX);
+    }
+    return err;
+}
+
+rb_err rb_event_encode(struct rb_buf *out, const char *subject, const char *id, const char *source,
+                       const char *traceparent, const json_t *data)
+{
     if (!json_is_object(data))
         return rb_error_set(RB_EINVAL, "event %s: data must be an object", subject);
-    rb_time_format(time_text, rb_clock_wall_ms());
-
-    json_t *event = json_object();
-    char *type = rb_asprintf("%s%s", BUS_EVENT_TYPE_PREFIX, subject);
-    char *text = NULL;
-    bool complete = event_put(event, "specversion", "1.0") && event_put(event, "id", id) &&
-                    event_put(event, "source", source) && event_put(event, "type", type) &&
-                    event_put(event, "time", time_text) &&
-                    event_put(event, "datacontenttype", "application/json") &&
-                    json_object_set_new(event, "eventversion", json_integer(RB_EVENTS_VERSION)) == 0;
-    if (complete && traceparent && bus_text_is_plain(traceparent, BUS_TRACEPARENT_MAX))
-        complete = event_put(event, "traceparent", traceparent);
-    json_t *copy = json_deep_copy(data); /* `data` is const: no reference may be counted on it */
-    complete = json_object_set_new(event, "data", copy) == 0 && complete;
-    if (complete)
-        text = json_dumps(event, JSON_COMPACT);
+    char *text = json_dumps(data, JSON_COMPACT);
     if (!text)
-        err = rb_error_set(RB_EINVAL, "event %s: not representable as JSON (is a text not UTF-8?)", subject);
-    else if (strlen(text) > RB_EVENT_MAX)
-        err = rb_error_set(RB_ETOOBIG, "event %s: %zu bytes, the limit is %d", subject, strlen(text),
-                           RB_EVENT_MAX);
-    else
-        err = rb_buf_append(out, text, strlen(text));
+        return rb_error_set(RB_EINVAL, "event %s: not representable as JSON (is a text not UTF-8?)", subject);
+    rb_err err = rb_event_encode_text(out, subject, id, source, traceparent, text, strlen(text));
     free(text);
-    free(type);
-    json_decref(event);
     return err;
 }
 

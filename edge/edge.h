@@ -44,6 +44,9 @@ struct edge_route {
     size_t body_max;  /* bytes; 0: EDGE_BODY_MAX */
 };
 #define EDGE_BODY_MAX (64 * 1024)
+/* GitHub sends at most 25 MB (docs.github.com, "Webhook events and payloads"); as a form each byte of JSON
+ * may become three. */
+#define EDGE_BODY_LARGEST (76 * 1024 * 1024)
 extern const struct edge_route edge_routes[]; /* ends with a NULL method */
 
 /* Whether `path` fits `pattern`. What stands for {owner} and {repo} is pointed to; it is not checked yet.
@@ -59,6 +62,9 @@ size_t edge_segment_decode(char *out, const char *segment, size_t len);
 /* Undoes the encoding of a form's value (a query, a cookie's neighbour): also '+' for a space. In `arena`;
  * ends at a zero byte. Pure. */
 const char *edge_form_decode(struct rb_arena *arena, const char *value, size_t len);
+
+/* A UUID as text (RFC 9562, section 4). NULL is none. Pure. */
+bool edge_is_uuid(const char *text);
 
 /* ---- the exchange ------------------------------------------------------------------------------------- */
 
@@ -80,6 +86,10 @@ struct edge_exchange {
 const char *edge_header(struct edge_exchange *exchange, const char *name);
 /* One parameter of the query string, percent-decoded ('+' is a space); "" when it has no value. */
 const char *edge_parameter(struct edge_exchange *exchange, const char *name);
+/* A number among the parameters, `*value` where it is absent. Answers 422 and returns false when it is no
+ * number from `min` to `max`. */
+bool edge_parameter_int(int64_t *value, struct edge_exchange *exchange, const char *name, int64_t min,
+                        int64_t max);
 /* The body, whole, valid until the handler returns or waits: the client may be gone afterwards. */
 const void *edge_body(const struct edge_exchange *exchange, size_t *len);
 /* A header of the answer, before it is given; copied. Nothing once the client is gone. */
@@ -201,6 +211,8 @@ void edge_list_repos(struct edge_exchange *exchange);
 void edge_get_repo(struct edge_exchange *exchange);
 void edge_repo_events(struct edge_exchange *exchange);
 void edge_rescan(struct edge_exchange *exchange);
+void edge_webhook(struct edge_exchange *exchange);
+void edge_deliveries(struct edge_exchange *exchange);
 void edge_healthz(struct edge_exchange *exchange);
 void edge_readyz(struct edge_exchange *exchange);
 void edge_metrics(struct edge_exchange *exchange);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "edge/server.h"
 
@@ -126,6 +127,23 @@ const char *edge_parameter(struct edge_exchange *exchange, const char *name)
     return NULL;
 }
 
+bool edge_parameter_int(int64_t *value, struct edge_exchange *exchange, const char *name, int64_t min,
+                        int64_t max)
+{
+    const char *text = edge_parameter(exchange, name);
+    size_t len = text ? strlen(text) : 0;
+    if (!text)
+        return true;
+    int64_t number = len > 0 && len < 19 && strspn(text, "0123456789") == len ? strtoll(text, NULL, 10) : -1;
+    if (number < min || number > max) {
+        edge_answer_error(exchange, 422, "%s is a number from %lld to %lld", name, (long long)min,
+                          (long long)max);
+        return false;
+    }
+    *value = number;
+    return true;
+}
+
 const void *edge_body(const struct edge_exchange *exchange, size_t *len)
 {
     const h2o_req_t *request = ((const struct exchange_box *)exchange)->request;
@@ -177,6 +195,28 @@ static bool exchange_take_names(struct edge_exchange *exchange, const struct edg
     return true;
 }
 
+/*
+ * h2o believes the first of several Content-Length headers, and Transfer-Encoding above it, and keeps neither
+ * among the headers. A proxy in front that believes another would take what follows a body for part of it,
+ * and we for a request. So the head is looked at as it came, which is where the socket's input begins until
+ * the request is answered.
+ */
+static bool exchange_body_is_unambiguous(const h2o_req_t *request)
+{
+    const h2o_socket_t *socket = request->conn->callbacks->get_socket(request->conn);
+    const char *head = socket->input->bytes, *body = request->entity.base;
+    int lengths = 0;
+    if (body < head || body > head + socket->input->size)
+        return false;
+    for (const char *line = head; (line = memchr(line, '\n', (size_t)(body - line))); line++) {
+        size_t left = (size_t)(body - line - 1);
+        lengths += left > 15 && strncasecmp(line + 1, "content-length", 14) == 0;
+        if (left > 18 && strncasecmp(line + 1, "transfer-encoding", 17) == 0)
+            return false;
+    }
+    return lengths == 1;
+}
+
 static size_t exchange_body_max(const struct edge_route *route)
 {
     return route->body_max ? route->body_max : EDGE_BODY_MAX;
@@ -191,11 +231,8 @@ int edge_on_request(h2o_handler_t *super, h2o_req_t *request)
     struct edge_exchange *exchange = &box->exchange;
     h2o_iovec_t path = h2o_iovec_init(request->path.base,
                                       request->query_at == SIZE_MAX ? request->path.len : request->query_at);
-    /* h2o believes the first of several Content-Length headers, and Transfer-Encoding above it. A proxy in
-     * front that believes another would take what follows a body for part of it, and we for a request: so
-     * nothing follows a body. */
-    if (request->entity.base)
-        request->http1_is_persistent = 0;
+    if (request->entity.base && !exchange_body_is_unambiguous(request))
+        request->http1_is_persistent = 0; /* so nothing follows it */
     exchange->route = exchange_find_route(&captures, allow, sizeof(allow), request->method, path);
     if (!exchange->route && *allow) {
         edge_add_header(exchange, "allow", allow);

@@ -71,15 +71,22 @@ static rb_err relay_batch(size_t *count, struct edge_worker *worker)
     return err;
 }
 
+/* What nobody can ask for any more. The payload of a delivery is kept for as long as its event. */
 static void relay_prune(struct edge_worker *worker, int64_t *next)
 {
-    static const struct rb_statement statement = {
-        "relay_prune", "delete from outbox where published_at < now() - interval '" RELAY_KEEP "'"};
+    static const struct rb_statement statements[] = {
+        {"relay_prune_outbox", "delete from outbox where published_at < now() - interval '" RELAY_KEEP "'"},
+        {"relay_prune_deliveries",
+         "delete from deliveries d where received_at < now() - interval '" RELAY_KEEP
+         "' and not exists (select from outbox o where o.id = d.event_id)"},
+        {"relay_prune_tokens", "delete from spent_tokens where expires_at < now()"}};
     if (rb_clock_ms() < *next)
         return;
     *next = rb_clock_ms() + RELAY_PRUNE_MS;
-    if (rb_db_query(NULL, worker->db, &statement, NULL, 0))
-        rb_log_warn("relay: old events stay for now: %s", rb_error_text());
+    for (size_t i = 0; i < sizeof(statements) / sizeof(*statements); i++) {
+        if (rb_db_query(NULL, worker->db, &statements[i], NULL, 0))
+            rb_log_warn("relay: what is old stays for now: %s", rb_error_text());
+    }
 }
 
 /* RB_ECONFLICT: another edge is the relay. A session that is lost after this takes the lock with it: what two

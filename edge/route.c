@@ -64,3 +64,15 @@ const char *edge_form_decode(struct rb_arena *arena, const char *value, size_t l
     out[edge_segment_decode(out, spaced, len)] = '\0';
     return out;
 }
+
+bool edge_is_uuid(const char *text)
+{
+    if (!text || strlen(text) != RB_UUID_SIZE - 1)
+        return false;
+    for (int i = 0; text[i]; i++) {
+        bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (is_dash ? text[i] != '-' : !strchr("0123456789abcdefABCDEF", text[i]))
+            return false;
+    }
+    return true;
+}

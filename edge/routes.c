@@ -7,6 +7,8 @@ const struct edge_route edge_routes[] = {
     {"GET", "/api/v1/repos", edge_list_repos, "list", false, 0},
     {"GET", "/api/v1/repos/{owner}/{repo}", edge_get_repo, "repo", false, 0},
     {"GET", "/api/v1/repos/{owner}/{repo}/events", edge_repo_events, "events", false, 0},
+    {"GET", "/api/v1/repos/{owner}/{repo}/deliveries", edge_deliveries, "deliveries", false, 0},
+    {"POST", "/api/v1/webhooks/github", edge_webhook, "webhook", true, EDGE_BODY_LARGEST},
     {"GET", "/healthz", edge_healthz, "healthz", true, 0},
     {"GET", "/readyz", edge_readyz, "readyz", true, 0},
     {"GET", "/metrics", edge_metrics, "metrics", true, 0},

@@ -20,8 +20,8 @@
 #define SERVER_BACKLOG         1024
 #define SERVER_GRACE_MS        200   /* requests that are on their way when the process is told to stop */
 #define SERVER_STALL_MS        30000 /* a client that takes nothing of its answer for so long is cut */
-#define SERVER_ENTITY_MAX      (1024 * 1024) /* h2o's own limit; edge_on_request() answers 413 far below it */
-#define SERVER_REQUEST_MS      15000         /* head and body of a request */
+#define SERVER_ENTITY_MAX      EDGE_BODY_LARGEST /* edge_on_request() answers 413 for what a route takes less */
+#define SERVER_REQUEST_MS      15000             /* head and body of a request */
 #define SERVER_POOL            4 /* database connections a thread: 32 statements are in flight on each */
 
 static struct edge_thread server_threads[SERVER_THREADS_MAX];

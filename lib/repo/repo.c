@@ -110,3 +110,23 @@ rb_err repo_ask(struct rb_github_response *response, struct rb_repo_handle *hand
     }
     return err;
 }
+
+rb_err rb_repo_delivery_payload(const char **payload, size_t *len, struct rb_db *db, int64_t hook_id,
+                                const char *delivery_id, struct rb_arena *arena)
+{
+    static const struct rb_statement statement = {
+        "repo_delivery_payload",
+        "select payload from deliveries where hook_id = $1 and delivery_id = $2::uuid"};
+    struct rb_rows *rows = NULL;
+    struct rb_param params[] = {RB_P_INT(hook_id), RB_P_TEXT(delivery_id)};
+    rb_err err = rb_db_query(&rows, db, &statement, params, 2);
+    if (!err && (rb_rows_count(rows) == 0 || rb_rows_is_null(rows, 0, 0)))
+        err = rb_error_set(RB_ENOTFOUND, "delivery %s of hook %lld has no payload of its own", delivery_id,
+                           (long long)hook_id);
+    if (!err) {
+        const uint8_t *bytes = rb_rows_bytes(rows, 0, 0, len);
+        *payload = rb_arena_strndup(arena, (const char *)bytes, *len);
+    }
+    rb_rows_free(rows);
+    return err;
+}

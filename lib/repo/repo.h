@@ -54,6 +54,11 @@ rb_err rb_repo_file(const char **content, size_t *len, struct rb_repo_handle *ha
 rb_err rb_repo_files(const char **contents, size_t *lens, rb_err *errs, struct rb_repo_handle *handle,
                      const struct rb_tree_entry *const *entries, size_t count,
                      size_t max_bytes) RB_MUST_CHECK;
+/* The payload of a webhook whose event (github.*) carries none, being too large, by the event's hook_id and
+ * delivery_id: JSON, zero-terminated in the arena, there for as long as the event is (30 days). RB_ENOTFOUND:
+ * there is none, or no more. */
+rb_err rb_repo_delivery_payload(const char **payload, size_t *len, struct rb_db *db, int64_t hook_id,
+                                const char *delivery_id, struct rb_arena *arena) RB_MUST_CHECK;
 /* RB_OK while this generation is still the newest and the installation active, RB_ESTALE otherwise. */
 rb_err rb_repo_is_current(struct rb_repo_handle *handle) RB_MUST_CHECK;
 

@@ -147,6 +147,9 @@ test('nothing that follows a body is taken for a request', async () => {
     assert.equal(answers.match(/HTTP\/1\.1 /g).length, 1, answers);
     assert.match(answers, /Repo already connected/);
   }
+  // A body whose length is said once, and in one way, leaves no doubt: the connection lives on.
+  const clear = await talk(`POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhelloGET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+  assert.deepEqual(clear.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 405', 'HTTP/1.1 200']);
   // Pipelined requests without a body are answered one after another.
   const both = await talk(`GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
   assert.equal(both.match(/HTTP\/1\.1 200/g).length, 2);
