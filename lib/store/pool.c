@@ -31,7 +31,7 @@
 #define POOL_BACKOFF_MIN 100  /* first attempt after a lost connection */
 #define POOL_BACKOFF_MAX 5000 /* and the longest pause between attempts */
 #define POOL_GROUP_MAX   32   /* statements of one group: locks are held for as long as it takes */
-#define POOL_GROUPS      2    /* at once: one is sent while the other is flushed to disk */
+#define POOL_GROUPS      1    /* at once: a second would take from the first what they could share */
 #define POOL_ENDS_MAX    3    /* results end once each */
 #define POOL_CONNECT_MS  (STORE_CONNECT_SECONDS * 1000)
 
