@@ -17,7 +17,11 @@
 
 struct edge_settings {
     const char *listen_address, *database_url, *nats_url, *github_api_url, *secret_key, *secret_key_previous;
-    const char *hook_url; /* {BACKEND_URL}/api/v1/webhooks/github */
+    const char *backend_url, *frontend_url; /* the latter "" where there is none */
+    const char *hook_url;                   /* {BACKEND_URL}/api/v1/webhooks/github */
+    struct rb_github_app app;               /* client_id "": nobody can sign in */
+    int session_seconds;
+    bool is_local; /* BACKEND_URL is plain http: cookies go without Secure */
     int port, threads, github_timeout_ms, reservation_seconds, reconcile_seconds, drain_seconds;
 };
 
@@ -95,8 +99,18 @@ const void *edge_body(const struct edge_exchange *exchange, size_t *len);
 /* A header of the answer, before it is given; copied. Nothing once the client is gone. */
 void edge_add_header(struct edge_exchange *exchange, const char *name, const char *value);
 
-/* Who asks, by bearer token. False: nobody we know. Whether the person exists and has not logged out is for
- * the route's first statement to say, which reads from EDGE_PERSON. */
+/* One cookie, in the arena; NULL: there is none. */
+const char *edge_cookie(struct edge_exchange *exchange, const char *name);
+/* Sets a cookie on the answer: HttpOnly, SameSite=Lax, Secure but for plain http. An empty value removes it.
+ */
+void edge_set_cookie(struct edge_exchange *exchange, const char *name, const char *value, const char *path,
+                     int64_t seconds);
+#define EDGE_SESSION_COOKIE "repobus_session"
+
+/* Who asks, by bearer token or session cookie; false: the answer has been given. Whether the person exists
+ * and has not logged out is for the route's first statement to say, which reads from EDGE_PERSON. A write by
+ * cookie must come from a page of ours (Origin, Sec-Fetch-Site or Referer), since browsers send cookies for
+ * others, too. */
 bool edge_authenticate(struct edge_exchange *exchange);
 /* The person of the exchange as table `u`; no row: answer 401. The first two parameters of the statement are
  * EDGE_P_PERSON(exchange). */
@@ -111,6 +125,8 @@ void edge_answer_json(struct edge_exchange *exchange, int status, const char *bo
 void edge_answer_error(struct edge_exchange *exchange, int status, const char *fmt, ...) RB_PRINTF(3, 4);
 void edge_answer_text(struct edge_exchange *exchange, int status, const char *type, const char *body,
                       size_t len);
+void edge_answer_empty(struct edge_exchange *exchange, int status); /* 204 */
+void edge_answer_redirect(struct edge_exchange *exchange, const char *location);
 /* For a failed statement: 503, since nothing was written. */
 void edge_answer_no_database(struct edge_exchange *exchange);
 /* {"detail":"Unauthorized"}: the person the JWT speaks of does not exist. */
@@ -211,6 +227,10 @@ void edge_list_repos(struct edge_exchange *exchange);
 void edge_get_repo(struct edge_exchange *exchange);
 void edge_repo_events(struct edge_exchange *exchange);
 void edge_rescan(struct edge_exchange *exchange);
+void edge_sign_in(struct edge_exchange *exchange);
+void edge_sign_in_callback(struct edge_exchange *exchange);
+void edge_me(struct edge_exchange *exchange);
+void edge_logout(struct edge_exchange *exchange);
 void edge_webhook(struct edge_exchange *exchange);
 void edge_deliveries(struct edge_exchange *exchange);
 void edge_healthz(struct edge_exchange *exchange);

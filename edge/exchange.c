@@ -242,9 +242,8 @@ int edge_on_request(h2o_handler_t *super, h2o_req_t *request)
     } else if (request->entity.len > exchange_body_max(exchange->route)) {
         edge_answer_error(exchange, 413, "The body has more than %zu bytes",
                           exchange_body_max(exchange->route));
-    } else if (!exchange->route->is_public && !edge_authenticate(exchange)) {
-        edge_answer_unauthorized(exchange);
-    } else if (exchange_take_names(exchange, &captures)) {
+    } else if ((exchange->route->is_public || edge_authenticate(exchange)) &&
+               exchange_take_names(exchange, &captures)) {
         exchange->route->handler(exchange);
     }
     return 0;
@@ -254,32 +253,30 @@ int edge_on_request(h2o_handler_t *super, h2o_req_t *request)
 
 static const char *exchange_reason(int status)
 {
-    switch (status) {
-    case 200:
-        return "OK";
-    case 400:
-        return "Bad Request";
-    case 401:
-        return "Unauthorized";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 409:
-        return "Conflict";
-    case 413:
-        return "Payload Too Large";
-    case 422:
-        return "Unprocessable Entity";
-    case 429:
-        return "Too Many Requests";
-    case 502:
-        return "Bad Gateway";
-    case 503:
-        return "Service Unavailable";
-    default:
-        return "Internal Server Error";
+    static const struct {
+        int status;
+        const char *reason;
+    } reasons[] = {{200, "OK"},
+                   {202, "Accepted"},
+                   {204, "No Content"},
+                   {302, "Found"},
+                   {304, "Not Modified"},
+                   {400, "Bad Request"},
+                   {401, "Unauthorized"},
+                   {403, "Forbidden"},
+                   {404, "Not Found"},
+                   {405, "Method Not Allowed"},
+                   {409, "Conflict"},
+                   {413, "Payload Too Large"},
+                   {422, "Unprocessable Entity"},
+                   {429, "Too Many Requests"},
+                   {502, "Bad Gateway"},
+                   {503, "Service Unavailable"}};
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
+        if (reasons[i].status == status)
+            return reasons[i].reason;
     }
+    return "Internal Server Error";
 }
 
 bool edge_exchange_begin_answer(struct edge_exchange *exchange, int status)
@@ -312,6 +309,19 @@ void edge_answer_text(struct edge_exchange *exchange, int status, const char *ty
     h2o_add_header(&request->pool, &request->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
     request->res.content_length = len;   /* not chunked */
     h2o_send_inline(request, body, len); /* copies; the request may be gone when it returns */
+}
+
+void edge_answer_empty(struct edge_exchange *exchange, int status)
+{
+    if (edge_exchange_begin_answer(exchange, status)) /* without a length: RFC 9110, section 8.6 */
+        h2o_send_inline(exchange_box_of(exchange)->request, NULL, 0);
+}
+
+void edge_answer_redirect(struct edge_exchange *exchange, const char *location)
+{
+    edge_add_header(exchange, "location", location);
+    edge_add_header(exchange, "cache-control", "no-store");
+    edge_answer_text(exchange, 302, "text/plain", "", 0);
 }
 
 void edge_answer_json(struct edge_exchange *exchange, int status, const char *body, size_t len)

@@ -17,7 +17,12 @@ static const char main_help[] =
     "  DATABASE_URL          postgresql://user:password@host:5432/database, required\n"
     "  NATS_URL              nats://host:4222, required\n"
     "  BACKEND_URL           where GitHub reaches this server, required\n"
+    "  FRONTEND_URL          where people land after signing in; its pages may call this server\n"
     "  GITHUB_API_URL        https://api.github.com\n"
+    "  GITHUB_URL            where people sign in: https://github.com, or what GITHUB_API_URL belongs to\n"
+    "  GITHUB_CLIENT_ID, GITHUB_CLIENT_SECRET\n"
+    "                        of the OAuth app people sign in through; without them nobody can\n"
+    "  SESSION_SECONDS       604800, until a person has to sign in again\n"
     "  LISTEN_ADDRESS, PORT  127.0.0.1, 8080 (0: any free port)\n"
     "  EDGE_THREADS          one a core\n"
     "  GITHUB_TIMEOUT_MS     10000, a whole request to GitHub\n"
@@ -27,6 +32,36 @@ static const char main_help[] =
     "  LOG_LEVEL, LOG_FORMAT debug|info|warn|error, text|json\n"
     "\n"
     "It ends with 0 after SIGTERM or SIGINT, with 1 when it cannot start.\n";
+
+/* The web address that belongs to an API's: https://api.github.com is github.com's, HOST/api/v3 an
+ * enterprise's. */
+static const char *main_web_url(const char *api_url)
+{
+    static char url[640];
+    static const char enterprise[] = "/api/v3";
+    size_t len = strlen(api_url);
+    if (strcmp(api_url, "https://api.github.com") == 0)
+        return "https://github.com";
+    if (len > sizeof(enterprise) && strcmp(api_url + len - (sizeof(enterprise) - 1), enterprise) == 0)
+        len -= sizeof(enterprise) - 1;
+    snprintf(url, sizeof(url), "%.*s", (int)len, api_url);
+    return url;
+}
+
+static void main_configure_sign_in(struct rb_config *config, struct edge_settings *settings)
+{
+    static char redirect_uri[640];
+    const char *web = rb_config_url(config, "GITHUB_URL", "", "where people sign in to GitHub");
+    settings->app.client_id = rb_config_string(config, "GITHUB_CLIENT_ID", "", NULL);
+    settings->app.client_secret =
+        rb_config_secret(config, "GITHUB_CLIENT_SECRET", 1, *settings->app.client_id != '\0');
+    settings->app.web_url = web && *web                ? web
+                            : settings->github_api_url ? main_web_url(settings->github_api_url)
+                                                       : "";
+    snprintf(redirect_uri, sizeof(redirect_uri), "%s/auth/github/callback", settings->backend_url);
+    settings->app.redirect_uri = redirect_uri;
+    settings->session_seconds = (int)rb_config_int(config, "SESSION_SECONDS", 604800, 60, 31536000);
+}
 
 static rb_err main_configure(struct rb_config *config, struct edge_settings *settings)
 {
@@ -48,8 +83,12 @@ static rb_err main_configure(struct rb_config *config, struct edge_settings *set
     settings->drain_seconds = (int)rb_config_int(config, "DRAIN_SECONDS", 20, 0, 600);
     const char *backend =
         rb_config_url(config, "BACKEND_URL", NULL, "the address at which GitHub reaches this server");
-    snprintf(hook_url, sizeof(hook_url), "%s/api/v1/webhooks/github", backend ? backend : "");
+    settings->backend_url = backend ? backend : "";
+    settings->frontend_url = rb_config_url(config, "FRONTEND_URL", "", "the pages that people use");
+    settings->is_local = strncmp(settings->backend_url, "http://", 7) == 0;
+    snprintf(hook_url, sizeof(hook_url), "%s/api/v1/webhooks/github", settings->backend_url);
     settings->hook_url = hook_url;
+    main_configure_sign_in(config, settings);
     return rb_config_check(config);
 }
 

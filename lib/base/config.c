@@ -87,8 +87,8 @@ int64_t rb_config_int(struct rb_config *config, const char *name, int64_t fallba
 const char *rb_config_url(struct rb_config *config, const char *name, const char *fallback, const char *help)
 {
     const char *value = rb_config_string(config, name, fallback, help);
-    if (!value)
-        return NULL;
+    if (!value || !*value) /* an empty fallback: there need not be one */
+        return value;
     size_t scheme = strncmp(value, "http://", 7) == 0 ? 7 : strncmp(value, "https://", 8) == 0 ? 8 : 0;
     size_t len = strlen(value);
     while (len > scheme && value[len - 1] == '/')

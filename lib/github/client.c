@@ -127,7 +127,10 @@ static void client_end_call(struct rb_github *github, CURL *easy, CURLcode code)
     struct github_call *call = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
     github_transfer_read(call, code);
-    const char *target = code == CURLE_OK ? github_transfer_redirect(call, github->options.base_url) : NULL;
+    const char *target = code == CURLE_OK
+                             ? github_transfer_redirect(call, call->request.base ? call->request.base
+                                                                                 : github->options.base_url)
+                             : NULL;
     char *url = target ? rb_strdup(target) : NULL;
     curl_multi_remove_handle(github->multi, easy);
     if (url) {
@@ -366,7 +369,7 @@ rb_err rb_github_submit(struct rb_github *github, struct rb_github_request *requ
                         rb_github_fn fn, void *arg)
 {
     /* A header cannot hold line breaks: such a token would be another request. */
-    if (!*token || strpbrk(token, "\r\n"))
+    if ((!*token && !request->base) || strpbrk(token, "\r\n"))
         return rb_error_set(RB_EAUTH, "the GitHub token is empty or malformed");
     rb_err err = RB_OK;
     bool first = false;

@@ -35,6 +35,7 @@ struct rb_github_request {
     char *etag;         /* sent as If-None-Match, or NULL */
     const char *accept; /* static: "application/vnd.github+json" or "application/vnd.github.raw+json" */
     const char *name;   /* static: for metrics and messages, such as "create hook" */
+    const char *base;   /* another address than the API's, asked without a token; NULL: the API. Borrowed. */
     size_t body_max;    /* 0: RB_GITHUB_BODY_MAX */
     int timeout_ms;     /* whole request, 0: the client's default */
 };
@@ -95,6 +96,27 @@ rb_err rb_github_judge(char *sentence, size_t size, const struct rb_github_respo
 /* Seconds until the time that a limit named, 60 where it named none (docs.github.com, "Rate limits for the
  * REST API"); 0 when the answer is no limit. Pure, but for the clock. */
 int64_t rb_github_wait_seconds(const struct rb_github_response *response);
+
+/* Signing in (docs.github.com, "Authorizing OAuth apps"): the address a browser is sent to, allocated; and
+ * the code it comes back with, exchanged for a token. `web_url` is https://github.com or an enterprise's own.
+ */
+struct rb_github_app {
+    const char *web_url, *client_id, *client_secret, *redirect_uri;
+};
+char *rb_github_authorize_url(const struct rb_github_app *app, const char *scopes, const char *state,
+                              const char *challenge);
+void rb_github_exchange_code(struct rb_github_request *request, const struct rb_github_app *app,
+                             const char *code, const char *verifier);
+struct rb_github_token {
+    char token[256]; /* wiped by the caller */
+    char scopes[256];
+};
+/* GitHub answers 200 also when it refuses: RB_EAUTH, with its own reason in rb_error_text(). RB_EPROTOCOL:
+ * neither a token nor a refusal. Pure. */
+rb_err rb_github_read_token(struct rb_github_token *token,
+                            const struct rb_github_response *response) RB_MUST_CHECK;
+/* Whether a list of scopes ("repo,read:user", separated by commas or spaces) holds `scope`. Pure. */
+bool rb_github_has_scope(const char *scopes, const char *scope);
 
 struct rb_github_repo {
     int64_t id;

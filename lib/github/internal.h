@@ -63,6 +63,9 @@ bool github_is_limit(const struct rb_github_response *response);
 /* Takes away a character at the end that snprintf() has cut in two: what is shown to people stays UTF-8. */
 void github_cut_text(char *text);
 
+/* RFC 3986, section 2.1; `keep` are further characters that stay ("/" in the name of a branch). Allocated. */
+char *github_encode(const char *text, const char *keep);
+
 /* Puts what an easy handle needs onto the call; RB_EINTERNAL when libcurl has no memory. */
 rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_options *options,
                                int64_t now);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/github/github.h"
+#include "lib/github/internal.h"
 
 #define ACCEPT_JSON "application/vnd.github+json"
 #define ACCEPT_RAW  "application/vnd.github.raw+json"
@@ -61,8 +61,7 @@ static void request_start(struct rb_github_request *request, enum rb_github_meth
         (struct rb_github_request){.method = method, .path = path, .accept = ACCEPT_JSON, .name = name};
 }
 
-/* RFC 3986, section 2.1; `keep` are further characters that stay ("/" in the name of a branch). */
-static char *request_encode(const char *text, const char *keep)
+char *github_encode(const char *text, const char *keep)
 {
     char *out = rb_malloc(strlen(text) * 3 + 1), *at = out;
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
@@ -130,7 +129,7 @@ void rb_github_delete_hook(struct rb_github_request *request, const char *owner,
 void rb_github_get_commit(struct rb_github_request *request, const char *owner, const char *repo,
                           const char *ref, const char *etag)
 {
-    char *encoded = request_encode(ref, "/");
+    char *encoded = github_encode(ref, "/");
     request_start(request, RB_GITHUB_GET, "read commit",
                   rb_asprintf("/repos/%s/%s/commits/%s", owner, repo, encoded));
     request->etag = etag && *etag ? rb_strdup(etag) : NULL;

@@ -115,7 +115,9 @@ rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_
     char *bearer = rb_asprintf("Bearer %s", call->token);
     bool fine = transfer_add_header(call, "Accept", request->accept) &&
                 transfer_add_header(call, "X-GitHub-Api-Version", "2022-11-28") &&
-                transfer_add_header(call, "Authorization", bearer) && transfer_add_header(call, "Expect", "");
+                transfer_add_header(call, "Expect", "");
+    if (fine && *call->token)
+        fine = transfer_add_header(call, "Authorization", bearer);
     if (fine && request->etag)
         fine = transfer_add_header(call, "If-None-Match", request->etag);
     if (fine && request->body)
@@ -125,7 +127,7 @@ rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_
     call->easy = fine ? curl_easy_init() : NULL;
     if (!call->easy)
         return rb_error_set(RB_EINTERNAL, "libcurl has no memory for a request");
-    char *url = rb_asprintf("%s%s", options->base_url, request->path);
+    char *url = rb_asprintf("%s%s", request->base ? request->base : options->base_url, request->path);
     int64_t left = call->deadline - now;
     CURL *easy = call->easy;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);

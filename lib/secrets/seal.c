@@ -127,6 +127,12 @@ rb_err rb_unseal(char **out, size_t *out_len, const struct rb_keyring *keyring, 
     return rb_error_set(closed, "%s of row %lld does not open with SECRET_KEY", purpose, (long long)row_id);
 }
 
+bool rb_seal_is_current(const struct rb_keyring *keyring, const uint8_t *sealed, size_t len)
+{
+    return sealed && len >= RB_SEAL_OVERHEAD && sealed[0] == SEAL_VERSION &&
+           memcmp(sealed + 1, keyring->keys[0].id, sizeof(keyring->keys[0].id)) == 0;
+}
+
 void rb_secret_wipe(void *secret, size_t len)
 {
     sodium_memzero(secret, len);

@@ -39,12 +39,32 @@ rb_err rb_seal(uint8_t *out, size_t *out_len, const struct rb_keyring *keyring, 
 rb_err rb_unseal(char **out, size_t *out_len, const struct rb_keyring *keyring, const char *purpose,
                  int64_t row_id, const uint8_t *sealed, size_t len) RB_MUST_CHECK;
 
+/* Whether a sealed value is under the current key: one that is under the previous key still opens, but will
+ * not once that key is gone. Pure. */
+bool rb_seal_is_current(const struct rb_keyring *keyring, const uint8_t *sealed, size_t len);
+
+/* The same as text for cookies, bound to `purpose` alone: letters, digits, '-' and '_'. `out` is freed by the
+ * caller, the opened one with rb_secret_free(). */
+rb_err rb_seal_text(char **out, const struct rb_keyring *keyring, const char *purpose,
+                    const char *plain) RB_MUST_CHECK;
+rb_err rb_unseal_text(char **out, const struct rb_keyring *keyring, const char *purpose,
+                      const char *sealed) RB_MUST_CHECK;
+
 /* The purposes in use. */
+#define RB_PURPOSE_SIGN_IN     "cookie.sign_in"
 #define RB_PURPOSE_OAUTH_TOKEN "users.token_sealed"
 #define RB_PURPOSE_HOOK_SECRET "installations.webhook_secret"
 
 void rb_secret_wipe(void *secret, size_t len);
 void rb_secret_free(char *secret); /* wipes up to its zero byte, then frees; NULL is fine */
+
+bool rb_secret_equals(const char *one, const char *other); /* in constant time for texts of one length */
+
+#define RB_RANDOM_TEXT_SIZE 44
+/* 32 random bytes as base64 for URLs (43 characters), and the SHA-256 of a text in the same form, which is
+ * PKCE's S256 (RFC 7636, section 4.2). */
+void rb_random_text(char out[RB_RANDOM_TEXT_SIZE]);
+void rb_sha256_text(char out[RB_RANDOM_TEXT_SIZE], const char *text);
 
 #define RB_HOOK_SECRET_SIZE 65
 /* 64 hexadecimal characters from libsodium's generator. */

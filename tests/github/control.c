@@ -251,6 +251,7 @@ static const struct sim_route control_table[] = {
     {"POST", "/_control/repos", SIM_NEED_NOTHING, "", control_repo_put},
     {"POST", "/_control/repos/:/:/rename", SIM_NEED_NOTHING, "", control_repo_rename},
     {"DELETE", "/_control/repos/:/:", SIM_NEED_NOTHING, "", control_repo_delete},
+    {"POST", "/_control/oauth", SIM_NEED_NOTHING, "", rb_sim_oauth_control},
     {"POST", "/_control/users", SIM_NEED_NOTHING, "", control_user_put},
     {"POST", "/_control/permissions", SIM_NEED_NOTHING, "", control_permission},
     {"GET", "/_control/hooks", SIM_NEED_NOTHING, "", control_hooks},

@@ -69,6 +69,8 @@ static const struct sim_route route_table[] = {
     {"GET", "/user", SIM_NEED_USER, "users/users#get-the-authenticated-user", route_user},
     {"GET", "/user/repos", SIM_NEED_USER, "repos/repos#list-repositories-for-the-authenticated-user",
      route_user_repos},
+    {"GET", "/login/oauth/authorize", SIM_NEED_NOTHING, "", rb_sim_oauth_authorize},
+    {"POST", "/login/oauth/access_token", SIM_NEED_NOTHING, "", rb_sim_oauth_token},
     {"GET", "/rate_limit", SIM_NEED_NOTHING, "rate-limit/rate-limit", route_rate_limit},
     {"GET", "/repos/:/:", SIM_NEED_READ, DOC_REPO, route_repo},
     {"GET", "/repos/:/:/branches", SIM_NEED_READ, "branches/branches#list-branches", rb_sim_git_branches},

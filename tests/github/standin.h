@@ -276,6 +276,11 @@ void rb_sim_hooks_delivery(struct sim_exchange *x);
 void rb_sim_hooks_redeliver(struct sim_exchange *x);
 void rb_sim_hooks_send_ping(struct sim *sim, struct sim_repo *repo, struct sim_hook *hook, const char *base);
 
+/* oauth.c */
+void rb_sim_oauth_control(struct sim_exchange *x);
+void rb_sim_oauth_authorize(struct sim_exchange *x);
+void rb_sim_oauth_token(struct sim_exchange *x);
+
 /* shapes.c: what GitHub's objects look like */
 json_t *rb_sim_shape_root(const char *base);
 json_t *rb_sim_shape_user(const char *base, const char *login);
