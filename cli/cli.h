@@ -72,5 +72,6 @@ int cli_rescan(const struct cli_options *options, const char *repo);
 int cli_status(const struct cli_options *options, const char *repo); /* NULL: all, as list */
 int cli_watch(const struct cli_options *options, const char *repo);
 int cli_token(const struct cli_options *options);
+int cli_reseal(const struct cli_options *options);
 
 #endif

@@ -17,6 +17,7 @@ static const char main_help[] =
     "  repobus status [OWNER/REPO]    how it stands, and what it is\n"
     "  repobus list                   everything you have connected\n"
     "  repobus token --login NAME     for the server's administrator: a token for a person\n"
+    "  repobus reseal                 for the administrator: seal anew what is under SECRET_KEY_PREVIOUS\n"
     "  repobus --help                 this text\n"
     "\n"
     "Options\n"
@@ -33,6 +34,7 @@ static const char main_help[] =
     "Environment\n"
     "  REPOBUS_URL             the server (default http://127.0.0.1:8080)\n"
     "  REPOBUS_TOKEN           your token\n"
+    "  reseal reads SECRET_KEY, SECRET_KEY_PREVIOUS and DATABASE_URL (the server's).\n"
     "  token also reads SECRET_KEY and DATABASE_URL (the server's), GITHUB_API_URL, and GITHUB_TOKEN, the "
     "person's\n"
     "  GitHub token; it asks for the latter when it is not set.\n"
@@ -76,6 +78,8 @@ static int main_run(const struct cli_options *options, const char *command, cons
         return cli_status(options, repo);
     if (strcmp(command, "list") == 0)
         return cli_status(options, NULL);
+    if (strcmp(command, "reseal") == 0)
+        return cli_reseal(options);
     if (strcmp(command, "token") != 0)
         return main_wrong_use("there is no such command", command);
     return options->login ? cli_token(options) : main_wrong_use("--login is missing", NULL);

@@ -154,6 +154,15 @@ void edge_ask_github(struct edge_exchange *exchange, struct rb_github_request *r
 #define EDGE_PAUSE_MS 300
 void edge_pause(struct edge_exchange *exchange, void (*fn)(void *), void *arg);
 
+/* ---- what is sealed ----------------------------------------------------------------------------------- */
+
+/* Opens this person's OAuth token, or the secret of an installation's hook, and seals anew in the background
+ * what is under the previous SECRET_KEY. RB_EAUTH: it does not open. Freed with rb_secret_free(). */
+rb_err edge_open_token(char **token, struct edge_exchange *exchange, const uint8_t *sealed,
+                       size_t len) RB_MUST_CHECK;
+rb_err edge_open_hook_secret(char **secret, struct edge_exchange *exchange, int64_t installation_id,
+                             const uint8_t *sealed, size_t len) RB_MUST_CHECK;
+
 /* ---- events ------------------------------------------------------------------------------------------- */
 
 /* Part of a WITH: for each row of `from` an event goes to the outbox and, once that is committed, the relay

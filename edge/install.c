@@ -271,8 +271,7 @@ static const struct install_step *install_reserved(struct install *in)
         install_inherit(in, rb_rows_int(in->rows, 0, 3));
     size_t len = 0;
     const uint8_t *sealed = rb_rows_bytes(in->rows, 0, 4, &len);
-    if (rb_unseal(&in->token, NULL, in->exchange->edge->keyring, RB_PURPOSE_OAUTH_TOKEN,
-                  in->exchange->user_id, sealed, len)) {
+    if (edge_open_token(&in->token, in->exchange, sealed, len)) {
         in->refusal = 401;
         snprintf(in->refusal_text, sizeof(in->refusal_text),
                  "Session expired \xe2\x80\x94 please log out and sign in again.");
@@ -450,7 +449,7 @@ static const struct install_step *install_share(struct install *in)
     size_t len = 0;
     const uint8_t *sealed = rb_rows_bytes(in->rows, 0, 1, &len);
     const struct rb_keyring *keyring = in->exchange->edge->keyring;
-    if (rb_unseal(&secret, NULL, keyring, RB_PURPOSE_HOOK_SECRET, rb_rows_int(in->rows, 0, 0), sealed, len))
+    if (edge_open_hook_secret(&secret, in->exchange, rb_rows_int(in->rows, 0, 0), sealed, len))
         return &step_adopt_hook; /* nobody holds its secret any more */
     snprintf(in->secret, sizeof(in->secret), "%s", secret);
     rb_secret_free(secret);

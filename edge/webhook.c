@@ -121,7 +121,6 @@ void edge_webhook(struct edge_exchange *exchange)
 static void webhook_on_secrets(void *arg, rb_err err, const struct rb_rows *rows)
 {
     struct webhook *hook = arg;
-    const struct rb_keyring *keyring = hook->exchange->edge->keyring;
     bool matches = false;
     if (err) {
         edge_answer_no_database(hook->exchange);
@@ -131,7 +130,7 @@ static void webhook_on_secrets(void *arg, rb_err err, const struct rb_rows *rows
         char *secret = NULL;
         size_t len = 0;
         const uint8_t *sealed = rb_rows_bytes(rows, i, 1, &len);
-        if (rb_unseal(&secret, NULL, keyring, RB_PURPOSE_HOOK_SECRET, rb_rows_int(rows, i, 0), sealed, len))
+        if (edge_open_hook_secret(&secret, hook->exchange, rb_rows_int(rows, i, 0), sealed, len))
             continue;
         matches = webhook_is_signed_with(hook, secret);
         if (matches && rb_rows_bool(rows, i, 2))

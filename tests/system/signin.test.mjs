@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { House, jwt } from './harness.mjs';
+import { House, jwt, until } from './harness.mjs';
 
 let h;
 const app = { client_id: 'app-id', client_secret: 'app-secret' };
@@ -237,14 +237,31 @@ test('a new SECRET_KEY with the old one beside it keeps everybody signed in', as
     const exp = Math.floor(Date.now() / 1000) + 60;
     assert.equal((await h.request('GET', '/auth/me', { token: jwt({ sub, exp }, next), url: rotated.url })).status, 200);
     assert.equal((await h.request('GET', '/auth/me', { token: jwt({ sub, exp }, next) })).status, 401);
+    // What is used is sealed anew, the rest by the command; what neither key opens is counted.
+    const sealed = async () => (await h.rows('select token_sealed from users where id = $1', [json.user.id]))[0].token_sealed;
+    const before = await sealed();
+    assert.match((await h.install('acme/unknown', { token: json.token, url: rotated.url })).json.detail, /^Failed to install webhook: /);
+    await until('the token is sealed anew', async () => !(await sealed()).equals(before));
+    const [{ count }] = await h.rows('select count(*) from users where token_sealed is not null');
+    await h.rows(`insert into users (login, token_sealed) values ('lost', '\\x00')`);
+    const env = { SECRET_KEY: next, SECRET_KEY_PREVIOUS: h.secretKey };
+    const first = await h.cli(['reseal', '--json'], env);
+    assert.equal(first.code, 0, first.stderr);
+    assert.deepEqual(JSON.parse(first.stdout.split('\n')[0]), { what: 'tokens of people', resealed: count - 1, current: 1, do_not_open: 1 });
+    assert.deepEqual(JSON.parse(first.stdout.split('\n')[1]), { what: 'secrets of hooks', resealed: 1, current: 0, do_not_open: 0 });
+    const again = await h.cli(['reseal', '--json'], env);
+    assert.deepEqual(JSON.parse(again.stdout.split('\n')[0]), { what: 'tokens of people', resealed: 0, current: Number(count), do_not_open: 1 });
+    assert.equal((await h.cli(['reseal'], { SECRET_KEY: next })).code, 2);
   } finally {
     await rotated.stop();
   }
-  const alone = await h.launch('edge', { AS: 'edge5', PORT: '0', SECRET_KEY: next });
+  // Another key still, and nothing of before beside it.
+  const other = 'o'.repeat(40);
+  const alone = await h.launch('edge', { AS: 'edge5', PORT: '0', SECRET_KEY: other });
   try {
     assert.equal((await h.request('GET', '/auth/me', { token: json.token, url: alone.url })).status, 401);
     // The token of this person does not open any more: the contract's answer, and signing in repairs it.
-    const token = jwt({ sub: String(json.user.id), exp: Math.floor(Date.now() / 1000) + 60 }, next);
+    const token = jwt({ sub: String(json.user.id), exp: Math.floor(Date.now() / 1000) + 60 }, other);
     const answer = await h.install('acme/unknown', { token, url: alone.url });
     assert.deepEqual([answer.status, answer.json.detail], [401, 'Session expired — please log out and sign in again.']);
     const browser = new Browser();
