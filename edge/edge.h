@@ -103,6 +103,8 @@ void edge_answer_text(struct edge_exchange *exchange, int status, const char *ty
                       size_t len);
 /* For a failed statement: 503, since nothing was written. */
 void edge_answer_no_database(struct edge_exchange *exchange);
+/* 304: the client has what it asked for (add the ETag before). */
+void edge_answer_not_modified(struct edge_exchange *exchange);
 /* {"detail":"Unauthorized"}: the person the JWT speaks of does not exist. */
 void edge_answer_unauthorized(struct edge_exchange *exchange);
 
@@ -193,8 +195,10 @@ void edge_worker_sleep(const struct edge_worker *worker, int64_t ms);
 /* ---- handlers ----------------------------------------------------------------------------------------- */
 
 void edge_install(struct edge_exchange *exchange);
+void edge_disconnect(struct edge_exchange *exchange);
 void edge_list_repos(struct edge_exchange *exchange);
 void edge_get_repo(struct edge_exchange *exchange);
+void edge_repo_profile(struct edge_exchange *exchange);
 void edge_repo_events(struct edge_exchange *exchange);
 void edge_rescan(struct edge_exchange *exchange);
 void edge_healthz(struct edge_exchange *exchange);

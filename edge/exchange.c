@@ -220,6 +220,10 @@ static const char *exchange_reason(int status)
     switch (status) {
     case 200:
         return "OK";
+    case 202:
+        return "Accepted";
+    case 304:
+        return "Not Modified";
     case 400:
         return "Bad Request";
     case 401:
@@ -275,6 +279,12 @@ void edge_answer_text(struct edge_exchange *exchange, int status, const char *ty
     h2o_add_header(&request->pool, &request->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
     request->res.content_length = len;   /* not chunked */
     h2o_send_inline(request, body, len); /* copies; the request may be gone when it returns */
+}
+
+void edge_answer_not_modified(struct edge_exchange *exchange)
+{
+    if (edge_exchange_begin_answer(exchange, 304)) /* no body, and no length of one */
+        h2o_send_inline(exchange_box_of(exchange)->request, "", 0);
 }
 
 void edge_answer_json(struct edge_exchange *exchange, int status, const char *body, size_t len)
