@@ -21,7 +21,7 @@ enum cli_exit {
 
 struct cli_options {
     const char *url, *token; /* REPOBUS_URL, REPOBUS_TOKEN */
-    bool json, if_needed, no_wait, offline;
+    bool json, if_needed, no_wait, offline, force;
     const char *wait_for; /* "scanner,grapher" */
     const char *login;
     int timeout_seconds, days;
@@ -53,6 +53,7 @@ rb_err cli_follow(const struct cli_options *options, const char *path, char last
 /* Text from a server as it may go to a terminal: control characters become spaces. */
 void cli_print(FILE *out, const char *text);
 void cli_show_repo(const json_t *repo);    /* one line and its runs */
+void cli_show_choice(const json_t *repo);  /* one line of what can be connected */
 void cli_show_summary(const json_t *repo); /* what it is, what its graph holds */
 
 /* Progress of all subscribers: bars that are redrawn on a terminal, a line a change otherwise. */
@@ -69,7 +70,9 @@ void cli_progress_free(struct cli_progress *progress);
 
 int cli_connect(const struct cli_options *options, const char *repo);
 int cli_rescan(const struct cli_options *options, const char *repo);
-int cli_status(const struct cli_options *options, const char *repo); /* NULL: all, as list */
+int cli_disconnect(const struct cli_options *options, const char *repo);
+int cli_status(const struct cli_options *options, const char *repo); /* NULL: as list */
+int cli_list(const struct cli_options *options, bool all);           /* also what is not connected */
 int cli_watch(const struct cli_options *options, const char *repo);
 int cli_token(const struct cli_options *options);
 int cli_reseal(const struct cli_options *options);

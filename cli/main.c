@@ -12,17 +12,20 @@ static const char main_help[] =
     "repobus - connect GitHub repositories and watch what is made of them\n"
     "\n"
     "  repobus connect OWNER/REPO     connect it, show the progress, end when all is done\n"
+    "  repobus disconnect OWNER/REPO  remove its webhook and end what is made of it for you\n"
     "  repobus rescan OWNER/REPO      scan and graph it again, as it is now\n"
     "  repobus watch OWNER/REPO       show the progress of one that is connected\n"
     "  repobus status [OWNER/REPO]    how it stands, and what it is\n"
-    "  repobus list                   everything you have connected\n"
+    "  repobus list [--all]           everything you have connected; all that you can connect\n"
     "  repobus token --login NAME     for the server's administrator: a token for a person\n"
     "  repobus reseal                 for the administrator: seal anew what is under SECRET_KEY_PREVIOUS\n"
     "  repobus --help                 this text\n"
     "\n"
     "Options\n"
     "  --json                  machine-readable: one JSON document, one a line where there is progress\n"
-    "  --if-needed             connect: go on when it is connected already\n"
+    "  --if-needed             connect: go on when it is connected already; rescan: when it is under way\n"
+    "  --all                   list: also what GitHub shows you and is not connected\n"
+    "  --force                 disconnect: also when GitHub does not remove the webhook; that is done later\n"
     "  --no-wait               connect, rescan: do not wait for the subscribers\n"
     "  --wait-for=LIST         connect, rescan, watch: until these subscribers are done (default "
     "scanner,grapher)\n"
@@ -62,14 +65,16 @@ static bool main_is_repo(const char *repo)
            rb_github_repo_is_valid(slash + 1, strlen(slash + 1));
 }
 
-static int main_run(const struct cli_options *options, const char *command, const char *repo)
+static int main_run(const struct cli_options *options, const char *command, const char *repo, bool all)
 {
-    bool needs_repo =
-        strcmp(command, "connect") == 0 || strcmp(command, "rescan") == 0 || strcmp(command, "watch") == 0;
+    bool needs_repo = strcmp(command, "connect") == 0 || strcmp(command, "disconnect") == 0 ||
+                      strcmp(command, "rescan") == 0 || strcmp(command, "watch") == 0;
     if ((needs_repo || repo) && !main_is_repo(repo))
         return main_wrong_use(repo ? "this is no OWNER/REPO" : "OWNER/REPO is missing", repo);
     if (strcmp(command, "connect") == 0)
         return cli_connect(options, repo);
+    if (strcmp(command, "disconnect") == 0)
+        return cli_disconnect(options, repo);
     if (strcmp(command, "rescan") == 0)
         return cli_rescan(options, repo);
     if (strcmp(command, "watch") == 0)
@@ -77,7 +82,7 @@ static int main_run(const struct cli_options *options, const char *command, cons
     if (strcmp(command, "status") == 0)
         return cli_status(options, repo);
     if (strcmp(command, "list") == 0)
-        return cli_status(options, NULL);
+        return cli_list(options, all);
     if (strcmp(command, "reseal") == 0)
         return cli_reseal(options);
     if (strcmp(command, "token") != 0)
@@ -90,12 +95,14 @@ int main(int argc, const char **argv)
     struct cli_options options = {
         .url = getenv("REPOBUS_URL"), .token = getenv("REPOBUS_TOKEN"), .timeout_seconds = 600, .days = 7};
     char *wait_for = NULL, *login = NULL;
-    int json = 0, if_needed = 0, no_wait = 0, offline = 0, help = 0, code;
+    int json = 0, if_needed = 0, no_wait = 0, offline = 0, all = 0, force = 0, help = 0, code;
     const struct poptOption table[] = {
         {"json", 0, POPT_ARG_NONE, &json, 0, NULL, NULL},
         {"if-needed", 0, POPT_ARG_NONE, &if_needed, 0, NULL, NULL},
         {"no-wait", 0, POPT_ARG_NONE, &no_wait, 0, NULL, NULL},
         {"offline", 0, POPT_ARG_NONE, &offline, 0, NULL, NULL},
+        {"all", 0, POPT_ARG_NONE, &all, 0, NULL, NULL},
+        {"force", 0, POPT_ARG_NONE, &force, 0, NULL, NULL},
         {"wait-for", 0, POPT_ARG_STRING, &wait_for, 0, NULL, NULL},
         {"login", 0, POPT_ARG_STRING, &login, 0, NULL, NULL},
         {"timeout", 0, POPT_ARG_INT, &options.timeout_seconds, 0, NULL, NULL},
@@ -112,6 +119,7 @@ int main(int argc, const char **argv)
     options.if_needed = if_needed;
     options.no_wait = no_wait;
     options.offline = offline;
+    options.force = force;
     options.login = login;
     options.wait_for = wait_for ? wait_for : "scanner,grapher";
     if (!options.url || !*options.url)
@@ -127,7 +135,7 @@ int main(int argc, const char **argv)
     else if (more || options.timeout_seconds < 1 || options.days < 1 || options.days > 3650)
         code = main_wrong_use("the arguments are wrong", more);
     else
-        code = main_run(&options, command, repo);
+        code = main_run(&options, command, repo, all);
     poptFreeContext(context);
     free(wait_for);
     free(login);

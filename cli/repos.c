@@ -1,4 +1,4 @@
-/* connect, rescan, watch, status, list. */
+/* connect, disconnect, rescan, watch, status, list. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,7 +162,10 @@ int cli_rescan(const struct cli_options *options, const char *repo)
     free(path);
     if (!answered)
         return CLI_UNREACHABLE;
-    if (answer.status != 202)
+    if (answer.status == 409 && options->if_needed) {
+        if (!options->json)
+            printf("being worked on already  %s\n", repo);
+    } else if (answer.status != 202)
         code = cli_answer_fail(&answer);
     else if (options->json)
         repos_print_json(answer.json);
@@ -173,12 +176,37 @@ int cli_rescan(const struct cli_options *options, const char *repo)
     return code || options->no_wait ? code : cli_watch(options, repo);
 }
 
+int cli_disconnect(const struct cli_options *options, const char *repo)
+{
+    struct cli_answer answer;
+    char *path = repos_path(repo, options->force ? "/install?force=true" : "/install");
+    bool answered = cli_ask(&answer, options, "DELETE", path);
+    int code = CLI_OK;
+    free(path);
+    if (!answered)
+        return CLI_UNREACHABLE;
+    if (answer.status != 200)
+        code = cli_answer_fail(&answer);
+    else if (options->json)
+        repos_print_json(answer.json);
+    else
+        printf("disconnected  %s\n", repo);
+    if (answer.status == 502)
+        fprintf(stderr,
+                "repobus: nothing was changed; --force disconnects all the same and leaves the webhook "
+                "to be removed later\n");
+    cli_answer_clear(&answer);
+    return code;
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------ */
 
 int cli_status(const struct cli_options *options, const char *repo)
 {
     struct cli_answer answer;
-    char *path = repo ? repos_path(repo, "") : rb_strdup("/api/v1/repos");
+    if (!repo)
+        return cli_list(options, false);
+    char *path = repos_path(repo, "");
     bool answered = cli_ask(&answer, options, "GET", path);
     int code = CLI_OK;
     free(path);
@@ -188,16 +216,71 @@ int cli_status(const struct cli_options *options, const char *repo)
         code = cli_answer_fail(&answer);
     } else if (options->json) {
         repos_print_json(answer.json);
-    } else if (repo) {
+    } else {
         cli_show_repo(answer.json);
         cli_show_summary(answer.json);
-    } else {
-        const json_t *each;
-        size_t index;
-        json_array_foreach(json_object_get(answer.json, "repos"), index, each) cli_show_repo(each);
-        if (index == 0)
-            puts("Nothing is connected: `repobus connect OWNER/REPO` connects a repository.");
     }
     cli_answer_clear(&answer);
+    return code;
+}
+
+#define LIST_PAGE  500 /* repositories an answer */
+#define LIST_PAGES 100 /* answers: more repositories than one person has */
+
+/* All pages of a list, in one. `complete` is false where GitHub has more than the server looks at. */
+static int list_read(json_t *repos, bool *complete, const struct cli_options *options, bool all)
+{
+    char *next = rb_strdup("");
+    int code = CLI_OK, pages = 0;
+    for (; code == CLI_OK && next && pages < LIST_PAGES; pages++) {
+        struct cli_answer answer;
+        char *path = rb_asprintf("/api/v1/repos?connected=%s&limit=%d%s%s", all ? "false" : "true", LIST_PAGE,
+                                 *next ? "&after=" : "", next);
+        bool answered = cli_ask(&answer, options, "GET", path);
+        free(path);
+        free(next);
+        next = NULL;
+        if (!answered)
+            return CLI_UNREACHABLE;
+        if (answer.status == 200) {
+            const char *more = json_string_value(json_object_get(answer.json, "next"));
+            json_array_extend(repos, json_object_get(answer.json, "repos"));
+            *complete = !json_is_false(json_object_get(answer.json, "complete"));
+            next = more && !strpbrk(more, " &#\r\n") ? rb_strdup(more) : NULL;
+        } else {
+            code = cli_answer_fail(&answer);
+        }
+        cli_answer_clear(&answer);
+    }
+    free(next);
+    return code;
+}
+
+int cli_list(const struct cli_options *options, bool all)
+{
+    json_t *repos = json_array(), *each;
+    bool complete = true;
+    size_t index;
+    int code = list_read(repos, &complete, options, all);
+    if (code == CLI_OK && options->json) {
+        json_t *json = json_pack("{s:O, s:b}", "repos", repos, "complete", complete);
+        repos_print_json(json);
+        json_decref(json);
+    } else if (code == CLI_OK) {
+        json_array_foreach(repos, index, each)
+        {
+            if (all)
+                cli_show_choice(each);
+            else
+                cli_show_repo(each);
+        }
+        if (json_array_size(repos) == 0)
+            puts(all ? "GitHub shows you no repositories."
+                     : "Nothing is connected: `repobus connect OWNER/REPO` connects a repository, `repobus "
+                       "list --all` shows those there are.");
+        if (!complete)
+            puts("GitHub has more repositories than are looked at: connect those by their names.");
+    }
+    json_decref(repos);
     return code;
 }

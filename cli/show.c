@@ -60,11 +60,32 @@ void cli_show_repo(const json_t *repo)
         cli_print(stdout, show_text(repo, "connected_at"));
     }
     fputc('\n', stdout);
+    if (*show_text(repo, "health") && strcmp(show_text(repo, "health"), "ok") != 0) {
+        printf("  unhealthy: ");
+        cli_print(stdout, *show_text(repo, "health_reason") ? show_text(repo, "health_reason")
+                                                            : show_text(repo, "health"));
+        fputc('\n', stdout);
+    }
     json_array_foreach(json_object_get(repo, "runs"), index, run)
     {
         fputs("  ", stdout);
         show_run_line(stdout, run);
     }
+}
+
+void cli_show_choice(const json_t *repo)
+{
+    const char *state = show_text(repo, "state");
+    char line[320];
+    snprintf(line, sizeof(line), "%.200s  %s%s%s", show_text(repo, "repo"),
+             json_is_true(json_object_get(repo, "private")) ? "private  " : "",
+             *state                                         ? state
+             : json_is_true(json_object_get(repo, "admin")) ? "not connected"
+                                                            : "cannot be connected: you are not its admin",
+             json_is_false(json_object_get(repo, "listed")) ? "  GitHub does not show it to you any more"
+                                                            : "");
+    cli_print(stdout, line);
+    fputc('\n', stdout);
 }
 
 /* ---- the summary -------------------------------------------------------------------------------------- */

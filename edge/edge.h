@@ -125,7 +125,7 @@ void edge_answer_json(struct edge_exchange *exchange, int status, const char *bo
 void edge_answer_error(struct edge_exchange *exchange, int status, const char *fmt, ...) RB_PRINTF(3, 4);
 void edge_answer_text(struct edge_exchange *exchange, int status, const char *type, const char *body,
                       size_t len);
-void edge_answer_empty(struct edge_exchange *exchange, int status); /* 204 */
+void edge_answer_empty(struct edge_exchange *exchange, int status); /* 204, 304 */
 void edge_answer_redirect(struct edge_exchange *exchange, const char *location);
 /* For a failed statement: 503, since nothing was written. */
 void edge_answer_no_database(struct edge_exchange *exchange);
@@ -232,8 +232,10 @@ void edge_worker_sleep(const struct edge_worker *worker, int64_t ms);
 /* ---- handlers ----------------------------------------------------------------------------------------- */
 
 void edge_install(struct edge_exchange *exchange);
+void edge_disconnect(struct edge_exchange *exchange);
 void edge_list_repos(struct edge_exchange *exchange);
 void edge_get_repo(struct edge_exchange *exchange);
+void edge_repo_profile(struct edge_exchange *exchange);
 void edge_repo_events(struct edge_exchange *exchange);
 void edge_rescan(struct edge_exchange *exchange);
 void edge_sign_in(struct edge_exchange *exchange);

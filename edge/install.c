@@ -18,7 +18,8 @@
 #include "edge/edge.h"
 
 #define INSTALL_HOOK_PAGES 50 /* 100 hooks each: GitHub allows 20 per event, enterprises 250 */
-#define INSTALL_WAITS      30 /* EDGE_PAUSE_MS each, while somebody else is connecting the same repository */
+#define INSTALL_WAITS \
+    30 /* EDGE_PAUSE_MS each, while somebody else connects or disconnects the same repository */
 
 struct install;
 struct install_step {
@@ -59,6 +60,8 @@ struct install_step {
     STEP(hook_undone)                                                                             \
     STEP(drop) /* the reservation */                                                              \
     STEP(dropped)                                                                                 \
+    STEP(rename) /* it is connected by another name: GitHub's of now goes to the record */        \
+    STEP(renamed)                                                                                 \
     STEP(refuse)
 
 #define INSTALL_DECLARE(step)                                             \
@@ -322,8 +325,9 @@ static const struct install_step *install_seen(struct install *in)
 
 /*
  * From here on this flow is the only one that connects this repository (index installations_connecting):
- * a hook that exists without an active owner is then nobody's, whoever made it. A reservation of another
- * person that ran out gives way, and what it may have left on GitHub is this flow's to find.
+ * a hook that exists without an active owner is then nobody's, whoever made it, and one with an owner is not
+ * about to be removed (a disconnect is in the same index). A reservation of another person that ran out gives
+ * way, and what it may have left on GitHub is this flow's to find.
  */
 static const struct install_step *install_identify(struct install *in)
 {
@@ -356,8 +360,8 @@ static const struct install_step *install_identified(struct install *in)
 {
     if (in->err == RB_ECONFLICT && strstr(rb_error_text(), "installations_connecting")) {
         if (in->waits++ >= INSTALL_WAITS)
-            return install_fail(
-                in, "somebody else is connecting this repository right now: try again in a minute");
+            return install_fail(in, "somebody else is connecting or disconnecting this repository right now: "
+                                    "try again in a minute");
         in->next = &step_identify;
         edge_pause(in->exchange, install_on_pause, in);
         return NULL;
@@ -669,6 +673,23 @@ static const struct install_step *install_dropped(struct install *in)
 {
     if (in->err)
         rb_log_warn("install %s: the reservation stays until it runs out: %s", in->name, rb_error_text());
+    return !in->err && in->refusal == 400 && *in->about.full_name ? &step_rename : &step_refuse;
+}
+
+static const struct install_step *install_rename(struct install *in)
+{
+    static const struct rb_statement statement = {
+        "install_rename", "update installations set repo_full_name = $3 where user_id = $1 and repo_id = $2 "
+                          "and state = 'active' and repo_full_name <> $3"};
+    struct rb_param params[] = {RB_P_INT(in->exchange->user_id), RB_P_INT(in->about.id),
+                                RB_P_TEXT(in->about.full_name)};
+    return install_query(in, &statement, params, 3, &step_renamed);
+}
+
+static const struct install_step *install_renamed(struct install *in)
+{
+    if (in->err)
+        rb_log_warn("install %s: the installation keeps its old name: %s", in->name, rb_error_text());
     return &step_refuse;
 }
 

@@ -5,26 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "edge/edge.h"
-
-#define REPOS_LISTED_MAX "1000" /* installations of one person in one answer */
-
-/* REPO of docs/api.md, without the profile; `i` is the installation. */
-#define REPOS_JSON                                                                                           \
-    "jsonb_build_object('installation_id', i.id, 'repo', i.repo_full_name, 'repo_id', i.repo_id, "           \
-    "'webhook_id', "                                                                                         \
-    "i.webhook_id, 'default_branch', i.default_branch, 'state', i.state, 'generation', i.generation, "       \
-    "'connected_at', "                                                                                       \
-    "json_time(i.connected_at), 'runs', coalesce((select jsonb_agg(json_run(r) order by r.subscriber) from " \
-    "runs r "                                                                                                \
-    "where r.installation_id = i.id), '[]'), 'profile', null)"
+#include "edge/repos.h"
 
 /* This person with the live installation of a name, if there is one. No row: there is no such person. */
 #define REPOS_BY_NAME                                                                                   \
     "from " EDGE_PERSON " left join installations i on i.user_id = u.id and lower(i.repo_full_name) = " \
     "lower($3) and i.state in ('reserved', 'active')"
 
-static const char *repos_name(struct edge_exchange *exchange)
+/* Of the newest profile of the repository, whoever's installation it was made for: it is of what they share.
+ */
+#define REPOS_PROFILE(what)                                                                         \
+    "(select " what " from profiles p where i.state = 'active' and p.repo_id = i.repo_id order by " \
+    "p.generation desc, p.scanned_at desc limit 1)"
+
+const char *edge_repo_name(struct edge_exchange *exchange)
 {
     return rb_arena_printf(exchange->arena, "%s/%s", exchange->owner, exchange->repo);
 }
@@ -37,7 +31,7 @@ bool edge_answer_if_not_there(struct edge_exchange *exchange, rb_err err, const 
         edge_answer_unauthorized(exchange);
     else if (rb_rows_is_null(rows, 0, 0))
         edge_answer_error(exchange, 404, "You have not connected %s: POST to /api/v1/repos/%s/install does",
-                          repos_name(exchange), repos_name(exchange));
+                          edge_repo_name(exchange), edge_repo_name(exchange));
     else
         return false;
     return true;
@@ -50,27 +44,53 @@ static void repos_on_json(void *arg, rb_err err, const struct rb_rows *rows)
         edge_answer_json(exchange, 200, rb_rows_text(rows, 0, 0), strlen(rb_rows_text(rows, 0, 0)));
 }
 
-void edge_list_repos(struct edge_exchange *exchange)
-{
-    static const struct rb_statement statement = {
-        "repos_list",
-        "select jsonb_build_object('repos', (select coalesce(jsonb_agg(repo order by id desc), '[]') from "
-        "(select i.id, " REPOS_JSON " as repo from installations i where i.user_id = u.id "
-        "and i.state in ('reserved', 'active') order by i.id desc limit " REPOS_LISTED_MAX ") all_of_them)) "
-        "from " EDGE_PERSON};
-    struct rb_param params[] = {EDGE_P_PERSON(exchange)};
-    edge_query(exchange, &statement, params, 2, repos_on_json, exchange);
-}
-
 void edge_get_repo(struct edge_exchange *exchange)
 {
     static const struct rb_statement statement = {
-        "repos_get", "select case when i.id is not null then " REPOS_JSON
-                     " || jsonb_build_object('profile', (select p.profile from profiles p where "
-                     "p.installation_id = i.id order by p.generation desc, p.scanned_at desc limit 1)) "
-                     "end " REPOS_BY_NAME};
-    struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_TEXT(repos_name(exchange))};
+        "repos_get", "select case when i.id is not null then " EDGE_REPO_JSON
+                     " || jsonb_build_object('profile', " REPOS_PROFILE("p.profile") ") end " REPOS_BY_NAME};
+    struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_TEXT(edge_repo_name(exchange))};
     edge_query(exchange, &statement, params, 3, repos_on_json, exchange);
+}
+
+/* ---- the profile -------------------------------------------------------------------------------------- */
+
+static void repos_on_profile(void *arg, rb_err err, const struct rb_rows *rows)
+{
+    struct edge_exchange *exchange = arg;
+    if (edge_answer_if_not_there(exchange, err, rows))
+        return;
+    const char *profile = rb_rows_text(rows, 0, 1), *etag = rb_rows_text(rows, 0, 2);
+    if (strcmp(rb_rows_text(rows, 0, 0), "active") != 0) {
+        edge_answer_error(exchange, 409, "Repo is being connected");
+        return;
+    }
+    if (!*profile) {
+        edge_answer_error(exchange, 404,
+                          "%s has no profile yet: GET /api/v1/repos/%s/events tells when the scanner is done",
+                          edge_repo_name(exchange), edge_repo_name(exchange));
+        return;
+    }
+    edge_add_header(exchange, "etag", etag);
+    edge_add_header(exchange, "cache-control", "private, no-cache"); /* to be asked for again each time */
+    const char *known = edge_header(exchange, "if-none-match");
+    if (known && (strcmp(known, "*") == 0 || strstr(known, etag)))
+        edge_answer_empty(exchange, 304);
+    else
+        edge_answer_json(exchange, 200, profile, strlen(profile));
+}
+
+void edge_repo_profile(struct edge_exchange *exchange)
+{
+    static const struct rb_statement statement = {
+        "repos_profile",
+        "select f.state, f.body::text, '\"' || md5(f.body::text) || '\"' from (select "
+        "i.state, " REPOS_PROFILE(
+            "jsonb_build_object('repo', i.repo_full_name, 'repo_id', i.repo_id, 'installation_id', i.id, "
+            "'commit', p.commit_sha, 'generation', p.generation, 'complete', p.complete, 'scanned_at', "
+            "json_time(p.scanned_at), 'profile', p.profile)") " as body " REPOS_BY_NAME ") f"};
+    struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_TEXT(edge_repo_name(exchange))};
+    edge_query(exchange, &statement, params, 3, repos_on_profile, exchange);
 }
 
 /* ---- events ------------------------------------------------------------------------------------------- */
@@ -89,7 +109,7 @@ static void repos_on_state(void *arg, rb_err err, const struct rb_rows *rows)
 
 static void repos_on_found(void *arg, rb_err err, const struct rb_rows *rows)
 {
-    static const struct rb_statement statement = {"repos_state", "select " REPOS_JSON
+    static const struct rb_statement statement = {"repos_state", "select " EDGE_REPO_JSON
                                                                  " from installations i where i.id = $1"};
     struct edge_exchange *exchange = arg;
     if (edge_answer_if_not_there(exchange, err, rows))
@@ -103,7 +123,7 @@ static void repos_on_found(void *arg, rb_err err, const struct rb_rows *rows)
 void edge_repo_events(struct edge_exchange *exchange)
 {
     static const struct rb_statement statement = {"repos_find", "select i.id " REPOS_BY_NAME};
-    struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_TEXT(repos_name(exchange))};
+    struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_TEXT(edge_repo_name(exchange))};
     edge_query(exchange, &statement, params, 3, repos_on_found, exchange);
 }
 

@@ -3,9 +3,11 @@
 
 const struct edge_route edge_routes[] = {
     {"POST", "/api/v1/repos/{owner}/{repo}/install", edge_install, "install", false, 0},
+    {"DELETE", "/api/v1/repos/{owner}/{repo}/install", edge_disconnect, "disconnect", false, 0},
     {"POST", "/api/v1/repos/{owner}/{repo}/rescan", edge_rescan, "rescan", false, 0},
     {"GET", "/api/v1/repos", edge_list_repos, "list", false, 0},
     {"GET", "/api/v1/repos/{owner}/{repo}", edge_get_repo, "repo", false, 0},
+    {"GET", "/api/v1/repos/{owner}/{repo}/profile", edge_repo_profile, "profile", false, 0},
     {"GET", "/api/v1/repos/{owner}/{repo}/events", edge_repo_events, "events", false, 0},
     {"GET", "/api/v1/repos/{owner}/{repo}/deliveries", edge_deliveries, "deliveries", false, 0},
     {"GET", "/auth/github", edge_sign_in, "sign-in", true, 0},

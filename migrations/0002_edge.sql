@@ -49,6 +49,9 @@ drop index installations_connecting;
 create unique index installations_connecting on installations (repo_id)
   where state = 'reserved' or leaving_until is not null;
 
+-- A profile is of the repository: whoever has connected it reads the newest.
+create index profiles_repo on profiles (repo_id, generation desc);
+
 -- The last time a repository was asked to be worked on again: one at a time.
 create table rescans (
   repo_id    bigint primary key,

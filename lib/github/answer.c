@@ -224,6 +224,20 @@ rb_err rb_github_read_user(struct rb_github_user *user, const struct rb_github_r
     return fine ? RB_OK : answer_strange("a user has an id and a login");
 }
 
+bool github_read_repo(struct rb_github_repo *repo, const json_t *json)
+{
+    *repo = (struct rb_github_repo){0};
+    bool fine = answer_id(&repo->id, json) &&
+                answer_copy(repo->full_name, sizeof(repo->full_name), json, "full_name");
+    const char *slash = fine ? strchr(repo->full_name, '/') : NULL;
+    fine = slash && rb_github_owner_is_valid(repo->full_name, (size_t)(slash - repo->full_name)) &&
+           rb_github_repo_is_valid(slash + 1, strlen(slash + 1));
+    answer_copy(repo->default_branch, sizeof(repo->default_branch), json, "default_branch");
+    repo->is_private = json_is_true(json_object_get(json, "private"));
+    repo->admin = json_is_true(json_object_get(json_object_get(json, "permissions"), "admin"));
+    return fine;
+}
+
 /* One of the two answers that every connect reads, hence not as a tree (rb_json_find). */
 rb_err rb_github_read_repo(struct rb_github_repo *repo, const struct rb_github_response *response)
 {

@@ -56,6 +56,9 @@ void rb_github_update_hook(struct rb_github_request *request, const char *owner,
                            int64_t hook_id, const struct rb_github_hook_config *config);
 void rb_github_delete_hook(struct rb_github_request *request, const char *owner, const char *repo,
                            int64_t hook_id);
+/* A page of what the token's person owns, may push to, or sees through an organization, oldest first. */
+#define RB_GITHUB_REPOS_PAGE 100 /* GitHub's maximum */
+void rb_github_list_repos(struct rb_github_request *request, int page, const char *etag);
 void rb_github_get_commit(struct rb_github_request *request, const char *owner, const char *repo,
                           const char *ref, const char *etag);
 void rb_github_get_tree(struct rb_github_request *request, const char *owner, const char *repo,
@@ -134,6 +137,11 @@ rb_err rb_github_read_user(struct rb_github_user *user,
                            const struct rb_github_response *response) RB_MUST_CHECK;
 rb_err rb_github_read_repo(struct rb_github_repo *repo,
                            const struct rb_github_response *response) RB_MUST_CHECK;
+/* One call of `fn` per repository on this page, in GitHub's order; stops at its first error. `count` receives
+ * how many the page has, also those whose names break the rules, which are left out. */
+typedef rb_err (*rb_github_repo_fn)(void *arg, const struct rb_github_repo *repo);
+rb_err rb_github_read_repos(size_t *count, const struct rb_github_response *response, rb_github_repo_fn fn,
+                            void *arg) RB_MUST_CHECK;
 rb_err rb_github_read_hook_id(int64_t *hook_id, const struct rb_github_response *response) RB_MUST_CHECK;
 /* The hook on this page whose config.url is `url`: RB_ENOTFOUND when it is not there. */
 rb_err rb_github_find_hook(int64_t *hook_id, const struct rb_github_response *response,

@@ -3,6 +3,7 @@
 #define RB_GITHUB_INTERNAL_H
 
 #include <curl/curl.h>
+#include <jansson.h>
 
 #include "lib/github/github.h"
 
@@ -60,6 +61,8 @@ void github_budgets_forget_idle(struct github_budgets *budgets, int64_t now, boo
 
 /* Whether this answer means "later": budget and judgement agree on it. */
 bool github_is_limit(const struct rb_github_response *response);
+/* A repository as GitHub writes it; false when its id or name is missing or breaks the rules. */
+bool github_read_repo(struct rb_github_repo *repo, const json_t *json);
 /* Takes away a character at the end that snprintf() has cut in two: what is shown to people stays UTF-8. */
 void github_cut_text(char *text);
 

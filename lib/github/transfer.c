@@ -225,10 +225,12 @@ void github_transfer_read(struct github_call *call, CURLcode code)
 const char *github_transfer_redirect(struct github_call *call, const char *base_url)
 {
     int status = call->response.status;
-    bool same_method = status == 307 || status == 308;
     bool get = call->request.method == RB_GITHUB_GET;
     char *target = NULL;
-    if (!same_method && !(get && (status == 301 || status == 302)))
+    /* "Repeat the request verbatim" (docs.github.com, "Best practices for using the REST API"): method and
+     * body stay what they are. Browsers make a GET of what 301 and 302 answer; for 302, which may mean just
+     * that, nothing is guessed. */
+    if (status != 301 && status != 307 && status != 308 && !(get && status == 302))
         return NULL;
     if (call->redirects >= TRANSFER_REDIRECTS)
         return NULL;

@@ -19,12 +19,22 @@ static void route_user(struct sim_exchange *x)
     rb_sim_answer_json(x, 200, rb_sim_shape_me(x->base, x->user, &x->sim->state));
 }
 
+/* GitHub lists what a person owns or was given a part in; that anybody may read a repository is no part. */
+static bool route_is_part(const struct sim_repo *repo, const struct sim_user *user)
+{
+    bool is_part = strcasecmp(repo->owner, user->login) == 0;
+    for (const struct sim_grant *grant = repo->grants; grant != NULL && !is_part; grant = grant->next) {
+        is_part = grant->level > SIM_NONE && strcasecmp(grant->login, user->login) == 0;
+    }
+    return is_part && rb_sim_repo_permission(repo, user) > SIM_NONE;
+}
+
+/* In the order they were made, which is what sort=created&direction=asc asks for. */
 static void route_user_repos(struct sim_exchange *x)
 {
     size_t total = 0;
     for (const struct sim_repo *repo = x->sim->state.repos; repo != NULL; repo = repo->next) {
-        total +=
-            rb_sim_repo_permission(repo, x->user) > SIM_READ || strcasecmp(repo->owner, x->user->login) == 0;
+        total += route_is_part(repo, x->user);
     }
     size_t first = 0;
     size_t end = 0;
@@ -32,13 +42,13 @@ static void route_user_repos(struct sim_exchange *x)
     json_t *list = json_array();
     size_t at = 0;
     for (const struct sim_repo *repo = x->sim->state.repos; repo != NULL; repo = repo->next) {
-        if (rb_sim_repo_permission(repo, x->user) > SIM_READ ||
-            strcasecmp(repo->owner, x->user->login) == 0) {
-            if (at >= first && at < end) {
-                json_array_append_new(list, rb_sim_shape_repo(x->base, repo, x->user, false));
-            }
-            at++;
+        if (!route_is_part(repo, x->user)) {
+            continue;
         }
+        if (at >= first && at < end) {
+            json_array_append_new(list, rb_sim_shape_repo(x->base, repo, x->user, false));
+        }
+        at++;
     }
     rb_sim_answer_json(x, 200, list);
 }

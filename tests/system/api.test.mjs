@@ -17,8 +17,8 @@ before(async () => {
 });
 after(() => h?.stop());
 
-test('GET /api/v1/repos lists this person\'s installations and nobody else\'s', async () => {
-  const { status, json } = await h.request('GET', '/api/v1/repos');
+test('GET /api/v1/repos?connected=true lists this person\'s installations and nobody else\'s', async () => {
+  const { status, json } = await h.request('GET', '/api/v1/repos?connected=true');
   assert.equal(status, 200);
   assert.equal(json.repos.length, 1);
   const [repo] = json.repos;
@@ -28,7 +28,8 @@ test('GET /api/v1/repos lists this person\'s installations and nobody else\'s', 
   assert.equal(repo.default_branch, 'main');
   assert.match(repo.connected_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   const bob = await h.token('bob');
-  assert.deepEqual((await h.request('GET', '/api/v1/repos', { token: bob })).json, { repos: [] });
+  assert.deepEqual([repo.health, repo.health_reason, repo.health_since], ['ok', '', null]);
+  assert.deepEqual((await h.request('GET', '/api/v1/repos?connected=true', { token: bob })).json, { repos: [], next: null });
   assert.equal((await h.request('GET', '/api/v1/repos/acme/shop', { token: bob })).status, 404);
   assert.equal((await h.request('GET', '/api/v1/repos', { token: null })).text, '{"detail":"Unauthorized"}');
 });
@@ -58,7 +59,7 @@ test('names against GitHub\'s rules are told so', async () => {
   };
   await h.control('DELETE', '/requests');
   for (const [name, text] of Object.entries(names)) {
-    for (const [method, tail] of [['POST', '/install'], ['GET', ''], ['GET', '/events']]) {
+    for (const [method, tail] of [['POST', '/install'], ['DELETE', '/install'], ['GET', ''], ['GET', '/profile'], ['GET', '/events']]) {
       const answer = await raw(method, `/api/v1/repos/${name}${tail}`);
       assert.equal(answer.status, 422, `${method} ${name}`);
       assert.equal(answer.text, text, `${method} ${name}`);
@@ -84,7 +85,7 @@ test('unknown routes are 404', async () => {
 
 test('wrong methods are 405 with Allow; HEAD is GET without its body', async () => {
   const routes = {
-    '/api/v1/repos/acme/shop/install': 'POST', '/api/v1/repos': 'GET, HEAD', '/api/v1/repos/acme/shop': 'GET, HEAD',
+    '/api/v1/repos/acme/shop/install': 'POST, DELETE', '/api/v1/repos/acme/shop/profile': 'GET, HEAD', '/api/v1/repos': 'GET, HEAD', '/api/v1/repos/acme/shop': 'GET, HEAD',
     '/api/v1/repos/acme/shop/events': 'GET, HEAD', '/healthz': 'GET, HEAD', '/readyz': 'GET, HEAD', '/metrics': 'GET, HEAD',
   };
   for (const [path, allow] of Object.entries(routes)) {

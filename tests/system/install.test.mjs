@@ -121,9 +121,10 @@ test('401 Unauthorized: every token that is not ours, valid and alive', async ()
       assert.equal(answer.text, unauthorized, name);
       assert.equal(answer.headers.get('content-type'), 'application/json');
     }
-    for (const path of ['/api/v1/repos', '/api/v1/repos/acme/shop', '/api/v1/repos/acme/shop/events']) {
+    for (const path of ['/api/v1/repos', '/api/v1/repos?connected=true', '/api/v1/repos/acme/shop', '/api/v1/repos/acme/shop/profile', '/api/v1/repos/acme/shop/events']) {
       assert.equal((await h.request('GET', path, { token })).text, unauthorized, `${name} ${path}`);
     }
+    assert.equal((await h.request('DELETE', '/api/v1/repos/acme/shop/install', { token })).text, unauthorized, `${name} disconnect`);
   }
   assert.equal((await h.install('acme/shop', { token: null, headers: { authorization: 'Basic YTpi' } })).text, unauthorized);
   assert.deepEqual(await h.rows('select * from installations'), []);

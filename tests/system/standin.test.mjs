@@ -132,6 +132,16 @@ test("one's repositories, page by page", async () => {
   assert.deepEqual(list.map((one) => one.full_name).sort(), ['acme/awkward', 'acme/empty', 'acme/house']);
   const { headers } = await s.ask(alice, 'GET /user/repos', { per_page: 2 });
   assert.match(headers.link, /rel="next".*rel="last"/);
+  const query = '/user/repos?affiliation=owner,collaborator,organization_member&sort=created&direction=asc&per_page=2&page=2';
+  const second = await s.raw('GET', query);
+  assert.deepEqual(JSON.parse(second.text).map((one) => one.full_name), [list[2].full_name]);
+  assert.equal((await s.raw('GET', query, { headers: { 'if-none-match': second.headers.etag } })).status, 304);
+  // Who was given a part in a repository has it in the list; that anybody may read it is no part.
+  const names = async () => (await s.ask(s.client('bob'), 'GET /user/repos')).data.map((one) => one.full_name);
+  assert.deepEqual(await names(), []);
+  await s.control('POST', '/permissions', { owner: 'acme', repo: 'house', login: 'bob', permission: 'read' });
+  assert.deepEqual(await names(), ['acme/house']);
+  await s.control('POST', '/permissions', { owner: 'acme', repo: 'house', login: 'bob', permission: 'none' });
 });
 
 test('a renamed repository answers 301, GET follows, other methods get 307; a new one may take the old name', async () => {

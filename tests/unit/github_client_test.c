@@ -489,6 +489,49 @@ static void tokens_go_to_no_other_host(void **state)
     }
 }
 
+/* What was asked for is asked for again, word for word, but for 302, which may mean another thing. */
+static void a_redirect_keeps_method_and_body(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *answer;
+        bool is_followed;
+    } rows[] = {{HEAD("301 Moved", "Location: /repositories/7/hooks\r\nContent-Length: 0\r\n"), true},
+                {HEAD("307 Moved", "Location: /repositories/7/hooks\r\nContent-Length: 0\r\n"), true},
+                {HEAD("308 Moved", "Location: /repositories/7/hooks\r\nContent-Length: 0\r\n"), true},
+                {HEAD("302 Found", "Location: /repositories/7/hooks\r\nContent-Length: 0\r\n"), false},
+                {HEAD("303 Other", "Location: /repositories/7/hooks\r\nContent-Length: 0\r\n"), false}};
+    static const char *const methods[] = {"POST", "PATCH", "DELETE"};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) * 3; i++) {
+        const char *const answers[] = {rows[i / 3].answer, HEAD("200 OK", "Content-Length: 0\r\n"), NULL};
+        const struct rb_github_hook_config config = {.url = "https://example.com/h", .secret = "s"};
+        struct canned_server server;
+        canned_start(&server, answers);
+        struct rb_github *client = start_client(server.url, 20000, 0);
+        struct rb_github_response response;
+        struct rb_github_request request;
+        if (i % 3 == 0)
+            rb_github_create_hook(&request, "acme", "shop", &config);
+        else if (i % 3 == 1)
+            rb_github_update_hook(&request, "acme", "shop", 9, &config);
+        else
+            rb_github_delete_hook(&request, "acme", "shop", 9);
+        char *body = rb_strdup(request.body ? request.body : ""), line[80];
+        assert_int_equal(rb_github_call(&response, client, &request, TOKEN), RB_OK);
+        rb_github_response_clear(&response);
+        rb_github_stop(client);
+        canned_stop(&server);
+        assert_int_equal(server.asked, rows[i / 3].is_followed ? 2 : 1);
+        if (rows[i / 3].is_followed) {
+            snprintf(line, sizeof(line), "%s /repositories/7/hooks HTTP/1.1\r\n", methods[i % 3]);
+            assert_memory_equal(server.requests[1], line, strlen(line));
+            assert_non_null(strstr(server.requests[1], "Authorization: Bearer " TOKEN "\r\n"));
+            assert_non_null(strstr(strstr(server.requests[1], "\r\n\r\n"), body));
+        }
+        free(body);
+    }
+}
+
 static void redirects_in_a_circle_end(void **state)
 {
     (void)state;
@@ -631,6 +674,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_renamed_repository_is_found, begin, end),
         cmocka_unit_test_setup_teardown(pages_are_announced, begin, end),
         cmocka_unit_test_setup_teardown(tokens_go_to_no_other_host, begin, end),
+        cmocka_unit_test_setup_teardown(a_redirect_keeps_method_and_body, begin, end),
         cmocka_unit_test_setup_teardown(redirects_in_a_circle_end, begin, end),
         cmocka_unit_test_setup_teardown(strange_answers_are_survived, begin, end),
         cmocka_unit_test_setup_teardown(messages_are_cut_between_characters, begin, end),

@@ -348,6 +348,59 @@ static void users_and_repositories_are_read(void **state)
     assert_false(repo.is_private || repo.admin); /* only true is true */
 }
 
+static rb_err note_repo(void *arg, const struct rb_github_repo *repo)
+{
+    struct rb_buf *names = arg;
+    if (rb_buf_printf(names, "%lld=%s%s ", (long long)repo->id, repo->full_name, repo->admin ? "!" : ""))
+        fail();
+    return repo->id == 13 ? rb_error_set(RB_ETOOBIG, "enough") : RB_OK;
+}
+
+static void a_page_of_repositories_is_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *names;
+        rb_err err;
+        size_t count;
+    } rows[] = {
+        {"[]", "", RB_OK, 0},
+        {"{}", "", RB_EPROTOCOL, 0},
+        {"{\"message\":\"x\"}", "", RB_EPROTOCOL, 0},
+        {"[x", "", RB_EPROTOCOL, 0},
+        {"", "", RB_EPROTOCOL, 0},
+        {"[{\"id\":1,\"full_name\":\"a/b\",\"permissions\":{\"admin\":true}},{\"id\":2,\"full_name\":\"c/"
+         "d\"}]",
+         "1=a/b! 2=c/d ", RB_OK, 2},
+        /* What cannot be addressed is left out and still counts. */
+        {"[{\"id\":1,\"full_name\":\"a-/b\"},null,7,[],{\"id\":0,\"full_name\":\"a/"
+         "b\"},{\"id\":2,\"full_name\":"
+         "\"c/d\"}]",
+         "2=c/d ", RB_OK, 6},
+        {"[{\"id\":13,\"full_name\":\"a/b\"},{\"id\":2,\"full_name\":\"c/d\"}]", "13=a/b ", RB_ETOOBIG, 2},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rb_buf names;
+        size_t count = 99;
+        const struct rb_github_response response = body_of(rows[i].body);
+        rb_buf_init(&names, 1024);
+        assert_int_equal(rb_github_read_repos(&count, &response, note_repo, &names), rows[i].err);
+        assert_int_equal(count, rows[i].count);
+        assert_string_equal(names.len ? names.data : "", rows[i].names);
+        rb_buf_free(&names);
+    }
+    struct rb_github_request request;
+    rb_github_list_repos(&request, 12, "W/\"e\"");
+    assert_int_equal(request.method, RB_GITHUB_GET);
+    assert_string_equal(request.path, "/user/repos?affiliation=owner,collaborator,organization_member&sort="
+                                      "created&direction=asc&per_page=100&page=12");
+    assert_string_equal(request.etag, "W/\"e\"");
+    rb_github_request_clear(&request);
+    rb_github_list_repos(&request, 1, "");
+    assert_null(request.etag);
+    rb_github_request_clear(&request);
+}
+
 static void hooks_are_found_by_their_address(void **state)
 {
     (void)state;
@@ -608,6 +661,7 @@ int main(void)
         cmocka_unit_test(sentences_are_cut_between_characters),
         cmocka_unit_test(what_is_no_answer_is_refused_by_every_reader),
         cmocka_unit_test(users_and_repositories_are_read),
+        cmocka_unit_test(a_page_of_repositories_is_read),
         cmocka_unit_test(hooks_are_found_by_their_address),
         cmocka_unit_test(commits_are_read),
         cmocka_unit_test(trees_are_read),

@@ -1,0 +1,19 @@
+/* Private to edge/: REPO of docs/api.md, for those that answer with it. */
+#ifndef RB_EDGE_REPOS_H
+#define RB_EDGE_REPOS_H
+
+#include "edge/edge.h"
+
+/* An expression in SQL: REPO without the profile; `i` is the installation, all null where there is none. */
+#define EDGE_REPO_JSON                                                                                 \
+    "jsonb_build_object('installation_id', i.id, 'repo', i.repo_full_name, 'repo_id', i.repo_id, "     \
+    "'webhook_id', i.webhook_id, 'default_branch', i.default_branch, 'state', i.state, 'generation', " \
+    "i.generation, 'connected_at', json_time(i.connected_at), 'health', i.health, 'health_reason', "   \
+    "i.health_reason, 'health_since', json_time(i.health_since), "                                     \
+    "'runs', coalesce((select jsonb_agg(json_run(r) order by r.subscriber) from runs r "               \
+    "where r.installation_id = i.id), '[]'), 'profile', null)"
+
+/* "owner/repo" of the path, in the exchange's arena. */
+const char *edge_repo_name(struct edge_exchange *exchange);
+
+#endif
