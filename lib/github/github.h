@@ -33,6 +33,7 @@ struct rb_github_request {
     char *path;         /* "/repos/a/b/hooks?per_page=100&page=1", appended to the API's base address */
     char *body;         /* JSON or NULL */
     char *etag;         /* sent as If-None-Match, or NULL */
+    char *traceparent;  /* W3C, or NULL */
     const char *accept; /* static: "application/vnd.github+json" or "application/vnd.github.raw+json" */
     const char *name;   /* static: for metrics and messages, such as "create hook" */
     const char *base;   /* another address than the API's, asked without a token; NULL: the API. Borrowed. */

@@ -120,6 +120,8 @@ rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_
         fine = transfer_add_header(call, "Authorization", bearer);
     if (fine && request->etag)
         fine = transfer_add_header(call, "If-None-Match", request->etag);
+    if (fine && request->traceparent)
+        fine = transfer_add_header(call, "traceparent", request->traceparent);
     if (fine && request->body)
         fine = transfer_add_header(call, "Content-Type", "application/json");
     explicit_bzero(bearer, strlen(bearer));
