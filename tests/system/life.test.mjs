@@ -412,6 +412,15 @@ test('a claim that ran out meanwhile: what others made of it is what is said', a
   assert.equal((await answer).status, 409);
   assert.equal((await answer).json.detail, 'It took too long and is finished in the background: look in a minute');
   assert.equal((await rowOf(second)).state, 'active');
+  // GitHub refuses at last, and there is no claim of ours to take back any more.
+  const refused = await somewhere();
+  const third = await connected(refused);
+  await h.fault({ method: 'GET', path: refused.github, kind: 'hang' });
+  answer = held(refused, { kind: 'status', status: 404 });
+  await until('the look is under way', async () => (await asked('GET', refused.github)).some((r) => r.status === null));
+  await h.rows("update installations set leaving_until = now() + interval '5 minutes' where id = $1", [third]);
+  assert.equal((await answer).json.detail, 'It took too long and is finished in the background: look in a minute');
+  assert.ok((await rowOf(third)).leaving_until, 'the claim is somebody else\'s');
 });
 
 test('a client that hangs up changes nothing about what is written', async () => {
