@@ -36,7 +36,8 @@ static rb_err listen_take_over(int *fd, int *port)
 {
     *fd = fcntl(LISTEN_FD_FIRST, F_DUPFD_CLOEXEC, LISTEN_FD_FIRST + 1);
     /* Listening once more does no harm to a socket that does already. */
-    if (*fd < 0 || fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK) != 0 || listen(*fd, LISTEN_BACKLOG) != 0)
+    if (*fd < 0 || fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK) != 0 ||
+        listen(*fd, LISTEN_BACKLOG) != 0)
         return rb_error_set(RB_EINVAL, "LISTEN_FDS is set, but descriptor %d cannot be used: %s",
                             LISTEN_FD_FIRST, strerror(errno));
     *port = listen_port_of(*fd);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,8 +27,8 @@ static void networks_are_read(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         assert_int_equal(edge_proxies_parse(&proxies, bad[i]), RB_EINVAL);
     char many[EDGE_PROXIES_MAX * 4 + 8] = "";
-    for (int i = 0; i <= EDGE_PROXIES_MAX; i++)
-        strcat(many, "::1,");
+    for (size_t i = 0; i <= EDGE_PROXIES_MAX; i++)
+        snprintf(many + i * 4, sizeof(many) - i * 4, "::1,");
     assert_int_equal(edge_proxies_parse(&proxies, many), RB_EINVAL);
 }
 
