@@ -213,10 +213,14 @@ static void pool_connection_start(struct pool_connection *connection)
 {
     const char *const keys[] = {"dbname",          "application_name", "tcp_user_timeout",
                                 "keepalives_idle", "options",          NULL};
-    char options[64];
+    char options[192];
     /* PostgreSQL gives up a little after us, so that a statement nobody waits for does not run on for ever.
      */
-    snprintf(options, sizeof(options), "-c statement_timeout=%d", connection->pool->timeout_ms + 1000);
+    /* Short statements by key, planned once: while a table is small PostgreSQL would read all of it, and go on
+     * doing so in this session until the statistics are next renewed, however much it has grown. */
+    snprintf(options, sizeof(options),
+             "-c statement_timeout=%d -c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c jit=off",
+             connection->pool->timeout_ms + 1000);
     const char *const values[] = {
         connection->pool->url, connection->pool->application, "10000", "30", options, NULL};
     connection->conn = PQconnectStartParams(keys, values, 1);
