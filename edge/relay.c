@@ -15,8 +15,9 @@
 
 #include "edge/edge.h"
 
-#define RELAY_BATCH    64
+#define RELAY_BATCH    128 /* 8 MB of the largest events that webhooks make */
 #define RELAY_POLL_MS  5000
+#define RELAY_REST_MS  10            /* under load: between two batches that are not full */
 #define RELAY_RETRY_MS 1000          /* after a failure, halved at random */
 #define RELAY_PRUNE_MS (3600 * 1000) /* published rows are looked through this often */
 #define RELAY_KEEP     "30 days"     /* so long a lost stream can be refilled */
@@ -128,6 +129,15 @@ static rb_err relay_drain(struct edge_worker *worker, int64_t *session, int64_t 
     return err;
 }
 
+/* With much to do every commit would make a batch of its own, whose three round trips cost more than its
+ * rows. An event after a pause does not wait. */
+static void relay_rest(const struct edge_worker *worker, int64_t drained_ms)
+{
+    int64_t left = drained_ms + RELAY_REST_MS - rb_clock_ms();
+    if (left > 0)
+        edge_worker_sleep(worker, left);
+}
+
 static void relay_run(struct edge_worker *worker)
 {
     int64_t next_prune = 0, session = 0;
@@ -151,8 +161,11 @@ static void relay_run(struct edge_worker *worker)
         if (failing && !err)
             rb_log_info("relay: publishing again");
         failing = failing && err;
+        int64_t drained_ms = rb_clock_ms();
         if (rb_db_wait(&notified, worker->db, RELAY_POLL_MS, worker->wake_fd))
             edge_worker_sleep(worker, rb_jitter_ms(RELAY_RETRY_MS));
+        else
+            relay_rest(worker, drained_ms);
         /* One wake-up serves all that has been announced: they are found by what they are. */
         for (char *payload; (payload = rb_db_notification(worker->db));)
             free(payload);

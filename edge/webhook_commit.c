@@ -118,6 +118,30 @@ static atomic_llong commit_bytes; /* on their way, of all threads */
 
 static void commit_send(struct commit_batch *batch);
 
+/* ---- metrics: finding one costs more than counting ---------------------------------------------------- */
+
+static void commit_count_waiting(int rows)
+{
+    static _Atomic(struct rb_metric *) waiting;
+    if (!atomic_load(&waiting))
+        waiting =
+            rb_metric_gauge("repobus_webhooks_waiting", NULL, "Webhooks on their way into the database");
+    rb_metric_add(waiting, rows);
+}
+
+/* The second by the first is how many share a commit. */
+static void commit_count(int rows)
+{
+    static _Atomic(struct rb_metric *) batches, all_rows;
+    if (!atomic_load(&all_rows)) {
+        batches = rb_metric_counter("repobus_webhook_commits_total", NULL, "Commits of webhooks");
+        all_rows = rb_metric_counter("repobus_webhook_commit_rows_total", NULL,
+                                     "Webhooks in these commits: several share one");
+    }
+    rb_metric_add(batches, 1);
+    rb_metric_add(all_rows, rows);
+}
+
 /* ---- a batch ------------------------------------------------------------------------------------------ */
 
 static struct commit_batch *commit_batch_new(void)
@@ -135,6 +159,7 @@ static struct commit_batch *commit_batch_new(void)
 static void commit_batch_free(struct commit_batch *batch)
 {
     commit_queue.rows -= batch->count;
+    commit_count_waiting(-batch->count);
     atomic_fetch_sub(&commit_bytes, (long long)batch->bytes);
     bool is_kept = !commit_queue.spare && batch->bytes <= COMMIT_BYTES;
     for (int i = 0; i < COMMIT_COLUMNS; i++) {
@@ -261,19 +286,6 @@ static void commit_on_rows(void *arg, rb_err err, const struct rb_rows *rows)
     commit_send_next();
 }
 
-/* The second by the first is how many share a commit. */
-static void commit_count(int rows)
-{
-    static _Atomic(struct rb_metric *) batches, all_rows; /* finding one costs more than counting */
-    if (!atomic_load(&all_rows)) {
-        batches = rb_metric_counter("repobus_webhook_commits_total", NULL, "Commits of webhooks");
-        all_rows = rb_metric_counter("repobus_webhook_commit_rows_total", NULL,
-                                     "Webhooks in these commits: several share one");
-    }
-    rb_metric_add(batches, 1);
-    rb_metric_add(all_rows, rows);
-}
-
 static void commit_send(struct commit_batch *batch)
 {
     struct rb_param params[COMMIT_COLUMNS + 1];
@@ -297,13 +309,21 @@ static rb_err commit_add_text(struct rb_array *array, const char *text)
     return text ? rb_array_add(array, text, strlen(text)) : rb_array_add_null(array);
 }
 
+/* A zero within a text is JSON, but many readers refuse it, jansson among them: an event must not be lost for
+ * them. */
+static bool commit_is_inline(const struct webhook_record *record)
+{
+    return record->payload_len <= COMMIT_INLINE_MAX &&
+           !memmem(record->payload, record->payload_len, "\\u0000", 6);
+}
+
 /* The event's text in two parts, between which PostgreSQL puts the installations of the hook. Names have been
  * checked and need no escaping; the payload has been parsed, so that it is JSON to the last byte. */
 static rb_err commit_add_event(struct commit_batch *batch, const struct webhook_record *record)
 {
     char id[RB_UUID_SIZE], trace[RB_TRACEPARENT_SIZE], about[512];
     struct rb_buf head;
-    bool is_inline = record->payload_len <= COMMIT_INLINE_MAX;
+    bool is_inline = commit_is_inline(record);
     rb_buf_init(&head, COMMIT_HEAD_MAX);
     rb_uuid_make(id);
     rb_traceparent_make(trace, record->traceparent);
@@ -426,6 +446,7 @@ static rb_err commit_add(struct commit_batch *batch, struct edge_exchange *excha
                                .is_first = !known};
     snprintf(row->delivery_id, sizeof(row->delivery_id), "%s", record->delivery_id);
     commit_queue.rows++;
+    commit_count_waiting(1);
     if (!known) {
         batch->bytes += record->payload_len;
         atomic_fetch_add(&commit_bytes, (long long)record->payload_len);
