@@ -21,6 +21,7 @@
 #define WEBHOOK_SECRETS  4     /* of one hook: people who share it share its secret, too */
 #define WEBHOOK_HOOKS    512   /* remembered by a thread; where two fall on one place the later stays */
 #define WEBHOOK_KEEP_MS  30000 /* so long a secret is not looked up again */
+#define WEBHOOK_LOOKUPS  256   /* a thread: senders that nobody knows must not fill the queue to PostgreSQL */
 #define WEBHOOK_NAME_MAX 64    /* of events and actions */
 
 /* GitHub's limit (docs.github.com, "Webhook events and payloads"), with room for what a MB is. */
@@ -43,6 +44,7 @@ struct webhook_secrets {
     char secrets[WEBHOOK_SECRETS][RB_HOOK_SECRET_SIZE];
 };
 static _Thread_local struct webhook_secrets webhook_known[WEBHOOK_HOOKS];
+static _Thread_local int webhook_lookups; /* under way */
 
 static struct webhook_secrets *webhook_place(int64_t hook_id)
 {
@@ -78,8 +80,9 @@ static void webhook_refuse(struct edge_exchange *exchange)
 /* GitHub marks it as failed, and the reconciler has it sent again. */
 static void webhook_refuse_for_now(struct edge_exchange *exchange)
 {
+    rb_log_error("webhook: %s", rb_error_text());
     edge_add_header(exchange, "retry-after", "5");
-    edge_answer_no_database(exchange);
+    edge_answer_error(exchange, 503, "The database is away or has too much to do: send it again in a moment");
 }
 
 static bool webhook_is_signed_with(const struct webhook *hook, const char *secret)
@@ -124,7 +127,11 @@ void edge_webhook(struct edge_exchange *exchange)
         webhook_refuse(exchange);
     } else if (webhook_is_signed_as_remembered(hook)) {
         webhook_take(hook);
+    } else if (webhook_lookups >= WEBHOOK_LOOKUPS) {
+        rb_error_set(RB_ELIMIT, "%d hooks are being looked up already", webhook_lookups);
+        webhook_refuse_for_now(exchange);
     } else {
+        webhook_lookups++;
         int64_t target = webhook_number(edge_header(exchange, "x-github-hook-installation-target-id"));
         struct rb_param params[] = {RB_P_INT(hook->record.hook_id), RB_P_INT(target)};
         edge_query(exchange, &statement, params, 2, webhook_on_secrets, hook);
@@ -135,6 +142,7 @@ static void webhook_on_secrets(void *arg, rb_err err, const struct rb_rows *rows
 {
     struct webhook *hook = arg;
     bool matches = false, is_active = false;
+    webhook_lookups--;
     if (err) {
         webhook_refuse_for_now(hook->exchange);
         return;

@@ -19,10 +19,10 @@
 #define COMMIT_ROWS       128               /* of a batch: beyond it rows gain nothing by each other */
 #define COMMIT_BYTES      (2 * 1024 * 1024) /* of a batch of more than one row: some 80 payloads of 25 KB */
 #define COMMIT_LARGE      (1024 * 1024) /* a delivery from this size on goes by itself, and holds up nobody */
-#define COMMIT_ARRAY_MAX  (64 * 1024 * 1024)    /* of one array: GitHub's largest payload, with much room */
-#define COMMIT_WAITING    (128LL * 1024 * 1024) /* bytes on their way in all threads: five of the largest */
+#define COMMIT_ARRAY_MAX  (64 * 1024 * 1024)   /* of one array: GitHub's largest payload, with much room */
+#define COMMIT_WAITING    (64LL * 1024 * 1024) /* bytes on their way in all threads: two of the largest */
 #define COMMIT_ROWS_MAX   4096 /* on their way in a thread; a hundred thousand a second would fill it */
-#define COMMIT_SLOW_MS    2000 /* with a wait of this before and a statement of 5 s, GitHub still listens */
+#define COMMIT_SLOW_MS    2000 /* a wait of so long, and then a statement of 5 s: GitHub still listens */
 #define COMMIT_INLINE_MAX (64 * 1024) /* bytes of payload within an event; larger ones go by reference */
 #define COMMIT_HEAD_MAX   1024        /* of an event up to its installations */
 
@@ -300,6 +300,8 @@ static void commit_send(struct commit_batch *batch)
     params[COMMIT_COLUMNS] = RB_P_INT(batch->alone);
     /* Under the name of the first who came; each is held by itself. */
     edge_query(batch->rows[0].exchange, &commit_statement, params, COMMIT_COLUMNS + 1, commit_on_rows, batch);
+    if (commit_is_large(batch)) /* which never goes again, and has been copied */
+        rb_array_free(&batch->columns[COMMIT_PAYLOAD]);
 }
 
 /* ---- rows --------------------------------------------------------------------------------------------- */
