@@ -11,6 +11,8 @@
 
 #include "edge/server.h"
 
+#define EXCHANGE_BODY_KEPT (256 * 1024) /* bytes of a body after which a connection stays open */
+
 struct exchange_box {
     struct edge_exchange exchange; /* first: the one is cast to the other */
     h2o_req_t *request;
@@ -231,7 +233,9 @@ int edge_on_request(h2o_handler_t *super, h2o_req_t *request)
     struct edge_exchange *exchange = &box->exchange;
     h2o_iovec_t path = h2o_iovec_init(request->path.base,
                                       request->query_at == SIZE_MAX ? request->path.len : request->query_at);
-    if (request->entity.base && !exchange_body_is_unambiguous(request))
+    /* h2o keeps the memory of the largest body for as long as the connection lives, also an idle one. */
+    if (request->entity.base &&
+        (request->entity.len > EXCHANGE_BODY_KEPT || !exchange_body_is_unambiguous(request)))
         request->http1_is_persistent = 0; /* so nothing follows it */
     exchange->route = exchange_find_route(&captures, allow, sizeof(allow), request->method, path);
     if (!exchange->route && *allow) {
