@@ -15,7 +15,7 @@
 
 #include "edge/edge.h"
 
-#define RELAY_BATCH    128 /* 8 MB of the largest events that webhooks make */
+#define RELAY_BATCH    64 /* 4 MB of the largest events that webhooks make */
 #define RELAY_POLL_MS  5000
 #define RELAY_REST_MS  10            /* under load: between two batches that are not full */
 #define RELAY_RETRY_MS 1000          /* after a failure, halved at random */

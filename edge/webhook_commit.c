@@ -16,9 +16,10 @@
 
 #include "edge/webhook.h"
 
-#define COMMIT_ROWS       128               /* of a batch: beyond it rows gain nothing by each other */
-#define COMMIT_BYTES      (2 * 1024 * 1024) /* of a batch of more than one row: some 80 payloads of 25 KB */
-#define COMMIT_LARGE      (1024 * 1024) /* a delivery from this size on goes by itself, and holds up nobody */
+#define COMMIT_ROWS 128 /* of a batch: beyond it rows gain nothing by each other */
+#define COMMIT_BYTES \
+    (768 * 1024) /* of a batch of more than one row: 30 payloads of 25 KB, and libpq keeps as much */
+#define COMMIT_LARGE      (768 * 1024) /* a delivery from this size on goes by itself, and holds up nobody */
 #define COMMIT_ARRAY_MAX  (64 * 1024 * 1024)   /* of one array: GitHub's largest payload, with much room */
 #define COMMIT_WAITING    (64LL * 1024 * 1024) /* bytes on their way in all threads: two of the largest */
 #define COMMIT_ROWS_MAX   4096 /* on their way in a thread; a hundred thousand a second would fill it */
