@@ -48,9 +48,10 @@ struct rb_event {
  * RB_EINVAL when the subject is not in the catalogue. `out` appended to. Pure. */
 rb_err rb_event_encode(struct rb_buf *out, const char *subject, const char *id, const char *source,
                        const char *traceparent, const json_t *data) RB_MUST_CHECK;
-/* The same where the data is JSON text already: an object, which is not looked at. */
-rb_err rb_event_encode_text(struct rb_buf *out, const char *subject, const char *id, const char *source,
-                            const char *traceparent, const char *data, size_t len) RB_MUST_CHECK;
+/* The beginning of an event up to its data, for a caller who has that as JSON text already: he appends an
+ * object and one more "}", and keeps to RB_EVENT_MAX. Errors as above. Pure. */
+rb_err rb_event_begin(struct rb_buf *out, const char *subject, const char *id, const char *source,
+                      const char *traceparent) RB_MUST_CHECK;
 /* Decodes structured mode; unknown attributes are ignored (extensions). RB_EINVAL says what is missing.
  * Memory and JSON live in `arena`. Pure. */
 rb_err rb_event_decode(struct rb_event *event, const void *body, size_t len,
@@ -62,6 +63,9 @@ struct rb_bus;
 struct rb_bus_options {
     const char *url;  /* nats://host:port[,nats://…] */
     const char *name; /* shown by the server */
+    /* For many events at a time: they are written to the server together, which costs half, and each may be
+     * on its way a millisecond later. */
+    bool is_bulk;
 };
 /* Returns at once, also when no server answers: the connection is made and remade for ever, with jitter.
  * RB_EINVAL when the URL is malformed. Any thread may use the result. */

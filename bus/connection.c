@@ -17,8 +17,9 @@
 #define RECONNECT_JITTER_MS 1000  /* … but not all processes in the same moment */
 #define PING_INTERVAL_MS    10000 /* a peer that died without a word is noticed after two of these */
 #define PINGS_OUT           2
-#define WRITE_DEADLINE_MS   5000        /* a peer that reads nothing must not hold a worker */
-#define IO_BUFFER           (32 * 1024) /* events are small; the library's default is the same */
+#define WRITE_DEADLINE_MS   5000         /* a peer that reads nothing must not hold a worker */
+#define IO_BUFFER           (32 * 1024)  /* events are small; the library's default is the same */
+#define IO_BUFFER_BULK      (256 * 1024) /* some ten large webhooks, or a batch of small ones */
 #define CLOSE_FLUSH_MS      2000
 #define SERVERS_MAX         16
 
@@ -177,9 +178,10 @@ static rb_err connection_set_servers(natsOptions *options, const char *urls)
     return status == NATS_OK ? RB_OK : rb_error_set(RB_EINVAL, "NATS: the URL is malformed");
 }
 
-static natsStatus connection_set_options(natsOptions *o, struct rb_bus *bus, const char *name)
+static natsStatus connection_set_options(natsOptions *o, struct rb_bus *bus,
+                                         const struct rb_bus_options *options)
 {
-    natsStatus s = natsOptions_SetName(o, name ? name : "repobus");
+    natsStatus s = natsOptions_SetName(o, options->name ? options->name : "repobus");
     if (s == NATS_OK)
         s = natsOptions_SetTimeout(o, CONNECT_TIMEOUT_MS);
     if (s == NATS_OK)
@@ -202,9 +204,9 @@ static natsStatus connection_set_options(natsOptions *o, struct rb_bus *bus, con
     if (s == NATS_OK)
         s = natsOptions_SetWriteDeadline(o, WRITE_DEADLINE_MS);
     if (s == NATS_OK)
-        s = natsOptions_SetIOBufSize(o, IO_BUFFER);
+        s = natsOptions_SetIOBufSize(o, options->is_bulk ? IO_BUFFER_BULK : IO_BUFFER);
     if (s == NATS_OK) /* half the latency, and no wake-up of the flusher */
-        s = natsOptions_SetSendAsap(o, true);
+        s = natsOptions_SetSendAsap(o, !options->is_bulk);
     if (s == NATS_OK)
         s = natsOptions_SetDisconnectedCB(o, connection_down, bus);
     if (s == NATS_OK)
@@ -250,7 +252,7 @@ rb_err rb_bus_connect(struct rb_bus **out, const struct rb_bus_options *options)
 
     natsStatus s = natsOptions_Create(&nats_options);
     if (s == NATS_OK)
-        s = connection_set_options(nats_options, bus, options->name);
+        s = connection_set_options(nats_options, bus, options);
     if (s == NATS_OK)
         err = connection_set_servers(nats_options, options->url);
     if (s != NATS_OK || err)

@@ -12,11 +12,10 @@ static bool event_text_is_bare(const char *text, size_t max)
     return bus_text_is_plain(text, max) && !strpbrk(text, "\"\\");
 }
 
-rb_err rb_event_encode_text(struct rb_buf *out, const char *subject, const char *id, const char *source,
-                            const char *traceparent, const char *data, size_t len)
+rb_err rb_event_begin(struct rb_buf *out, const char *subject, const char *id, const char *source,
+                      const char *traceparent)
 {
     char made_id[RB_UUID_SIZE], time_text[RB_TIME_SIZE];
-    size_t before = out->len;
 
     if (!bus_subject_is_known(subject))
         return rb_error_set(RB_EINVAL, "event: \"%s\" is not in the catalogue of subjects", subject);
@@ -31,22 +30,13 @@ rb_err rb_event_encode_text(struct rb_buf *out, const char *subject, const char 
         return rb_error_set(RB_EINVAL, "event %s: the source is missing or not plain", subject);
     bool has_trace = traceparent && event_text_is_bare(traceparent, BUS_TRACEPARENT_MAX);
     rb_time_format(time_text, rb_clock_wall_ms());
-    rb_err err = rb_buf_printf(out,
-                               "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"%s\",\"type\":\"%s%s\","
-                               "\"time\":\"%s\",\"datacontenttype\":\"application/json\",\"eventversion\":%d,"
-                               "%s%s%s\"data\":",
-                               id, source, BUS_EVENT_TYPE_PREFIX, subject, time_text, RB_EVENTS_VERSION,
-                               has_trace ? "\"traceparent\":\"" : "", has_trace ? traceparent : "",
-                               has_trace ? "\"," : "");
-    if (!err)
-        err = rb_buf_append(out, data, len);
-    if (!err)
-        err = rb_buf_append(out, "}", 1);
-    if (err || out->len - before > RB_EVENT_MAX) {
-        out->len = before; /* nothing half written stays */
-        err = rb_error_set(RB_ETOOBIG, "event %s: more than %d bytes", subject, RB_EVENT_MAX);
-    }
-    return err;
+    return rb_buf_printf(out,
+                         "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"%s\",\"type\":\"%s%s\","
+                         "\"time\":\"%s\",\"datacontenttype\":\"application/json\",\"eventversion\":%d,"
+                         "%s%s%s\"data\":",
+                         id, source, BUS_EVENT_TYPE_PREFIX, subject, time_text, RB_EVENTS_VERSION,
+                         has_trace ? "\"traceparent\":\"" : "", has_trace ? traceparent : "",
+                         has_trace ? "\"," : "");
 }
 
 rb_err rb_event_encode(struct rb_buf *out, const char *subject, const char *id, const char *source,
@@ -57,7 +47,17 @@ rb_err rb_event_encode(struct rb_buf *out, const char *subject, const char *id, 
     char *text = json_dumps(data, JSON_COMPACT);
     if (!text)
         return rb_error_set(RB_EINVAL, "event %s: not representable as JSON (is a text not UTF-8?)", subject);
-    rb_err err = rb_event_encode_text(out, subject, id, source, traceparent, text, strlen(text));
+    size_t before = out->len;
+    rb_err err = rb_event_begin(out, subject, id, source, traceparent);
+    bool is_begun = !err;
+    if (!err)
+        err = rb_buf_append(out, text, strlen(text));
+    if (!err)
+        err = rb_buf_append(out, "}", 1);
+    if (is_begun && (err || out->len - before > RB_EVENT_MAX)) {
+        out->len = before; /* nothing half written stays */
+        err = rb_error_set(RB_ETOOBIG, "event %s: more than %d bytes", subject, RB_EVENT_MAX);
+    }
     free(text);
     return err;
 }

@@ -11,7 +11,8 @@
 #include "edge/server.h"
 
 #define EXCHANGES_MAX        1024 /* under way on a thread: each may hold a connection to GitHub and statements */
-#define EXCHANGES_PER_PERSON 256 /* of these */
+#define EXCHANGES_PER_PERSON 256          /* of these */
+#define EXCHANGE_BODY_KEPT   (256 * 1024) /* bytes of a body after which a connection stays open */
 
 /* ---- routing ------------------------------------------------------------------------------------------ */
 
@@ -264,7 +265,9 @@ int edge_on_request(h2o_handler_t *super, h2o_req_t *request)
     struct edge_exchange *exchange = &box->exchange;
     h2o_iovec_t path = h2o_iovec_init(request->path.base,
                                       request->query_at == SIZE_MAX ? request->path.len : request->query_at);
-    if (request->entity.base && !exchange_body_is_unambiguous(request))
+    /* h2o keeps the memory of the largest body for as long as the connection lives, also an idle one. */
+    if (request->entity.base &&
+        (request->entity.len > EXCHANGE_BODY_KEPT || !exchange_body_is_unambiguous(request)))
         request->http1_is_persistent = 0; /* so nothing follows it */
     exchange->route = exchange_find_route(&captures, allow, sizeof(allow), request->method, path);
     if (!exchange->route && *allow &&

@@ -1,4 +1,5 @@
 /* repobus-edge: configuration, what the process is made of, and its end. */
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,6 +9,10 @@
 #include <unistd.h>
 
 #include "edge/edge.h"
+
+/* Memory from this size on goes back to the system when it is freed, which glibc gives up after the first few
+ * if it is not told (mallopt(3)): bodies of webhooks, and what is made of them. */
+#define MAIN_LARGE (4 * 1024 * 1024)
 
 static const char main_help[] =
     "repobus-edge - the HTTP server of Repobus\n"
@@ -170,6 +175,7 @@ int main(int argc, char **argv)
         return help ? 0 : 2;
     }
     rb_log_init("edge");
+    mallopt(M_MMAP_THRESHOLD, MAIN_LARGE);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0}); /* a core dump would hold keys */
     main_raise_descriptors();
     struct rb_config *config = rb_config_new();

@@ -15,13 +15,15 @@
 
 #include "edge/edge.h"
 
-#define RELAY_BATCH    64
+#define RELAY_BATCH    64 /* 4 MB of the largest events that webhooks make */
 #define RELAY_POLL_MS  5000
+#define RELAY_REST_MS  10            /* under load: between two batches that are not full */
 #define RELAY_RETRY_MS 1000          /* after a failure, halved at random */
 #define RELAY_PRUNE_MS (3600 * 1000) /* published rows are looked through this often */
 #define RELAY_KEEP     "30 days"     /* so long a lost stream can be refilled */
 
 static struct edge_worker relay_worker;
+static struct rb_bus *relay_bus; /* for many events at a time; a single one goes sooner over the edge's own */
 
 /* One statement for all: a round trip for each would hold up the next batch. */
 static rb_err relay_mark(struct rb_db *db, const struct rb_rows *rows, const rb_err *errs, size_t count)
@@ -61,7 +63,7 @@ static rb_err relay_batch(size_t *count, struct edge_worker *worker)
         messages[i].len = strlen(messages[i].body);
     }
     if (*count) {
-        published = rb_bus_publish_all(errs, worker->edge->bus, messages, *count);
+        published = rb_bus_publish_all(errs, *count > 1 ? relay_bus : worker->edge->bus, messages, *count);
         snprintf(text, sizeof(text), "%.255s", rb_error_text());
         err = relay_mark(worker->db, rows, errs, *count);
     }
@@ -128,6 +130,15 @@ static rb_err relay_drain(struct edge_worker *worker, int64_t *session, int64_t 
     return err;
 }
 
+/* With much to do every commit would make a batch of its own, whose three round trips cost more than its
+ * rows. An event after a pause does not wait. */
+static void relay_rest(const struct edge_worker *worker, int64_t drained_ms)
+{
+    int64_t left = drained_ms + RELAY_REST_MS - rb_clock_ms();
+    if (left > 0)
+        edge_worker_sleep(worker, left);
+}
+
 static void relay_run(struct edge_worker *worker)
 {
     int64_t next_prune = 0, session = 0;
@@ -151,8 +162,11 @@ static void relay_run(struct edge_worker *worker)
         if (failing && !err)
             rb_log_info("relay: publishing again");
         failing = failing && err;
+        int64_t drained_ms = rb_clock_ms();
         if (rb_db_wait(&notified, worker->db, RELAY_POLL_MS, worker->wake_fd))
             edge_worker_sleep(worker, rb_jitter_ms(RELAY_RETRY_MS));
+        else
+            relay_rest(worker, drained_ms);
         /* One wake-up serves all that has been announced: they are found by what they are. */
         for (char *payload; (payload = rb_db_notification(worker->db));)
             free(payload);
@@ -161,11 +175,15 @@ static void relay_run(struct edge_worker *worker)
 
 rb_err edge_relay_start(struct edge *edge)
 {
+    const struct rb_bus_options options = {
+        .url = edge->settings.nats_url, .name = "repobus-relay", .is_bulk = true};
+    rb_err err = rb_bus_connect(&relay_bus, &options);
     relay_worker = (struct edge_worker){.name = "repobus-relay", .edge = edge, .run = relay_run};
-    return edge_worker_start(&relay_worker);
+    return err ? err : edge_worker_start(&relay_worker);
 }
 
 void edge_relay_stop(void)
 {
     edge_worker_stop(&relay_worker);
+    rb_bus_close(relay_bus);
 }

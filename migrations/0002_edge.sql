@@ -75,7 +75,7 @@ create table deliveries (
   primary key (hook_id, delivery_id)
 );
 create index deliveries_recent on deliveries (hook_id, received_at);
-create index deliveries_age on deliveries (received_at);
+create index deliveries_age on deliveries using brin (received_at); -- rows come in its order
 
 -- Up to where GitHub's own list of a hook's deliveries has been looked through for failed ones.
 create table hook_checks (

@@ -32,7 +32,8 @@
 #define POOL_BACKOFF_MAX 5000 /* and the longest pause between attempts */
 #define POOL_GROUP_MAX   32   /* statements of one group: locks are held for as long as it takes */
 #define POOL_GROUPS      1    /* at once: a second would take from the first what they could share */
-#define POOL_ENDS_MAX    3    /* results end once each */
+#define POOL_LARGE       (4 * 1024 * 1024) /* bytes of arguments that make a connection one to be replaced */
+#define POOL_ENDS_MAX    3                 /* results end once each */
 #define POOL_CONNECT_MS  (STORE_CONNECT_SECONDS * 1000)
 
 struct pool_query {
@@ -73,6 +74,7 @@ struct pool_connection {
     struct pool_list in_flight;
     struct pool_query *current; /* of in_flight: whose results come next; NULL: a sync does */
     bool has_group;
+    bool is_swollen; /* libpq never gives back the memory that a large statement took */
     int64_t retry_at, connect_deadline, backoff;
     bool broken; /* sending failed where no callback may run: dropped by the next dispatch */
 };
@@ -185,6 +187,7 @@ static void pool_connection_drop(struct pool_connection *connection, rb_err err,
     connection->broken = false;
     connection->current = NULL;
     connection->has_group = false;
+    connection->is_swollen = false;
     connection->phase = POOL_DOWN;
     connection->backoff = connection->backoff ? connection->backoff * 2 : POOL_BACKOFF_MIN;
     if (connection->backoff > POOL_BACKOFF_MAX)
@@ -263,7 +266,11 @@ static void pool_connection_advance(struct pool_connection *connection)
 static bool pool_send(struct pool_connection *connection, struct pool_query *query, bool ends_group)
 {
     struct store_args args;
+    size_t bytes = 0;
     store_args_fill(&args, query->params, query->count);
+    for (size_t i = 0; i < query->count; i++)
+        bytes += query->params[i].len;
+    connection->is_swollen |= bytes >= POOL_LARGE;
     query->ends_group = ends_group;
     query->is_prepare = !store_prepared_has(&connection->prepared, query->statement);
     pool_list_push(&connection->in_flight, query);
@@ -289,6 +296,15 @@ static bool pool_flush(struct pool_connection *connection)
     return true;
 }
 
+/* Whether a connection is the better choice: with less to do, and rather not one that waits to be replaced.
+ */
+static bool pool_is_better(const struct pool_connection *connection, const struct pool_connection *best)
+{
+    if (!best || connection->is_swollen != best->is_swollen)
+        return !best || best->is_swollen;
+    return connection->in_flight.count < best->in_flight.count;
+}
+
 /* The ready connection with the least to do, and, for a group, without one; NULL when there is none. */
 static struct pool_connection *pool_choose(struct rb_pool *pool, bool for_group)
 {
@@ -299,7 +315,7 @@ static struct pool_connection *pool_choose(struct rb_pool *pool, bool for_group)
         groups += connection->has_group;
         if (connection->phase == POOL_READY && !connection->broken &&
             connection->in_flight.count < POOL_IN_FLIGHT && !(for_group && connection->has_group) &&
-            (!best || connection->in_flight.count < best->in_flight.count))
+            pool_is_better(connection, best))
             best = connection;
     }
     return for_group && groups >= POOL_GROUPS ? NULL : best;
@@ -460,6 +476,19 @@ static void pool_connection_ready(struct pool_connection *connection, uint32_t e
         pool_connection_lost(connection, "sending");
 }
 
+/* A connection that is swollen and has nothing under way is made anew. */
+static void pool_renew(struct rb_pool *pool)
+{
+    for (int i = 0; i < pool->connection_count; i++) {
+        struct pool_connection *connection = &pool->connections[i];
+        if (!connection->is_swollen || connection->in_flight.head || connection->phase != POOL_READY)
+            continue;
+        pool_connection_drop(connection, RB_EUNAVAILABLE, "");
+        connection->backoff = 0;
+        connection->retry_at = rb_clock_ms(); /* pool_expire() is next */
+    }
+}
+
 /* ---- time --------------------------------------------------------------------------------------------- */
 
 /* Queries have the same patience, so the first is always the oldest. */
@@ -599,6 +628,7 @@ void rb_pool_dispatch(struct rb_pool *pool)
         else if (read(pool->timer_fd, &expirations, sizeof(expirations)) > 0)
             pool->armed = INT64_MAX; /* else somebody re-armed it meanwhile */
     }
+    pool_renew(pool);
     pool_expire(pool, rb_clock_ms());
     pool_send_waiting(pool);
     pool_schedule(pool);

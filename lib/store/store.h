@@ -39,6 +39,41 @@ struct rb_param {
 #define RB_P_INT(value) \
     ((struct rb_param){.kind = RB_PARAM_INT, .number = (value)}) /* bigint, boolean as 0/1: cast in SQL */
 
+/*
+ * An array as one argument, so that one statement writes many rows (`from unnest($1::bigint[], …)`): built in
+ * PostgreSQL's binary form while its elements come. The cast in the SQL must name its kind.
+ */
+enum rb_array_kind { RB_ARRAY_BYTES, RB_ARRAY_INT, RB_ARRAY_TEXT, RB_ARRAY_UUID };
+struct rb_array {
+    struct rb_buf bytes;
+    enum rb_array_kind kind;
+    uint32_t count;
+    bool has_null;
+    uint32_t empty[3]; /* what stands for one without elements */
+};
+/* `limit` is of its bytes: 20, and 4 for each element besides what it consists of. */
+void rb_array_init(struct rb_array *array, enum rb_array_kind kind, size_t limit);
+void rb_array_free(struct rb_array *array);
+void rb_array_reset(struct rb_array *array); /* no elements, memory kept */
+/* Back to what it was when it had `count` elements and `bytes.len` was `len`. */
+void rb_array_cut(struct rb_array *array, uint32_t count, size_t len);
+/* Each appends one element. RB_ETOOBIG beyond the limit: nothing is appended then. */
+rb_err rb_array_add_null(struct rb_array *array) RB_MUST_CHECK;
+rb_err rb_array_add_int(struct rb_array *array, int64_t value) RB_MUST_CHECK;
+/* Of RB_ARRAY_TEXT (UTF-8, no zero byte) and RB_ARRAY_BYTES. */
+rb_err rb_array_add(struct rb_array *array, const void *data, size_t len) RB_MUST_CHECK;
+/* Pieces that together are one element, which so is copied once. */
+struct rb_array_piece {
+    const void *data;
+    size_t len;
+};
+rb_err rb_array_add_pieces(struct rb_array *array, const struct rb_array_piece *pieces,
+                           size_t count) RB_MUST_CHECK;
+/* `text` as rb_uuid_make() writes it, letters of either case. RB_EINVAL: it is no UUID. */
+rb_err rb_array_add_uuid(struct rb_array *array, const char *text) RB_MUST_CHECK;
+/* The array as it is now; borrowed from it. */
+struct rb_param rb_array_param(struct rb_array *array);
+
 /* A result; columns are counted from 0. Out of range row or column is a bug and ends the process. */
 struct rb_rows;
 size_t rb_rows_count(const struct rb_rows *rows);

@@ -52,6 +52,36 @@ after(() => h?.stop());
 test("GitHub's own ping is answered, though it may come before our commit", async () => {
   const ping = await until('the ping', async () => (await (await fetch(`${h.githubUrl}/repos/acme/shop/hooks/${hook.id}/deliveries`, { headers: { authorization: 'Bearer token-alice' } })).json()).find((d) => d.event === 'ping' && d.status_code));
   assert.equal(ping.status_code, 200);
+  assert.deepEqual((await deliveries(ping.guid)).map((row) => [Number(row.hook_id), row.event, row.outcome, row.event_id, row.payload]), [[hook.id, 'ping', 'ping', null, null]]);
+});
+
+test('of a connect under way the ping is taken, all else is to come again', async () => {
+  const repoId = 4711;
+  await h.control('POST', '/repos', { owner: 'acme', name: 'late', path: h.repository });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: 'late', login: 'alice', permission: 'admin' });
+  const { json } = await h.install('acme/late');
+  const late = (await h.hooks()).find((found) => found.id !== hook.id);
+  // As it stands between GitHub's answer and our commit: the number of the hook is not in the record yet.
+  await h.rows(`update installations set state = 'reserved', reserved_until = now() + interval '1 hour', repo_id = $2, webhook_id = null where id = $1`, [json.installation_id, repoId]);
+  const send = (event, more = {}) => deliver(issue(), { event, secret: late.secret, hookId: late.id, headers: { 'x-github-hook-installation-target-id': String(repoId) }, ...more });
+  const id = randomUUID();
+  const [ping, other, stranger] = [await send('ping', { id }), await send('issues'), await send('ping', { secret: 'wrong' })];
+  assert.deepEqual([ping.status, ping.json], [200, { status: 'ping' }]);
+  assert.equal((await deliveries(id))[0].outcome, 'ping');
+  assert.equal(other.status, 503);
+  assert.match(other.json.detail, /being connected/);
+  assert.equal(other.headers.get('retry-after'), '5');
+  assert.equal(stranger.status, 401);
+  await h.rows(`update installations set state = 'active', reserved_until = null, repo_id = $2, webhook_id = $3 where id = $1`, [json.installation_id, repoId, late.id]);
+  assert.equal((await send('issues')).status, 200);
+  await h.rows('delete from installations where id = $1', [json.installation_id]);
+  await h.control('DELETE', '/repos/acme/late');
+});
+
+test('what the stand-in delivers as GitHub does arrives', async () => {
+  const [result] = await h.control('POST', '/deliver', { owner: 'acme', repo: 'shop', event: 'issues', payload: issue({ action: 'closed' }) });
+  assert.equal(result.status, 200);
+  assert.equal((await outbox(result.delivery))[0].event.data.action, 'closed');
 });
 
 test('an issue becomes one event with its payload, its installations and its ids', async () => {
@@ -170,13 +200,73 @@ test('the same delivery twice, at once and over two edges, is one event', async 
 });
 
 test('one delivery id for two hooks is two events', async () => {
+  await h.control('POST', '/repos', { owner: 'acme', name: 'other', path: h.repository });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: 'other', login: 'alice', permission: 'admin' });
+  const { json } = await h.install('acme/other');
+  const other = (await h.hooks()).find((found) => found.id !== hook.id);
   const id = randomUUID();
-  await h.rows(`insert into installations (user_id, repo_id, repo_full_name, webhook_id, webhook_secret, state, generation, connected_at)
-                select user_id, 4711, 'acme/other', 4712, webhook_secret, 'active', 1, now() from installations where id = $1`, [hook.installation]);
-  // Sealed under another row's id it does not open: this hook's secret is known to nobody.
-  assert.equal((await deliver(issue(), { id, hookId: 4712 })).status, 401);
-  assert.equal((await deliver(issue(), { id })).status, 200);
-  await h.rows('delete from installations where webhook_id = 4712');
+  const answers = await Promise.all([deliver(issue(), { id }), deliver(issue(), { id, hookId: other.id, secret: other.secret })]);
+  assert.deepEqual(answers.map((answer) => answer.json), [{ status: 'published' }, { status: 'published' }]);
+  assert.deepEqual((await outbox(id)).map(({ event }) => [event.data.hook_id, event.data.installation_ids]).sort(), [[hook.id, [hook.installation]], [other.id, [json.installation_id]]].sort());
+  // The secret of one hook opens nothing at the other, and one that is sealed for another row opens nothing at all.
+  assert.equal((await deliver(issue(), { hookId: other.id })).status, 401);
+  await h.rows('update installations set webhook_secret = (select webhook_secret from installations where id = $2), webhook_id = 4712 where id = $1', [json.installation_id, hook.installation]);
+  assert.equal((await deliver(issue(), { hookId: 4712 })).status, 401);
+  await h.rows('delete from installations where id = $1', [json.installation_id]);
+  await h.control('DELETE', '/repos/acme/other');
+});
+
+test('the same delivery twice in one commit is one event, and each is answered', async () => {
+  const rounds = await Promise.all(Array.from({ length: 20 }, async () => {
+    const id = randomUUID();
+    const answers = await Promise.all([deliver(issue(), { id }), deliver(issue(), { id: id.toUpperCase() }), deliver(issue(), { id })]);
+    return [answers.map((answer) => answer.json.status).sort(), (await outbox(id)).length];
+  }));
+  for (const round of rounds) assert.deepEqual(round, [['already received', 'already received', 'published'], 1]);
+});
+
+test('one that cannot be written takes no other with it', async () => {
+  await h.rows(`create function refuse() returns trigger language plpgsql as $$ begin if new.action = 'locked' then raise exception 'no'; end if; return new; end $$`);
+  await h.rows('create trigger refuse before insert on deliveries for each row execute function refuse()');
+  const metric = async (name) => Number(new RegExp(`^${name} (\\S+)`, 'm').exec((await h.request('GET', '/metrics', { token: null })).text)?.[1] ?? 0);
+  const lock = await h.db.connect();
+  try {
+    // While the first waits for the lock the others gather behind it. On a machine so slow that this takes longer than
+    // GitHub is kept waiting, all are told to come again: then once more, with others.
+    const { ids, answers } = await until('a round within the time that GitHub is kept waiting', async () => {
+      const ids = Array.from({ length: 24 }, () => randomUUID());
+      await lock.query('begin');
+      await lock.query('lock table deliveries in access exclusive mode');
+      const sent = Promise.all(ids.map((id, i) => deliver(issue({ action: i === 12 ? 'locked' : 'opened' }), { id })));
+      await until('all are on their way', async () => (await metric('repobus_webhooks_waiting')) === ids.length);
+      await lock.query('commit');
+      const answers = await sent;
+      return answers.some((answer) => answer.status !== 503) && { ids, answers };
+    });
+    assert.deepEqual(answers.map((answer) => answer.status), ids.map((id, i) => (i === 12 ? 503 : 200)));
+    assert.deepEqual(await deliveries(ids[12]), []);
+    for (const id of ids.filter((id, i) => i !== 12)) assert.equal((await outbox(id)).length, 1);
+  } finally {
+    lock.release();
+    await h.rows('drop trigger refuse on deliveries');
+  }
+  assert.equal(await metric('repobus_webhooks_waiting'), 0);
+});
+
+test('while the database hangs GitHub is told so within its ten seconds', async () => {
+  const lock = await h.db.connect();
+  await lock.query('begin');
+  await lock.query('lock table deliveries in access exclusive mode');
+  try {
+    // The stand-in gives up when GitHub does, and then reports no status.
+    const results = await Promise.all(Array.from({ length: 5 }, () => h.control('POST', '/deliver', { owner: 'acme', repo: 'shop', event: 'issues', payload: issue() })));
+    assert.deepEqual(results.flat().map((result) => result.status), [503, 503, 503, 503, 503]);
+    await lock.query('rollback');
+    for (const [{ delivery }] of results) await until('it is taken when it comes again', async () => (await deliver(issue(), { id: delivery })).status === 200);
+    for (const [{ delivery }] of results) assert.equal((await outbox(delivery)).length, 1);
+  } finally {
+    lock.release(true);
+  }
 });
 
 test('a shared hook is one event for both', async () => {
@@ -203,7 +293,18 @@ test('a payload too large for the bus goes by reference, to the byte', async () 
   assert.ok(row.payload.equals(Buffer.from(text)));
 });
 
+test('what JSON allows and some readers refuse goes by reference', async () => {
+  const id = randomUUID();
+  const text = JSON.stringify(issue({ issue: { number: 4, title: 'a\0b' } }));
+  assert.match(text, /\\u0000/);
+  assert.equal((await deliver(text, { id })).status, 200);
+  const [{ event }] = await outbox(id);
+  assert.deepEqual([event.data.payload, event.data.payload_size], [undefined, text.length]);
+  assert.ok((await deliveries(id))[0].payload.equals(Buffer.from(text)));
+});
+
 test('a body beyond what GitHub sends is refused', async () => {
+  assert.equal((await deliver(issue({ issue: { number: 5, body: 'x'.repeat(26 * 1024 * 1024) } }))).status, 413);
   const answer = await h.request('POST', where, { token: null, body: Buffer.alloc(77 * 1024 * 1024) }).catch((error) => ({ status: error.cause?.code ?? String(error) }));
   assert.ok([413, 'EPIPE', 'ECONNRESET', 'UND_ERR_SOCKET'].includes(answer.status), String(answer.status));
 });

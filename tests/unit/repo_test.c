@@ -273,6 +273,37 @@ static void a_large_file_is_not_trusted_to_be_small(void **state)
     rb_arena_free(arena);
 }
 
+#define PAYLOAD_LARGEST (25 * 1024 * 1024)
+
+static void a_payload_too_large_for_its_event_is_read_by_reference(void **state)
+{
+    (void)state;
+    static const char id[] = "11111111-2222-4333-8444-555555555555";
+    static const struct rb_statement insert = {
+        "delivery", "insert into deliveries (hook_id, delivery_id, event, outcome, payload) values ($1, $2, "
+                    "'issues', 'published', $3)"};
+    struct rb_arena *arena = rb_arena_new();
+    const char *payload = NULL;
+    size_t len = 0;
+    char *large = rb_malloc(PAYLOAD_LARGEST);
+    memset(large, 'x', PAYLOAD_LARGEST);
+    memcpy(large + PAYLOAD_LARGEST - 4, "\0\xff\\e", 4); /* whatever it is, to the byte */
+    struct rb_param params[] = {RB_P_INT(9), RB_P_TEXT(id), RB_P_BYTES(large, PAYLOAD_LARGEST)};
+    sql(&insert, params, 3);
+    must(rb_repo_delivery_payload(&payload, &len, db, 9, id, arena));
+    assert_int_equal(len, PAYLOAD_LARGEST);
+    assert_memory_equal(payload, large, PAYLOAD_LARGEST);
+    assert_int_equal(payload[len], 0);
+    free(large);
+    /* One id may be of several hooks; what is within its event, or gone, is not here. */
+    assert_int_equal(rb_repo_delivery_payload(&payload, &len, db, 8, id, arena), RB_ENOTFOUND);
+    struct rb_param within[] = {RB_P_INT(8), RB_P_TEXT(id), RB_P_NULL};
+    sql(&insert, within, 3);
+    assert_int_equal(rb_repo_delivery_payload(&payload, &len, db, 8, id, arena), RB_ENOTFOUND);
+    assert_int_equal(rb_repo_delivery_payload(&payload, &len, db, 9, "no id", arena), RB_EINVAL);
+    rb_arena_free(arena);
+}
+
 /* ---- languages ---------------------------------------------------------------------------------------- */
 
 static void names_tell_their_language(void **state)
@@ -369,6 +400,7 @@ int main(void)
         cmocka_unit_test_setup(failures_of_github_are_told_apart, begin),
         cmocka_unit_test_setup(files_are_read_many_at_once, begin),
         cmocka_unit_test_setup(a_large_file_is_not_trusted_to_be_small, begin),
+        cmocka_unit_test(a_payload_too_large_for_its_event_is_read_by_reference),
     };
     return cmocka_run_group_tests_name("repo", tests, start_all, stop_all);
 }

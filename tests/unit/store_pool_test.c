@@ -160,6 +160,28 @@ static void large_queries_pass_in_pieces(void **state)
     rb_pool_free(pool);
 }
 
+/* libpq keeps the memory that a large statement took for as long as the connection lives. */
+static void a_large_query_is_its_connections_last(void **state)
+{
+    (void)state;
+    static const struct rb_statement who = {"who", "select pg_backend_pid(), length($1::bytea)"};
+    struct rb_pool *pool = new_pool(1, 0, 30000);
+    struct answer answers[4] = {0};
+    size_t size = 5 * 1024 * 1024;
+    char *data = rb_calloc(size, 1);
+    for (size_t i = 0; i < 4; i++) { /* small, large, small, small */
+        struct rb_param params[] = {RB_P_BYTES(data, i == 1 ? size : 10)};
+        assert_int_equal(rb_pool_query(pool, &who, params, 1, on_answer, &answers[i]), RB_OK);
+        until_answered(pool, &answers[i], 1);
+        assert_int_equal(answers[i].err, RB_OK);
+    }
+    free(data);
+    assert_true(answers[0].value == answers[1].value);
+    assert_true(answers[1].value != answers[2].value);
+    assert_true(answers[2].value == answers[3].value);
+    rb_pool_free(pool);
+}
+
 static void a_failed_query_takes_no_other_with_it(void **state)
 {
     (void)state;
@@ -391,6 +413,7 @@ int main(void)
         cmocka_unit_test(every_query_is_answered_once_with_its_own_answer),
         cmocka_unit_test(arguments_are_copied),
         cmocka_unit_test(large_queries_pass_in_pieces),
+        cmocka_unit_test(a_large_query_is_its_connections_last),
         cmocka_unit_test(a_failed_query_takes_no_other_with_it),
         cmocka_unit_test(a_callback_may_ask_again),
         cmocka_unit_test(the_queue_has_a_limit),

@@ -123,6 +123,103 @@ static void values_come_back_as_they_went(void **state)
     rb_db_close(NULL);
 }
 
+/* ---- arrays ------------------------------------------------------------------------------------------- */
+
+#define ARRAY_LIMIT 4096
+
+static void arrays_become_rows(void **state)
+{
+    (void)state;
+    static const struct rb_statement rows_of = {
+        "rows of arrays",
+        "select n, i, t, b, u, t is null, b is null, u is null from unnest($1::bigint[], "
+        "$2::text[], $3::bytea[], $4::uuid[]) with ordinality as x(i, t, b, u, n) order by n"};
+    static const char uuid[] = "01234567-89AB-cdef-0123-456789abcdef", bytes[] = "\x00\xff";
+    const struct rb_array_piece pieces[] = {{"it's ", 5}, {NULL, 0}, {"\xe2\x82\xac", 3}};
+    struct rb_db *db = open_db("arrays");
+    struct rb_rows *rows = NULL;
+    struct rb_array ints, texts, blobs, uuids;
+    size_t len = 0;
+    rb_array_init(&ints, RB_ARRAY_INT, ARRAY_LIMIT);
+    rb_array_init(&texts, RB_ARRAY_TEXT, ARRAY_LIMIT);
+    rb_array_init(&blobs, RB_ARRAY_BYTES, ARRAY_LIMIT);
+    rb_array_init(&uuids, RB_ARRAY_UUID, ARRAY_LIMIT);
+    for (int round = 0; round < 2; round++) { /* the second time in the same memory */
+        must(rb_array_add_int(&ints, INT64_MIN));
+        must(rb_array_add_int(&ints, 7));
+        must(rb_array_add_pieces(&texts, pieces, 3));
+        must(rb_array_add_null(&texts));
+        must(rb_array_add_null(&blobs));
+        must(rb_array_add(&blobs, bytes, 2));
+        must(rb_array_add_uuid(&uuids, uuid));
+        must(rb_array_add_null(&uuids));
+        struct rb_param params[] = {rb_array_param(&ints), rb_array_param(&texts), rb_array_param(&blobs),
+                                    rb_array_param(&uuids)};
+        must(rb_db_query(&rows, db, &rows_of, params, 4));
+        assert_int_equal(rb_rows_count(rows), 2);
+        assert_true(rb_rows_int(rows, 0, 1) == INT64_MIN);
+        assert_int_equal(rb_rows_int(rows, 1, 1), 7);
+        assert_string_equal(rb_rows_text(rows, 0, 2), "it's \xe2\x82\xac");
+        assert_true(rb_rows_bool(rows, 1, 5) && rb_rows_bool(rows, 0, 6) && rb_rows_bool(rows, 1, 7));
+        assert_memory_equal(rb_rows_bytes(rows, 1, 3, &len), bytes, 2);
+        assert_int_equal(len, 2);
+        assert_string_equal(rb_rows_text(rows, 0, 4), "01234567-89ab-cdef-0123-456789abcdef");
+        rb_rows_free(rows);
+        rb_array_reset(&ints);
+        rb_array_reset(&texts);
+        rb_array_reset(&blobs);
+        rb_array_reset(&uuids);
+    }
+    struct rb_param none[] = {rb_array_param(&ints), rb_array_param(&texts), rb_array_param(&blobs),
+                              rb_array_param(&uuids)};
+    must(rb_db_query(&rows, db, &rows_of, none, 4));
+    assert_int_equal(rb_rows_count(rows), 0);
+    rb_rows_free(rows);
+    rb_array_free(&ints);
+    rb_array_free(&texts);
+    rb_array_free(&blobs);
+    rb_array_free(&uuids);
+    rb_db_close(db);
+}
+
+static void arrays_have_a_limit_and_take_nothing_by_half(void **state)
+{
+    (void)state;
+    static const struct rb_statement joined = {"joined", "select array_to_string($1::text[], '|', '-')"};
+    static const char *const no_uuids[] = {NULL,
+                                           "",
+                                           "01234567-89ab-cdef-0123-456789abcde",
+                                           "01234567-89ab-cdef-0123-456789abcdef0",
+                                           "0123456789abcdef0123456789abcdef----",
+                                           "01234567-89ab-cdef-0123-456789abcdeg"};
+    struct rb_db *db = open_db("array limits");
+    struct rb_rows *rows = NULL;
+    struct rb_array array;
+    rb_array_init(&array, RB_ARRAY_TEXT, 20 + 4 + 3 + 4 + 2);
+    must(rb_array_add(&array, "abc", 3));
+    assert_int_equal(rb_array_add(&array, "abc", 3), RB_ETOOBIG); /* one byte too many */
+    size_t len = array.bytes.len;
+    must(rb_array_add(&array, "de", 2));
+    assert_int_equal(rb_array_add_null(&array), RB_ETOOBIG);
+    struct rb_param params[] = {rb_array_param(&array)};
+    must(rb_db_query(&rows, db, &joined, params, 1));
+    assert_string_equal(rb_rows_text(rows, 0, 0), "abc|de");
+    rb_rows_free(rows);
+    rb_array_cut(&array, 1, len);
+    must(rb_array_add(&array, "", 0));
+    params[0] = rb_array_param(&array);
+    must(rb_db_query(&rows, db, &joined, params, 1));
+    assert_string_equal(rb_rows_text(rows, 0, 0), "abc|");
+    rb_rows_free(rows);
+    rb_array_free(&array);
+    rb_array_init(&array, RB_ARRAY_UUID, ARRAY_LIMIT);
+    for (size_t i = 0; i < sizeof(no_uuids) / sizeof(*no_uuids); i++)
+        assert_int_equal(rb_array_add_uuid(&array, no_uuids[i]), RB_EINVAL);
+    assert_int_equal(array.count, 0);
+    rb_array_free(&array);
+    rb_db_close(db);
+}
+
 static void large_values_and_many_rows_pass(void **state)
 {
     (void)state;
@@ -517,6 +614,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_come_back_as_they_went),
+        cmocka_unit_test(arrays_become_rows),
+        cmocka_unit_test(arrays_have_a_limit_and_take_nothing_by_half),
         cmocka_unit_test(large_values_and_many_rows_pass),
         cmocka_unit_test(errors_are_told_apart),
         cmocka_unit_test(statements_end_in_time),

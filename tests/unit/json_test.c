@@ -1,0 +1,158 @@
+/* A few fields of a JSON text: what is found, what is left alone, and that nothing but JSON passes, since a
+ * webhook's payload goes into its event as it is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/base/base.h"
+
+struct found {
+    char action[8], name[32];
+    int64_t id;
+    bool flag;
+};
+
+/* The text stands at the very end of its memory, so that a sanitizer sees a read beyond it. */
+static rb_err find(struct found *found, const char *text, size_t len)
+{
+    const struct rb_json_field fields[] = {
+        {"/action", RB_JSON_TEXT, found->action, sizeof(found->action)},
+        {"/repository/id", RB_JSON_INT, &found->id, 0},
+        {"/repository/full_name", RB_JSON_TEXT, found->name, sizeof(found->name)},
+        {"/flag", RB_JSON_BOOL, &found->flag, 0}};
+    char *copy = malloc(len ? len : 1);
+    assert_non_null(copy);
+    if (len)
+        memcpy(copy, text, len);
+    *found = (struct found){.action = "as", .name = "it was", .id = -5};
+    rb_err err = rb_json_find(fields, sizeof(fields) / sizeof(*fields), copy, len);
+    free(copy);
+    return err;
+}
+
+static void fields_are_found_wherever_they_stand(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"x\":[{\"action\":\"no\"}],\"repository\":{\"owner\":{\"id\":1},\"full_name\":"
+        "\"a\\u002fb\",\"id\":9007199254740993},\"flag\":true,\"action\":\"opened\"} \n";
+    struct found found;
+    assert_int_equal(find(&found, text, strlen(text)), RB_OK);
+    assert_string_equal(found.action, "opened");
+    assert_string_equal(found.name, "a/b");
+    assert_true(found.id == 9007199254740993); /* beyond what a double can tell */
+    assert_true(found.flag);
+}
+
+static void what_is_no_such_field_leaves_everything_as_it_was(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{}",
+        "[]",
+        "null",
+        "7",
+        "\"action\"",
+        "{\"action\":null,\"repository\":null}",
+        "{\"action\":7,\"repository\":{\"id\":\"7\",\"full_name\":[\"a/b\"]},\"flag\":\"true\"}",
+        "{\"action\":\"12345678\"}",                     /* one byte too long */
+        "{\"action\":\"a\\u0000b\"}",                    /* a zero would cut it */
+        "{\"repository\":{\"id\":1.0}}",                 /* no integer */
+        "{\"repository\":{\"id\":1e3}}",                 /* nor this */
+        "{\"repository\":{\"id\":9223372036854775808}}", /* beyond 64 bits with a sign */
+        "{\"repository\":[{\"id\":1}]}",
+        "{\"Action\":\"opened\",\"repository\":{\"ID\":1}}",
+        "{\"repository/id\":1,\"/action\":\"opened\"}",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        struct found found;
+        if (find(&found, texts[i], strlen(texts[i])))
+            fail_msg("%s: %s", texts[i], rb_error_text());
+        if (strcmp(found.action, "as") != 0 || strcmp(found.name, "it was") != 0 || found.id != -5 ||
+            found.flag)
+            fail_msg("%s: changed", texts[i]);
+    }
+}
+
+static void nothing_but_json_passes(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "", " ", "{", "}", "{]", "[1,]", "{\"a\":1,}", "{\"a\" 1}", "{\"a\":}", "{a:1}", "{'a':1}",
+        "{\"a\":1}}", "{\"a\":1}{}", "{\"a\":1} x", "{\"a\":1},", "\"", "\"a", "\"\\x\"", "\"\\u12\"",
+        "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\udc00\"", "\"a\nb\"", "\"a\tb\"", "\"\x01\"", "01", "+1",
+        "1.", ".5", "-", "1e", "0x1", "NaN", "Infinity", "1e999", "True", "nul", "// no\n{}", "{/**/}",
+        "\xef\xbb\xbf{}", "\"\xff\"", "\"\xc0\xaf\"", "\"\xe2\x82\"", "\"\xed\xa0\x80\"",
+        "\"\xf4\x90\x80\x80\"", "{\"\xff\":1}",
+        /* What would break out of an event, were it spliced in unread. */
+        "1},\"payload\":{", "{}},\"data\":{\"x\":1", "{\"a\":\"b\"}\"", "\"a\" \"b\""};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        struct found found;
+        if (find(&found, texts[i], strlen(texts[i])) != RB_EPROTOCOL)
+            fail_msg("accepted: %s", texts[i]);
+    }
+    struct found found;
+    assert_int_equal(find(&found, "{}\0", 3), RB_EPROTOCOL);
+    assert_int_equal(find(&found, "\"a\0b\"", 5), RB_EPROTOCOL);
+}
+
+static void no_beginning_of_a_text_passes(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"action\":\"\\ud83d\\ude00\xe2\x82\xac\",\"n\":[-1.5e-7,true,false,null,[],{}]}";
+    struct found found;
+    for (size_t len = 0; len < strlen(text); len++) {
+        if (find(&found, text, len) != RB_EPROTOCOL)
+            fail_msg("accepted: %.*s", (int)len, text);
+    }
+    assert_int_equal(find(&found, text, strlen(text)), RB_OK);
+}
+
+#define LARGE_LEN ((size_t)3 * 1024 * 1024)
+
+/* Large texts and small ones in turns, since a parser is kept for the small ones only; and one that ends the
+ * other way. */
+static void large_and_deep_texts_have_an_end(void **state)
+{
+    (void)state;
+    static const char begin[] = "{\"action\":\"opened\",\"body\":\"", end[] = "\",\"repository\":{\"id\":7}}";
+    struct found found;
+    char *text = malloc(LARGE_LEN);
+    assert_non_null(text);
+    memset(text, 'x', LARGE_LEN);
+    memcpy(text, begin, sizeof(begin) - 1);
+    memcpy(text + LARGE_LEN - (sizeof(end) - 1), end, sizeof(end) - 1);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(find(&found, text, LARGE_LEN), RB_OK);
+        assert_string_equal(found.action, "opened");
+        assert_int_equal(found.id, 7);
+        assert_int_equal(find(&found, "{\"action\":\"x\"}", 14), RB_OK);
+        assert_string_equal(found.action, "x");
+    }
+    text[LARGE_LEN / 2] = '\xff';
+    assert_int_equal(find(&found, text, LARGE_LEN), RB_EPROTOCOL);
+    memset(text, '[', LARGE_LEN);
+    assert_int_equal(find(&found, text, LARGE_LEN), RB_EPROTOCOL);
+    memset(text + LARGE_LEN / 2, ']', LARGE_LEN - LARGE_LEN / 2); /* well-formed, and no reader survives it */
+    assert_int_equal(find(&found, text, LARGE_LEN), RB_EPROTOCOL);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fields_are_found_wherever_they_stand),
+        cmocka_unit_test(what_is_no_such_field_leaves_everything_as_it_was),
+        cmocka_unit_test(nothing_but_json_passes),
+        cmocka_unit_test(no_beginning_of_a_text_passes),
+        cmocka_unit_test(large_and_deep_texts_have_an_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
