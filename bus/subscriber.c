@@ -130,6 +130,7 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
 static void subscriber_free_runtime(struct bus_runtime *r)
 {
     rb_bus_close(r->bus);
+    bus_replies_free(r->replies);
     for (int i = 0; i < r->worker_count; i++)
         pthread_mutex_destroy(&r->workers[i].work.mutex);
     pthread_cond_destroy(&r->changed);
@@ -157,7 +158,7 @@ static rb_err subscriber_start_threads(struct bus_runtime *r)
         }
         worker->started = true;
     }
-    return RB_OK;
+    return r->def->queries ? bus_replies_start(&r->replies, r) : RB_OK;
 }
 
 /* ---- waiting and draining ----------------------------------------------------------------------------- */
@@ -183,6 +184,7 @@ static void subscriber_begin_drain(struct bus_runtime *r)
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->mutex);
     bus_kick(r->bus);
+    bus_replies_drain(r->replies);
     for (int i = 0; i < r->worker_count; i++) {
         if (r->workers[i].pull)
             bus_pull_stop(r->workers[i].pull);
@@ -241,6 +243,7 @@ static void subscriber_join(struct bus_runtime *r)
         if (r->workers[i].started)
             pthread_join(r->workers[i].thread, NULL);
     }
+    bus_replies_join(r->replies);
 }
 
 static int subscriber_open_signals(void)
