@@ -156,8 +156,8 @@ static void assert_holds(const struct rb_graph_tree *rows)
     assert_int_equal(about.files, rows->file_count);
     assert_int_equal(about.complete, rows->complete);
     while (page.next) {
-        assert_int_equal(rb_graph_files(&page, fixture.graph, rows->repo_id, page.next, fixture.arena),
-                         RB_OK);
+        const struct rb_graph_range range = {.after = page.next, .folder = ""};
+        assert_int_equal(rb_graph_files(&page, fixture.graph, rows->repo_id, &range, fixture.arena), RB_OK);
         for (size_t i = 0; i < page.count; i++, seen++) {
             const struct rb_graph_file *found = &page.files[i];
             const struct rb_graph_file *wanted = NULL;
