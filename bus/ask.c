@@ -18,6 +18,8 @@
 #define ASK_BODY_MAX   65536 /* a question is a few names */
 #define ERROR_TEXT_MAX 16384 /* an answer that is an error; a longer one is no error of ours */
 
+#define ASK_REPLY_MAX (BUS_SUBJECT_MAX + 32) /* the inbox and two numbers */
+
 struct ask {
     uint64_t number; /* 0: the place is free */
     bool is_sent;
@@ -68,7 +70,7 @@ static void ask_end(struct ask *ask, rb_err err, const void *body, size_t len)
 static rb_err ask_read_error(const char *body, size_t len)
 {
     static const char begins[] = "{\"error\":";
-    if (len < sizeof(begins) || len > ERROR_TEXT_MAX || memcmp(body, begins, sizeof(begins) - 1) != 0)
+    if (len < sizeof(begins) - 1 || len > ERROR_TEXT_MAX || memcmp(body, begins, sizeof(begins) - 1) != 0)
         return RB_OK;
     json_t *root = json_loadb(body, len, 0, NULL);
     const json_t *error = json_object_get(root, "error");
@@ -84,16 +86,22 @@ static rb_err ask_read_error(const char *body, size_t len)
     return err;
 }
 
-/* "{inbox}.{place}.{number}": the question that is meant, NULL when it is none. `mutex` is held. */
+static void ask_reply_subject(char *out, size_t size, const struct bus_asks *asks, size_t place,
+                              uint64_t number)
+{
+    snprintf(out, size, "%s.%zu.%" PRIu64, asks->inbox, place, number);
+}
+
+/* The question that is meant, NULL when it is none. `mutex` is held. */
 static struct ask *ask_find(struct bus_asks *asks, const char *subject)
 {
-    unsigned place = 0;
-    uint64_t number = 0;
-    size_t len = strlen(asks->inbox);
-    if (strncmp(subject, asks->inbox, len) != 0 ||
-        sscanf(subject + len, ".%u.%" SCNu64, &place, &number) != 2 || place >= ASKS_MAX || number == 0)
+    char expected[ASK_REPLY_MAX];
+    size_t len = strlen(asks->inbox), place = 0;
+    if (strncmp(subject, asks->inbox, len) != 0 || sscanf(subject + len, ".%4zu.", &place) != 1 ||
+        place >= ASKS_MAX || asks->places[place].number == 0)
         return NULL;
-    return asks->places[place].number == number ? &asks->places[place] : NULL;
+    ask_reply_subject(expected, sizeof(expected), asks, place, asks->places[place].number);
+    return strcmp(expected, subject) == 0 ? &asks->places[place] : NULL;
 }
 
 /* On the thread of the subscription. */
@@ -145,7 +153,7 @@ static natsStatus ask_listen(struct bus_asks *asks)
 /* Sends one; `mutex` is held, and not meanwhile. The answer may be here before it is held again. */
 static void ask_send(struct bus_asks *asks, struct ask *place)
 {
-    char reply[BUS_SUBJECT_MAX * 2], subject[BUS_SUBJECT_MAX];
+    char reply[ASK_REPLY_MAX], subject[BUS_SUBJECT_MAX];
     uint64_t number = place->number;
     void *body = place->body;
     size_t len = place->len;
@@ -155,7 +163,7 @@ static void ask_send(struct bus_asks *asks, struct ask *place)
     place->epoch = bus_epoch(asks->bus);
     asks->unsent--;
     snprintf(subject, sizeof(subject), "%s", place->subject);
-    snprintf(reply, sizeof(reply), "%s.%zu.%" PRIu64, asks->inbox, (size_t)(place - asks->places), number);
+    ask_reply_subject(reply, sizeof(reply), asks, (size_t)(place - asks->places), number);
     pthread_mutex_unlock(&asks->mutex);
     natsStatus s = asks->answers ? NATS_OK : ask_listen(asks);
     if (s == NATS_OK)

@@ -18,7 +18,6 @@
 
 #define REPLY_WORKERS 2     /* a page is read in milliseconds; more would hold connections to the store */
 #define QUEUE_MAX     64    /* at ten milliseconds each they are done in a third of a second */
-#define STALE_MS      5000  /* whoever asked has given up by then */
 #define QUESTION_MAX  65536 /* bytes */
 #define QUERIES_MAX   16    /* subjects of one subscriber: each is a thread */
 #define DRAIN_MS      5000  /* for the server to confirm that no more is sent */
@@ -200,7 +199,7 @@ static void *reply_main(void *arg)
         runtime->broken = true;
     } else {
         while (reply_next(&question, replies)) {
-            if (rb_clock_ms() - question.at > STALE_MS)
+            if (rb_clock_ms() - question.at > runtime->query_wait_ms)
                 reply_count(runtime, question.query, "too late");
             else
                 reply_answer(runtime, &question, local);

@@ -77,6 +77,7 @@ struct bus_runtime {
 
     struct bus_worker *workers;
     int worker_count;
+    int64_t query_wait_ms;       /* a question that waited for longer is dropped */
     struct bus_replies *replies; /* NULL: the subscriber answers nothing */
     pthread_t keepalive;
     bool keepalive_started;

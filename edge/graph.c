@@ -52,7 +52,9 @@ static void graph_on_answer(void *arg, const struct rb_answer *answer)
         graph_answer_failure(exchange, answer);
         return;
     }
-    if (answer->len < 2 || answer->body[0] != '{' || !rb_text_is_utf8(answer->body, answer->len)) {
+    /* Anybody on the bus may answer: what cannot be JSON is not passed on. */
+    if (answer->len < 2 || answer->body[0] != '{' || answer->body[answer->len - 1] != '}' ||
+        strlen(answer->body) != answer->len || !rb_text_is_utf8(answer->body, answer->len)) {
         graph_answer_failure(
             exchange, &(struct rb_answer){.err = RB_EPROTOCOL, .text = "the answer is no JSON object"});
         return;
