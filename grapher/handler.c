@@ -152,10 +152,11 @@ static rb_err job_run(struct job *job)
     return job_publish(job, &graph);
 }
 
+/* The store is waited for only where there may be something to remove. */
 static rb_err job_forget(bool *removed, struct job *job, int64_t repo_id, int64_t generation)
 {
-    rb_err err = RB_EUNAVAILABLE;
-    for (int tries = 0; tries < STORE_WRITES_MAX && (err == RB_EUNAVAILABLE || err == RB_ETIMEOUT); tries++) {
+    rb_err err = rb_graph_forget(removed, job->graph, repo_id, generation);
+    for (int tries = 1; tries < STORE_WRITES_MAX && (err == RB_EUNAVAILABLE || err == RB_ETIMEOUT); tries++) {
         err = job_wait_for_store(job);
         if (err || rb_work_is_draining(job->work))
             return err ? err : rb_error_set(RB_EUNAVAILABLE, "the grapher is stopping");

@@ -266,6 +266,28 @@ function suite(store, settings) {
     assert.equal((await h.rows('select 1 from profiles where repo_id = $1', [repoId])).length, 0);
   });
 
+  it('left and connected again while no subscriber runs: the graph is there', async () => {
+    await add(h, 'again', { 'a.go': 'package a\n' });
+    await h.get('grapher').stop();
+    await h.get('scanner').stop();
+    await h.install('acme/again');
+    assert.equal((await h.request('DELETE', '/api/v1/repos/acme/again/install')).status, 200);
+    const { json: installed } = await h.install('acme/again');
+    await h.launch('scanner');
+    await h.launch('grapher');
+    await h.untilDone(installed.installation_id);
+    const [{ id: former }] = await h.rows("select id from installations where repo_full_name = 'acme/again' and state = 'disconnected'");
+    await until('the disconnect is handled', async () => {
+      const [installation] = await h.rows('select generation from installations where id = $1', [former]);
+      const runs = await h.runs(former);
+      return ['scanner', 'grapher'].every((name) => runs[name]?.state === 'done' && runs[name].generation === installation.generation);
+    });
+    const read = await h.request('GET', '/api/v1/repos/acme/again/files');
+    assert.equal(read.status, 200, read.text);
+    assert.deepEqual(read.json.files.map((file) => file.path), ['a.go']);
+    assert.equal((await h.request('GET', '/api/v1/repos/acme/again/profile')).status, 200);
+  });
+
   it('two graphers, one of them killed: reads go on', async () => {
     await h.launch('grapher', { AS: 'grapher-2' });
     await h.get('grapher-2').kill();
