@@ -46,6 +46,7 @@ struct edge_settings {
     int session_seconds;
     bool is_local; /* BACKEND_URL is plain http: cookies go without Secure */
     int port, threads, github_timeout_ms, reservation_seconds, reconcile_seconds, drain_seconds;
+    int check_seconds, deliveries_seconds; /* between looks at an installation, at the deliveries of a hook */
     int request_seconds, stall_seconds; /* for head and body of a request; for an answer that does not move */
 };
 
@@ -206,9 +207,9 @@ struct edge_event {
     struct rb_buf body;
     char id[RB_UUID_SIZE], trace[RB_TRACEPARENT_SIZE];
 };
-/* Makes an event that follows from this exchange. Takes `data` (NULL: RB_EINTERNAL). rb_buf_free() the body
- * whatever the result. */
-rb_err edge_event_make(struct edge_event *event, const struct edge_exchange *exchange, const char *subject,
+/* Makes an event of the trace `traceparent` (NULL: a new one). Takes `data` (NULL: RB_EINTERNAL).
+ * rb_buf_free() the body whatever the result. */
+rb_err edge_event_make(struct edge_event *event, const char *traceparent, const char *subject,
                        json_t *data) RB_MUST_CHECK;
 
 /* ---- server-sent events ------------------------------------------------------------------------------- */

@@ -32,6 +32,8 @@ static const char main_help[] =
     "  GITHUB_TIMEOUT_MS     10000, a whole request to GitHub\n"
     "  RESERVATION_SECONDS   60, until a connect that did not end is taken back\n"
     "  RECONCILE_SECONDS     30, between sweeps\n"
+    "  CHECK_SECONDS         21600, between looks at a connected repository and its hook\n"
+    "  DELIVERIES_SECONDS    300, between looks for webhooks that GitHub could not deliver\n"
     "  REQUEST_SECONDS       15, for the head and body of a request to arrive\n"
     "  STALL_SECONDS         30, until a client that does not take its answer is cut\n"
     "  DRAIN_SECONDS         20, for requests under way after SIGTERM\n"
@@ -108,6 +110,8 @@ static rb_err main_configure(struct rb_config *config, struct edge_settings *set
     settings->github_timeout_ms = (int)rb_config_int(config, "GITHUB_TIMEOUT_MS", 10000, 100, 60000);
     settings->reservation_seconds = (int)rb_config_int(config, "RESERVATION_SECONDS", 60, 1, 3600);
     settings->reconcile_seconds = (int)rb_config_int(config, "RECONCILE_SECONDS", 30, 1, 86400);
+    settings->check_seconds = (int)rb_config_int(config, "CHECK_SECONDS", 21600, 1, 2592000);
+    settings->deliveries_seconds = (int)rb_config_int(config, "DELIVERIES_SECONDS", 300, 1, 86400);
     settings->request_seconds = (int)rb_config_int(config, "REQUEST_SECONDS", 15, 1, 600);
     settings->stall_seconds = (int)rb_config_int(config, "STALL_SECONDS", 30, 1, 600);
     settings->drain_seconds = (int)rb_config_int(config, "DRAIN_SECONDS", 20, 0, 600);
