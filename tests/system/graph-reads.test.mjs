@@ -266,6 +266,22 @@ function suite(store, settings) {
     assert.equal((await h.rows('select 1 from profiles where repo_id = $1', [repoId])).length, 0);
   });
 
+  it('a build that ends after the disconnect leaves nothing', async () => {
+    await add(h, 'slow', { 'a.go': 'package a\n' });
+    await h.fault({ method: 'GET', path: '/repos/acme/slow/git/trees', kind: 'hang', count: 0 });
+    const { json: { installation_id: id } } = await h.install('acme/slow');
+    const [{ repo_id: repoId, generation: built }] = await h.rows('select repo_id, generation from installations where id = $1', [id]);
+    await until('it asks for the tree', async () => (await h.control('GET', '/requests')).some((r) => r.path.startsWith('/repos/acme/slow/git/trees')));
+    assert.equal((await h.request('DELETE', '/api/v1/repos/acme/slow/install')).status, 200);
+    const [{ generation: left }] = await h.rows('select generation from installations where id = $1', [id]);
+    await h.get('grapher').line(new RegExp(`disconnected repository=${repoId} generation=${left}`));
+    await h.control('DELETE', '/faults');
+    // Whether it wrote the graph or found out before: it has looked, and what it wrote is gone.
+    await h.get('grapher').line(new RegExp(`graphed .*installation=${id} generation=${built}`));
+    await until('nothing is held', async () => (await held(repoId)) === 0);
+    assert.equal((await h.rows('select 1 from profiles where repo_id = $1', [repoId])).length, 0);
+  });
+
   it('left and connected again while no subscriber runs: the graph is there', async () => {
     await add(h, 'again', { 'a.go': 'package a\n' });
     await h.get('grapher').stop();
