@@ -28,6 +28,10 @@
 #define RB_GITHUB_PULL_REQUEST "github.pull_request"
 #define RB_GITHUB_ISSUES       "github.issues"
 
+/* Every subject of questions (request-reply: no stream keeps them); asked in JSON, answered in JSON. */
+#define RB_GRAPH_FILES "graph.files"
+#define RB_GRAPH_LINKS "graph.links"
+
 #define RB_STREAM_EVENTS "REPOBUS" /* repo.>, github.> : kept, replayable */
 #define RB_STREAM_RUNS   "RUNS"    /* run.> : the last message per subject */
 #define RB_STREAM_DEAD   "DEAD"    /* dead.> : what could not be handled, with the reason */
@@ -91,6 +95,28 @@ struct rb_bus_message {
 };
 rb_err rb_bus_publish_all(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                           size_t count) RB_MUST_CHECK;
+
+/* ---- asking ------------------------------------------------------------------------------------------- */
+
+/* What came of a question. `body` is JSON, or whatever it was that answered: look at it before use. */
+struct rb_answer {
+    rb_err err;       /* RB_EUNAVAILABLE: nobody answers, or the connection was lost; RB_ETIMEOUT; or what the
+                         one who answered says: {"error":{"code":"not found","text":"…"}} */
+    const char *text; /* of that error, for people; "" */
+    const char *body; /* NULL with an error */
+    size_t len;
+};
+/* Called on a thread of libbus, which must not be held; `answer` is borrowed until the call returns. */
+typedef void (*rb_bus_answer_fn)(void *arg, const struct rb_answer *answer);
+/*
+ * Asks whoever answers `subject`. Never blocks. When it gives RB_OK, `fn` is called exactly once: with the
+ * first answer, as soon as it is known that nobody is there to answer, when the connection is lost, after
+ * `timeout_ms` (a tenth of a second late at most, while the server reads), or by rb_bus_close(). RB_ELIMIT:
+ * 1,024 questions are under way. RB_EUNAVAILABLE: not connected. RB_ETOOBIG: more than 64 KiB. `body` is
+ * copied.
+ */
+rb_err rb_bus_ask(struct rb_bus *bus, const char *subject, const void *body, size_t len, int timeout_ms,
+                  rb_bus_answer_fn fn, void *arg) RB_MUST_CHECK;
 
 /* ---- runs --------------------------------------------------------------------------------------------- */
 
@@ -157,12 +183,29 @@ struct rb_route {
     const char *subject;
     rb_handler_fn handler;
 };
+/*
+ * Answers one question: appends JSON of at most RB_ANSWER_MAX bytes to `answer`. Runs on a thread of its own
+ * kind, next to the handlers, with a `local` of its own. An error is told to whoever asks, by its name and
+ * rb_error_text(); of RB_EINTERNAL only that it happened. `question` is an object and, like `arena`, lives
+ * until the function returns.
+ */
+#define RB_ANSWER_MAX 1000000 /* bytes: under the server's limit of 1 MiB with headers */
+typedef rb_err (*rb_query_fn)(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,
+                              void *app, void *local);
+struct rb_query {
+    const char *subject;
+    rb_query_fn fn;
+};
 struct rb_subscriber {
     const char *name;   /* durable consumer, run records, metrics: "scanner" */
     const char *filter; /* "repo.*": one filter per durable (nats-server 2.9 has no more); subjects without a
                            route are acknowledged at once */
     const struct rb_route *routes; /* ends with {NULL, NULL} */
-    int workers;                   /* default 2; WORKERS in the environment wins */
+    /* Ends with {NULL, NULL}; NULL: answers nothing. Any process of this name may answer a question (a queue
+     * group of NATS). Two are worked on at once; 64 more wait, for five seconds at most, and further ones are
+     * told at once that there are too many. When draining, what has come is answered and no more is taken. */
+    const struct rb_query *queries;
+    int workers; /* default 2; WORKERS in the environment wins */
     /* Default 8: about a quarter of an hour of back-off, then a dead letter. Up to three deliveries more
      * where some were handed back or ended with their process, which the server counts too. */
     int max_attempts;

@@ -271,6 +271,8 @@ rb_err rb_bus_connect(struct rb_bus **out, const struct rb_bus_options *options)
         s = natsConnection_JetStream(&bus->js, bus->nc, NULL);
     if (s == NATS_OK)
         s = connection_open_acks(bus);
+    if (s == NATS_OK)
+        err = bus_asks_new(&bus->asks, bus);
 out:
     natsOptions_Destroy(nats_options);
     if (s != NATS_OK && !err)
@@ -286,6 +288,7 @@ void rb_bus_close(struct rb_bus *bus)
 {
     if (!bus)
         return;
+    bus_asks_stop(bus->asks);
     if (bus->nc) {
         if (rb_bus_is_connected(bus))
             (void)natsConnection_FlushTimeout(bus->nc, CLOSE_FLUSH_MS);
@@ -297,6 +300,7 @@ void rb_bus_close(struct rb_bus *bus)
         pthread_mutex_unlock(&bus->mutex);
     }
     bus_pulls_free(bus);
+    bus_asks_free(bus->asks);
     natsSubscription_Destroy(bus->acks);
     jsCtx_Destroy(bus->js);
     natsConnection_Destroy(bus->nc);

@@ -59,6 +59,7 @@ bool bus_name_is_valid(const char *name);
 /* ---- connection.c ------------------------------------------------------------------------------------- */
 
 struct bus_pull;
+struct bus_asks;
 
 struct rb_bus {
     natsConnection *nc;
@@ -79,6 +80,8 @@ struct rb_bus {
     natsSubscription *acks;
     char *acks_inbox;
     uint64_t acks_batch;
+
+    struct bus_asks *asks; /* questions under way; has a mutex of its own */
 };
 
 uint64_t bus_epoch(struct rb_bus *bus);
@@ -103,6 +106,12 @@ rb_err bus_stream_created(int64_t *created_ns, struct rb_bus *bus, const char *n
 
 /* Without an acknowledgement, dropped while there is no connection: for what the next one makes obsolete. */
 void bus_publish_lossy(struct rb_bus *bus, const char *subject, const void *body, size_t len);
+
+/* ---- ask.c -------------------------------------------------------------------------------------------- */
+
+rb_err bus_asks_new(struct bus_asks **out, struct rb_bus *bus) RB_MUST_CHECK;
+void bus_asks_stop(struct bus_asks *asks); /* ends what is under way; NULL is fine */
+void bus_asks_free(struct bus_asks *asks); /* only after the connection is closed */
 
 /* ---- pull.c ------------------------------------------------------------------------------------------- */
 

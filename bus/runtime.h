@@ -12,6 +12,7 @@
 #define RUNTIME_WORKERS_MAX 64  /* more than this many threads a process: run another process */
 
 struct bus_runtime;
+struct bus_replies;
 
 /* One event being handled. Its thread owns it; the keepalive thread reads what `mutex` guards. */
 struct rb_work {
@@ -76,6 +77,8 @@ struct bus_runtime {
 
     struct bus_worker *workers;
     int worker_count;
+    int64_t query_wait_ms;       /* a question that waited for longer is dropped */
+    struct bus_replies *replies; /* NULL: the subscriber answers nothing */
     pthread_t keepalive;
     bool keepalive_started;
 
@@ -97,5 +100,12 @@ rb_err bus_work_end_run(struct rb_work *work, enum rb_run_state state, const cha
 /* Publishes what progress is unsent; `work->mutex` is held. */
 void bus_work_flush(struct rb_work *work);
 #define BUS_PROGRESS_INTERVAL_MS 250 /* four a second, as people read */
+
+/* reply.c: answers the questions of `runtime->def->queries`. What has been started is in *out also on error.
+ */
+rb_err bus_replies_start(struct bus_replies **out, struct bus_runtime *runtime) RB_MUST_CHECK;
+void bus_replies_drain(struct bus_replies *replies); /* answers what has come; NULL is fine, here and below */
+void bus_replies_join(struct bus_replies *replies);
+void bus_replies_free(struct bus_replies *replies); /* only after the connection is closed */
 
 #endif

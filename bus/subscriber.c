@@ -23,7 +23,8 @@
 #define ATTEMPTS_DEFAULT 8
 #define DRAIN_DEFAULT_S  20
 #define DRAIN_MAX_S      3600
-#define ARENAS_MAX       2 /* malloc's own: one per thread would cost more memory than it saves time */
+#define QUERY_WAIT_MS    5000 /* whoever asked has given up by then */
+#define ARENAS_MAX       2    /* malloc's own: one per thread would cost more memory than it saves time */
 
 const char rb_subscriber_help[] =
     "  NATS_URL              nats://127.0.0.1:4222, several behind commas\n"
@@ -38,6 +39,7 @@ struct subscriber_settings {
     const char *nats_url, *health_address;
     int workers, health_port, drain_s;
     int64_t ack_wait_ms; /* 0: the catalogue's */
+    int64_t query_wait_ms;
 };
 
 static rb_err subscriber_read_settings(struct subscriber_settings *out, const struct rb_subscriber *def)
@@ -52,6 +54,7 @@ static rb_err subscriber_read_settings(struct subscriber_settings *out, const st
     out->drain_s = (int)rb_config_int(config, "DRAIN_SECONDS", DRAIN_DEFAULT_S, 0, DRAIN_MAX_S);
     out->ack_wait_ms =
         rb_config_int(config, "RB_ACK_WAIT_MS", 0, 0, 3600000); /* for tests: minutes into seconds */
+    out->query_wait_ms = rb_config_int(config, "RB_QUERY_WAIT_MS", QUERY_WAIT_MS, 0, 3600000); /* for tests */
     if (!bus_name_is_valid(def->name))
         rb_config_note(config, "the subscriber's name \"%s\" is not made of letters, digits, '-' and '_'",
                        def->name);
@@ -108,6 +111,7 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
     r->durable = bus_durable_for_subscriber(def->name, def->filter);
     if (settings->ack_wait_ms > 0)
         r->durable.ack_wait_ms = settings->ack_wait_ms;
+    r->query_wait_ms = settings->query_wait_ms;
     r->drain_ms = settings->drain_s * 1000;
     r->worker_count = settings->workers;
     r->workers = rb_calloc((size_t)settings->workers, sizeof(*r->workers));
@@ -130,6 +134,7 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
 static void subscriber_free_runtime(struct bus_runtime *r)
 {
     rb_bus_close(r->bus);
+    bus_replies_free(r->replies);
     for (int i = 0; i < r->worker_count; i++)
         pthread_mutex_destroy(&r->workers[i].work.mutex);
     pthread_cond_destroy(&r->changed);
@@ -157,7 +162,7 @@ static rb_err subscriber_start_threads(struct bus_runtime *r)
         }
         worker->started = true;
     }
-    return RB_OK;
+    return r->def->queries ? bus_replies_start(&r->replies, r) : RB_OK;
 }
 
 /* ---- waiting and draining ----------------------------------------------------------------------------- */
@@ -183,6 +188,7 @@ static void subscriber_begin_drain(struct bus_runtime *r)
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->mutex);
     bus_kick(r->bus);
+    bus_replies_drain(r->replies);
     for (int i = 0; i < r->worker_count; i++) {
         if (r->workers[i].pull)
             bus_pull_stop(r->workers[i].pull);
@@ -241,6 +247,7 @@ static void subscriber_join(struct bus_runtime *r)
         if (r->workers[i].started)
             pthread_join(r->workers[i].thread, NULL);
     }
+    bus_replies_join(r->replies);
 }
 
 static int subscriber_open_signals(void)

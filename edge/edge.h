@@ -177,6 +177,11 @@ void edge_query_grouped(struct edge_exchange *exchange, const struct rb_statemen
 typedef void (*edge_github_fn)(void *arg, struct rb_github_response *response);
 void edge_ask_github(struct edge_exchange *exchange, struct rb_github_request *request, const char *token,
                      edge_github_fn fn, void *arg);
+/* Asks over the bus (rb_bus_ask); `fn` is called on the exchange's thread, `answer` is borrowed. The exchange
+ * is held meanwhile. */
+typedef void (*edge_answer_fn)(void *arg, const struct rb_answer *answer);
+void edge_ask_bus(struct edge_exchange *exchange, const char *subject, const void *body, size_t len,
+                  int timeout_ms, edge_answer_fn fn, void *arg);
 /* Calls `fn` on the exchange's thread after EDGE_PAUSE_MS. The exchange is held meanwhile. */
 #define EDGE_PAUSE_MS 300
 void edge_pause(struct edge_exchange *exchange, void (*fn)(void *), void *arg);
@@ -264,6 +269,8 @@ void edge_list_repos(struct edge_exchange *exchange);
 void edge_get_repo(struct edge_exchange *exchange);
 void edge_repo_profile(struct edge_exchange *exchange);
 void edge_repo_events(struct edge_exchange *exchange);
+void edge_graph_files(struct edge_exchange *exchange);
+void edge_graph_links(struct edge_exchange *exchange);
 void edge_rescan(struct edge_exchange *exchange);
 void edge_sign_in(struct edge_exchange *exchange);
 void edge_sign_in_callback(struct edge_exchange *exchange);

@@ -8,6 +8,8 @@ const struct edge_route edge_routes[] = {
     {"GET", "/api/v1/repos", edge_list_repos, "list", 0, 0},
     {"GET", "/api/v1/repos/{owner}/{repo}", edge_get_repo, "repo", 0, 0},
     {"GET", "/api/v1/repos/{owner}/{repo}/profile", edge_repo_profile, "profile", 0, 0},
+    {"GET", "/api/v1/repos/{owner}/{repo}/files", edge_graph_files, "files", 0, 0},
+    {"GET", "/api/v1/repos/{owner}/{repo}/graph", edge_graph_links, "graph", 0, 0},
     {"GET", "/api/v1/repos/{owner}/{repo}/events", edge_repo_events, "events", 0, 0},
     {"GET", "/api/v1/repos/{owner}/{repo}/deliveries", edge_deliveries, "deliveries", 0, 0},
     {"GET", "/auth/github", edge_sign_in, "sign-in", EDGE_PUBLIC, 0},

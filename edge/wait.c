@@ -1,4 +1,5 @@
-/* What an exchange waits for: the database, GitHub, time. Each holds the exchange meanwhile. */
+/* What an exchange waits for: the database, GitHub, an answer over the bus, time. Each holds the exchange
+ * meanwhile. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,53 @@ void edge_ask_github(struct edge_exchange *exchange, struct rb_github_request *r
         snprintf(call->response.message, sizeof(call->response.message), "%.255s", rb_error_text());
         edge_thread_post(exchange->thread, exchange_deliver_response, call);
     }
+}
+
+/* ---- the bus ------------------------------------------------------------------------------------------- */
+
+struct exchange_ask {
+    struct edge_exchange *exchange;
+    edge_answer_fn fn;
+    void *arg;
+    struct rb_answer answer;
+    char *text, *body; /* what it points to */
+};
+
+static void exchange_deliver_answer(struct edge_thread *thread, void *arg)
+{
+    struct exchange_ask *ask = arg;
+    (void)thread;
+    ask->fn(ask->arg, &ask->answer);
+    edge_release(ask->exchange);
+    free(ask->text);
+    free(ask->body);
+    free(ask);
+}
+
+/* On a thread of libbus. */
+static void exchange_on_answer(void *arg, const struct rb_answer *answer)
+{
+    struct exchange_ask *ask = arg;
+    ask->text = rb_strdup(answer->text);
+    ask->body = answer->body ? rb_malloc(answer->len + 1) : NULL;
+    if (ask->body) {
+        memcpy(ask->body, answer->body, answer->len);
+        ask->body[answer->len] = '\0';
+    }
+    ask->answer =
+        (struct rb_answer){.err = answer->err, .text = ask->text, .body = ask->body, .len = answer->len};
+    edge_thread_post(ask->exchange->thread, exchange_deliver_answer, ask);
+}
+
+void edge_ask_bus(struct edge_exchange *exchange, const char *subject, const void *body, size_t len,
+                  int timeout_ms, edge_answer_fn fn, void *arg)
+{
+    struct exchange_ask *ask = rb_calloc(1, sizeof(*ask));
+    *ask = (struct exchange_ask){.exchange = exchange, .fn = fn, .arg = arg};
+    edge_hold(exchange);
+    rb_err err = rb_bus_ask(exchange->edge->bus, subject, body, len, timeout_ms, exchange_on_answer, ask);
+    if (err)
+        exchange_on_answer(ask, &(struct rb_answer){.err = err, .text = rb_error_text()});
 }
 
 /* ---- pauses ------------------------------------------------------------------------------------------- */

@@ -79,7 +79,8 @@ static rb_err change_read_files(struct graph_change *change)
 {
     struct rb_graph_page page = {.next = ""};
     while (page.next) {
-        rb_err err = change->graph->store->read_files(&page, change->graph, change->tree->repo_id, page.next,
+        const struct graph_bounds bounds = {.after = page.next, .limit = RB_GRAPH_PAGE_MAX};
+        rb_err err = change->graph->store->read_files(&page, change->graph, change->tree->repo_id, &bounds,
                                                       change->arena);
         if (err)
             return err;
@@ -99,23 +100,20 @@ static rb_err change_read_files(struct graph_change *change)
 
 static rb_err change_read_directories(struct graph_change *change)
 {
-    const char *after = "";
-    while (after) {
-        const char *const *paths = NULL;
-        size_t count = 0;
-        rb_err err = change->graph->store->read_directories(&paths, &count, change->graph,
-                                                            change->tree->repo_id, after, change->arena);
+    struct rb_graph_directory_page page = {.next = ""};
+    while (page.next) {
+        const struct graph_bounds bounds = {.after = page.next, .limit = RB_GRAPH_PAGE_MAX};
+        rb_err err = change->graph->store->read_directories(&page, change->graph, change->tree->repo_id,
+                                                            &bounds, change->arena);
         if (err)
             return err;
-        if (change->old_directory_count + count > change->old_directory_capacity) {
-            change->old_directory_capacity = (change->old_directory_count + count) * 2;
+        if (change->old_directory_count + page.count > change->old_directory_capacity) {
+            change->old_directory_capacity = (change->old_directory_count + page.count) * 2;
             change->old_directories = rb_realloc(
                 change->old_directories, change->old_directory_capacity * sizeof *change->old_directories);
         }
-        if (count)
-            memcpy(change->old_directories + change->old_directory_count, paths, count * sizeof *paths);
-        change->old_directory_count += count;
-        after = count == RB_GRAPH_PAGE_MAX ? paths[count - 1] : NULL;
+        for (size_t i = 0; i < page.count; i++)
+            change->old_directories[change->old_directory_count++] = page.directories[i].path;
     }
     if (change->old_directory_count)
         qsort(change->old_directories, change->old_directory_count, sizeof *change->old_directories,
@@ -302,8 +300,76 @@ rb_err rb_graph_about(struct rb_graph_about *about, struct rb_graph *graph, int6
     return graph->store->about(about, graph, repo_id);
 }
 
-rb_err rb_graph_files(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id, const char *after,
-                      struct rb_arena *arena)
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+void graph_directory_of(struct rb_graph_directory *directory, const char *path, struct rb_arena *arena)
 {
-    return graph->store->read_files(page, graph, repo_id, after, arena);
+    const char *slash = strrchr(path, '/');
+    directory->path = rb_arena_strdup(arena, path);
+    directory->parent = rb_arena_strndup(arena, path, slash ? (size_t)(slash - path) : 0);
+}
+
+static struct graph_bounds bounds_of(const struct rb_graph_range *range, struct rb_arena *arena)
+{
+    bool is_sound = range->limit > 0 && range->limit < RB_GRAPH_PAGE_MAX;
+    struct graph_bounds bounds = {.after = range->after,
+                                  .language = range->language,
+                                  .limit = is_sound ? (int)range->limit : RB_GRAPH_PAGE_MAX};
+    if (*range->folder) {
+        const char *first = rb_arena_printf(arena, "%s/", range->folder);
+        if (strcmp(bounds.after, first) < 0)
+            bounds.after = first;
+        bounds.before = rb_arena_printf(arena, "%s0", range->folder);
+    }
+    return bounds;
+}
+
+rb_err rb_graph_files(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
+                      const struct rb_graph_range *range, struct rb_arena *arena)
+{
+    const struct graph_bounds bounds = bounds_of(range, arena);
+    return graph->store->read_files(page, graph, repo_id, &bounds, arena);
+}
+
+rb_err rb_graph_directories(struct rb_graph_directory_page *page, struct rb_graph *graph, int64_t repo_id,
+                            const struct rb_graph_range *range, struct rb_arena *arena)
+{
+    const struct graph_bounds bounds = bounds_of(range, arena);
+    return graph->store->read_directories(page, graph, repo_id, &bounds, arena);
+}
+
+/* ---- removing ------------------------------------------------------------------------------------------ */
+
+static rb_err graph_is_connected(bool *connected, struct rb_graph *graph, int64_t repo_id)
+{
+    static const struct rb_statement statement = {
+        "graph_is_connected", "select 1 from installations where repo_id = $1 and state = 'active' limit 1"};
+    struct rb_rows *rows = NULL;
+    const struct rb_param params[] = {RB_P_INT(repo_id)};
+    rb_err err = rb_db_query(&rows, graph->db, &statement, params, 1);
+    *connected = err || rb_rows_count(rows) > 0;
+    rb_rows_free(rows);
+    return err;
+}
+
+/*
+ * Looks again under the lock of the builders: whoever connects the repository after this look builds after
+ * us. Should the lock be lost with its session half way, a newer generation is not touched, and one that is
+ * older (its connect was begun before the disconnect) is built again when its event comes back.
+ */
+rb_err rb_graph_forget(bool *removed, struct rb_graph *graph, int64_t repo_id, int64_t generation)
+{
+    bool connected = true;
+    *removed = false;
+    rb_err err = graph_is_connected(&connected, graph, repo_id);
+    if (err || connected) /* most often; and nobody waits for a builder then */
+        return err;
+    err = rb_db_lock(graph->db, RB_LOCK_GRAPH, repo_id, GRAPH_LOCK_WAIT_MS);
+    if (err)
+        return rb_error_wrap(err, "waiting for a builder of this graph");
+    err = graph_is_connected(&connected, graph, repo_id);
+    if (!err && !connected)
+        err = graph->store->forget(removed, graph, repo_id, generation);
+    rb_db_unlock(graph->db, RB_LOCK_GRAPH, repo_id);
+    return err;
 }

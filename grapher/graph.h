@@ -88,18 +88,48 @@ struct rb_graph_about {
     int64_t generation; /* of the last write that ended */
     int64_t files, links;
     bool complete;
+    bool is_changing; /* a newer write is under way, and part of what it writes may be seen (Neo4j) */
 };
-/* What the last finished write left. RB_ENOTFOUND: none has finished yet. */
+/* What the last finished write left. RB_ENOTFOUND: none has finished yet, or the graph has been removed. */
 rb_err rb_graph_about(struct rb_graph_about *about, struct rb_graph *graph, int64_t repo_id) RB_MUST_CHECK;
 
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
 #define RB_GRAPH_PAGE_MAX 5000 /* about 1 MB of JSON from Neo4j, which builds its answer in memory */
+/* What to read: everything below `folder`, after the path `after`. */
+struct rb_graph_range {
+    const char *after;    /* "" for the first page, then the `next` of the page before */
+    const char *folder;   /* "" is the root; without a slash at its end */
+    const char *language; /* files of this language only; NULL: all */
+    size_t limit;         /* rows of a page; 0 or more than RB_GRAPH_PAGE_MAX: RB_GRAPH_PAGE_MAX */
+};
 struct rb_graph_page {
     const struct rb_graph_file *files; /* in the store's own order of paths, in the arena */
     size_t count;
     const char *next; /* `after` of the next page; NULL: this was the last */
 };
-/* Files after the path `after` ("" for the first page), RB_GRAPH_PAGE_MAX at most. */
-rb_err rb_graph_files(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id, const char *after,
-                      struct rb_arena *arena) RB_MUST_CHECK;
+/* A page of files. Pages follow each other by key: a file that is there all the time is on exactly one of
+ * them, whatever is written meanwhile. */
+rb_err rb_graph_files(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
+                      const struct rb_graph_range *range, struct rb_arena *arena) RB_MUST_CHECK;
+struct rb_graph_directory_page {
+    const struct rb_graph_directory *directories;
+    size_t count;
+    const char *next;
+};
+/* A page of folders; `language` has no meaning here. */
+rb_err rb_graph_directories(struct rb_graph_directory_page *page, struct rb_graph *graph, int64_t repo_id,
+                            const struct rb_graph_range *range, struct rb_arena *arena) RB_MUST_CHECK;
+
+/* ---- removing ------------------------------------------------------------------------------------------ */
+
+/*
+ * Removes the graph of a repository that nobody has connected any more, unless a generation newer than
+ * `generation` has been built or is being built: then it is somebody's who has connected it since. Readers
+ * find none (RB_ENOTFOUND) from the first moment on. May be cut off anywhere and run again. Waits for a
+ * builder as rb_graph_write() does. RB_OK also where there is nothing to remove.
+ */
+rb_err rb_graph_forget(bool *removed, struct rb_graph *graph, int64_t repo_id,
+                       int64_t generation) RB_MUST_CHECK;
 
 #endif

@@ -65,17 +65,33 @@ static const char finish_statement[] =
     "SET r.full_name = $full_name, r.commit = $commit, r.files = $files, r.links = $links, "
     "r.complete = $complete, r.built = $generation, r.scanned_at = datetime() RETURN true";
 
-static const char about_statement[] = "MATCH (r:Repository {repo_id: $repo_id}) WHERE r.built IS NOT NULL "
-                                      "RETURN r.full_name, r.commit, r.built, r.files, r.links, r.complete";
+static const char about_statement[] =
+    "MATCH (r:Repository {repo_id: $repo_id}) WHERE r.built IS NOT NULL "
+    "RETURN r.full_name, r.commit, r.built, r.files, r.links, r.complete, r.generation <> r.built";
 
 /* Ordered by all columns of the index, so that the server walks it instead of sorting. */
-static const char read_files_statement[] =
-    "MATCH (f:File {repo_id: $repo_id}) WHERE f.path > $after "
-    "RETURN f.path, f.language, f.size, f.sha ORDER BY f.repo_id, f.path LIMIT $limit";
+#define WITHIN(node) node ".path > $after AND ($before IS NULL OR " node ".path < $before) "
+static const char read_files_statement[] = "MATCH (f:File {repo_id: $repo_id}) WHERE " WITHIN(
+    "f") "AND ($language IS NULL OR f.language = $language) "
+         "RETURN f.path, f.language, f.size, f.sha ORDER BY f.repo_id, f.path LIMIT $limit";
 
-static const char read_directories_statement[] =
-    "MATCH (d:Directory {repo_id: $repo_id}) WHERE d.path > $after AND d.generation IS NOT NULL "
-    "RETURN d.path ORDER BY d.repo_id, d.path LIMIT $limit";
+static const char read_directories_statement[] = "MATCH (d:Directory {repo_id: $repo_id}) WHERE " WITHIN(
+    "d") "AND d.generation IS NOT NULL "
+         "RETURN d.path ORDER BY d.repo_id, d.path LIMIT $limit";
+
+/* Without `built` readers find nothing, and without a commit nobody takes it for one. */
+static const char forget_statement[] =
+    "MATCH (r:Repository {repo_id: $repo_id}) " LOCKED "WITH r WHERE r.generation <= $generation "
+    "SET r.generation = $generation REMOVE r.built, r.commit RETURN true";
+#define FORGET(label)                                                                                       \
+    "MATCH (r:Repository {repo_id: $repo_id}) " LOCKED "WITH r, r.generation = $generation AND r.built IS " \
+    "NULL AS current CALL (r, current) { WITH r, current WHERE current MATCH (n:" label                     \
+    " {repo_id: $repo_id}) WITH n LIMIT $limit DETACH DELETE n RETURN count(*) AS gone } RETURN current, "  \
+    "gone"
+static const char *const forget_statements[] = {FORGET("File"), FORGET("Directory")};
+static const char forget_last_statement[] = "MATCH (r:Repository {repo_id: $repo_id}) " LOCKED
+                                            "WITH r WHERE r.generation = $generation AND r.built IS NULL "
+                                            "DETACH DELETE r";
 
 static rb_err neo4j_ask(json_t **values, struct rb_graph *graph, const char *statement, json_t **parameters)
 {
@@ -182,7 +198,8 @@ static rb_err neo4j_about(struct rb_graph_about *about, struct rb_graph *graph, 
         *about = (struct rb_graph_about){.generation = neo4j_int(row, 2),
                                          .files = neo4j_int(row, 3),
                                          .links = neo4j_int(row, 4),
-                                         .complete = json_is_true(json_array_get(row, 5))};
+                                         .complete = json_is_true(json_array_get(row, 5)),
+                                         .is_changing = json_is_true(json_array_get(row, 6))};
         snprintf(about->full_name, sizeof about->full_name, "%s", neo4j_text(row, 0));
         snprintf(about->commit, sizeof about->commit, "%s", neo4j_text(row, 1));
     }
@@ -191,18 +208,19 @@ static rb_err neo4j_about(struct rb_graph_about *about, struct rb_graph *graph, 
 }
 
 static rb_err neo4j_page(json_t **values, struct rb_graph *graph, const char *statement, int64_t repo_id,
-                         const char *after)
+                         const struct graph_bounds *bounds)
 {
-    json_t *parameters = json_pack("{s:I, s:s, s:i}", "repo_id", (json_int_t)repo_id, "after", after, "limit",
-                                   RB_GRAPH_PAGE_MAX);
+    json_t *parameters =
+        json_pack("{s:I, s:s, s:s?, s:s?, s:i}", "repo_id", (json_int_t)repo_id, "after", bounds->after,
+                  "before", bounds->before, "language", bounds->language, "limit", bounds->limit);
     return neo4j_ask(values, graph, statement, &parameters);
 }
 
 static rb_err neo4j_read_files(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
-                               const char *after, struct rb_arena *arena)
+                               const struct graph_bounds *bounds, struct rb_arena *arena)
 {
     json_t *values = NULL;
-    rb_err err = neo4j_page(&values, graph, read_files_statement, repo_id, after);
+    rb_err err = neo4j_page(&values, graph, read_files_statement, repo_id, bounds);
     if (err)
         return err;
     size_t count = json_array_size(values), i;
@@ -219,25 +237,59 @@ static rb_err neo4j_read_files(struct rb_graph_page *page, struct rb_graph *grap
         files[i].sha = rb_arena_strdup(arena, neo4j_text(row, 3));
     }
     json_decref(values);
-    *page = (struct rb_graph_page){
-        .files = files, .count = count, .next = count == RB_GRAPH_PAGE_MAX ? files[count - 1].path : NULL};
+    *page = (struct rb_graph_page){.files = files,
+                                   .count = count,
+                                   .next = count == (size_t)bounds->limit ? files[count - 1].path : NULL};
     return RB_OK;
 }
 
-static rb_err neo4j_read_directories(const char *const **paths, size_t *count, struct rb_graph *graph,
-                                     int64_t repo_id, const char *after, struct rb_arena *arena)
+static rb_err neo4j_read_directories(struct rb_graph_directory_page *page, struct rb_graph *graph,
+                                     int64_t repo_id, const struct graph_bounds *bounds,
+                                     struct rb_arena *arena)
 {
     json_t *values = NULL;
-    rb_err err = neo4j_page(&values, graph, read_directories_statement, repo_id, after);
+    rb_err err = neo4j_page(&values, graph, read_directories_statement, repo_id, bounds);
     if (err)
         return err;
-    *count = json_array_size(values);
-    const char **found = rb_arena_alloc(arena, *count * sizeof *found);
-    for (size_t i = 0; i < *count; i++)
-        found[i] = rb_arena_strdup(arena, neo4j_text(json_array_get(values, i), 0));
+    size_t count = json_array_size(values);
+    struct rb_graph_directory *found = rb_arena_alloc(arena, count * sizeof *found);
+    for (size_t i = 0; i < count; i++)
+        graph_directory_of(&found[i], neo4j_text(json_array_get(values, i), 0), arena);
     json_decref(values);
-    *paths = found;
+    *page = (struct rb_graph_directory_page){.directories = found,
+                                             .count = count,
+                                             .next = count == (size_t)bounds->limit ? found[count - 1].path
+                                                                                    : NULL};
     return RB_OK;
+}
+
+static json_t *neo4j_forget_parameters(int64_t repo_id, int64_t generation)
+{
+    return json_pack("{s:I, s:I, s:i}", "repo_id", (json_int_t)repo_id, "generation", (json_int_t)generation,
+                     "limit", BATCH_ROWS);
+}
+
+/* First it is no graph any more, then it goes in batches, the node that fences them last. */
+static rb_err neo4j_forget(bool *removed, struct rb_graph *graph, int64_t repo_id, int64_t generation)
+{
+    json_t *values = NULL;
+    json_t *parameters = neo4j_forget_parameters(repo_id, generation);
+    rb_err err = neo4j_ask(&values, graph, forget_statement, &parameters);
+    *removed = json_array_size(values) > 0;
+    json_decref(values);
+    for (size_t i = 0; i < sizeof forget_statements / sizeof *forget_statements && *removed && !err;) {
+        values = NULL;
+        parameters = neo4j_forget_parameters(repo_id, generation);
+        err = neo4j_ask(&values, graph, forget_statements[i], &parameters);
+        const json_t *row = json_array_get(values, 0);
+        *removed = json_is_true(json_array_get(row, 0)); /* false: a newer generation is being built */
+        i += neo4j_int(row, 1) == 0;
+        json_decref(values);
+    }
+    if (err || !*removed)
+        return err;
+    parameters = neo4j_forget_parameters(repo_id, generation);
+    return neo4j_ask(NULL, graph, forget_last_statement, &parameters);
 }
 
 const struct graph_store graph_neo4j = {
@@ -250,4 +302,5 @@ const struct graph_store graph_neo4j = {
     .about = neo4j_about,
     .read_files = neo4j_read_files,
     .read_directories = neo4j_read_directories,
+    .forget = neo4j_forget,
 };

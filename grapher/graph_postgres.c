@@ -42,12 +42,18 @@ static const struct rb_statement finish_statement = {
 static const struct rb_statement about_statement = {
     "graph_about", "select full_name, commit_sha, generation, files, links, complete "
                    "from graph_repositories where repo_id = $1"};
+/* Both walk the primary key from a bound on. */
 static const struct rb_statement read_files_statement = {
     "graph_read_files", "select path, directory, language, size, sha from graph_files "
-                        "where repo_id = $1 and path > $2 order by path limit $3"};
+                        "where repo_id = $1 and path > $2 and ($4::text is null or path < $4) "
+                        "and ($5::text is null or language = $5) order by path limit $3"};
 static const struct rb_statement read_directories_statement = {
-    "graph_read_directories",
-    "select path from graph_directories where repo_id = $1 and path > $2 order by path limit $3"};
+    "graph_read_directories", "select path from graph_directories where repo_id = $1 and path > $2 "
+                              "and ($4::text is null or path < $4) order by path limit $3"};
+/* Files and folders go with it. One that is being built at this moment was never shared with anybody, or
+ * holds the lock of its row: then we wait, and find its generation. */
+static const struct rb_statement forget_statement = {
+    "graph_forget", "delete from graph_repositories where repo_id = $1 and generation <= $2"};
 
 static rb_err postgres_ping(struct rb_graph *graph)
 {
@@ -117,17 +123,19 @@ static rb_err postgres_about(struct rb_graph_about *about, struct rb_graph *grap
 }
 
 static rb_err postgres_page(struct rb_rows **rows, struct rb_graph *graph,
-                            const struct rb_statement *statement, int64_t repo_id, const char *after)
+                            const struct rb_statement *statement, int64_t repo_id,
+                            const struct graph_bounds *bounds)
 {
-    const struct rb_param params[] = {RB_P_INT(repo_id), RB_P_TEXT(after), RB_P_INT(RB_GRAPH_PAGE_MAX)};
-    return rb_db_query(rows, graph->db, statement, params, 3);
+    const struct rb_param params[] = {RB_P_INT(repo_id), RB_P_TEXT(bounds->after), RB_P_INT(bounds->limit),
+                                      RB_P_TEXT(bounds->before), RB_P_TEXT(bounds->language)};
+    return rb_db_query(rows, graph->db, statement, params, statement == &read_files_statement ? 5 : 4);
 }
 
 static rb_err postgres_read_files(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
-                                  const char *after, struct rb_arena *arena)
+                                  const struct graph_bounds *bounds, struct rb_arena *arena)
 {
     struct rb_rows *rows = NULL;
-    rb_err err = postgres_page(&rows, graph, &read_files_statement, repo_id, after);
+    rb_err err = postgres_page(&rows, graph, &read_files_statement, repo_id, bounds);
     if (err)
         return err;
     size_t count = rb_rows_count(rows);
@@ -141,25 +149,40 @@ static rb_err postgres_read_files(struct rb_graph_page *page, struct rb_graph *g
         files[i].sha = rb_arena_strdup(arena, rb_rows_text(rows, i, 4));
     }
     rb_rows_free(rows);
-    *page = (struct rb_graph_page){
-        .files = files, .count = count, .next = count == RB_GRAPH_PAGE_MAX ? files[count - 1].path : NULL};
+    *page = (struct rb_graph_page){.files = files,
+                                   .count = count,
+                                   .next = count == (size_t)bounds->limit ? files[count - 1].path : NULL};
     return RB_OK;
 }
 
-static rb_err postgres_read_directories(const char *const **paths, size_t *count, struct rb_graph *graph,
-                                        int64_t repo_id, const char *after, struct rb_arena *arena)
+static rb_err postgres_read_directories(struct rb_graph_directory_page *page, struct rb_graph *graph,
+                                        int64_t repo_id, const struct graph_bounds *bounds,
+                                        struct rb_arena *arena)
 {
     struct rb_rows *rows = NULL;
-    rb_err err = postgres_page(&rows, graph, &read_directories_statement, repo_id, after);
+    rb_err err = postgres_page(&rows, graph, &read_directories_statement, repo_id, bounds);
     if (err)
         return err;
-    *count = rb_rows_count(rows);
-    const char **found = rb_arena_alloc(arena, *count * sizeof *found);
-    for (size_t i = 0; i < *count; i++)
-        found[i] = rb_arena_strdup(arena, rb_rows_text(rows, i, 0));
+    size_t count = rb_rows_count(rows);
+    struct rb_graph_directory *found = rb_arena_alloc(arena, count * sizeof *found);
+    for (size_t i = 0; i < count; i++)
+        graph_directory_of(&found[i], rb_rows_text(rows, i, 0), arena);
     rb_rows_free(rows);
-    *paths = found;
+    *page = (struct rb_graph_directory_page){.directories = found,
+                                             .count = count,
+                                             .next = count == (size_t)bounds->limit ? found[count - 1].path
+                                                                                    : NULL};
     return RB_OK;
+}
+
+static rb_err postgres_forget(bool *removed, struct rb_graph *graph, int64_t repo_id, int64_t generation)
+{
+    struct rb_rows *rows = NULL;
+    const struct rb_param params[] = {RB_P_INT(repo_id), RB_P_INT(generation)};
+    rb_err err = rb_db_query(&rows, graph->db, &forget_statement, params, 2);
+    *removed = !err && rb_rows_affected(rows) > 0;
+    rb_rows_free(rows);
+    return err;
 }
 
 const struct graph_store graph_postgres = {
@@ -172,4 +195,5 @@ const struct graph_store graph_postgres = {
     .about = postgres_about,
     .read_files = postgres_read_files,
     .read_directories = postgres_read_directories,
+    .forget = postgres_forget,
 };

@@ -24,6 +24,15 @@ struct graph_totals {
     int64_t files, links;
 };
 
+/* Paths between these two, neither of them included. A folder's paths begin with "folder/", and '0' follows
+ * '/' in ASCII: they stand between "folder/" and "folder0" in every order by bytes, characters or UTF-16. */
+struct graph_bounds {
+    const char *after;
+    const char *before;   /* NULL: no bound */
+    const char *language; /* NULL: all */
+    int limit;
+};
+
 /* What a batch of rows is for; a store has a statement for each. */
 enum graph_write {
     GRAPH_PUT_DIRECTORIES,
@@ -45,12 +54,17 @@ struct graph_store {
                      const struct graph_totals *totals);
     void (*abandon)(struct rb_graph *graph); /* after begin, when the write cannot be finished */
     rb_err (*about)(struct rb_graph_about *about, struct rb_graph *graph, int64_t repo_id);
-    /* Pages in the store's own order of paths; `after` "" for the first. */
+    /* Pages in the store's own order of paths, within `bounds`. */
     rb_err (*read_files)(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
-                         const char *after, struct rb_arena *arena);
-    rb_err (*read_directories)(const char *const **paths, size_t *count, struct rb_graph *graph,
-                               int64_t repo_id, const char *after, struct rb_arena *arena);
+                         const struct graph_bounds *bounds, struct rb_arena *arena);
+    rb_err (*read_directories)(struct rb_graph_directory_page *page, struct rb_graph *graph, int64_t repo_id,
+                               const struct graph_bounds *bounds, struct rb_arena *arena);
+    /* Removes everything of a repository whose generation is not newer. */
+    rb_err (*forget)(bool *removed, struct rb_graph *graph, int64_t repo_id, int64_t generation);
 };
 extern const struct graph_store graph_postgres, graph_neo4j;
+
+/* A folder with the one it stands in, by its path; copied into the arena. */
+void graph_directory_of(struct rb_graph_directory *directory, const char *path, struct rb_arena *arena);
 
 #endif

@@ -13,11 +13,6 @@
 #define STORE_WAIT_MS    (30 * 60 * 1000) /* for a store that is away; then the event goes back to the queue */
 #define STORE_PROBE_MS   1000             /* between two looks at it */
 
-struct grapher_local {
-    struct rb_db *db;
-    struct rb_graph *graph;
-};
-
 rb_err rb_grapher_worker_open(void **local, void *app)
 {
     struct rb_grapher *grapher = app;
@@ -157,6 +152,56 @@ static rb_err job_run(struct job *job)
     return job_publish(job, &graph);
 }
 
+/* The store is waited for only where there may be something to remove. */
+static rb_err job_forget(bool *removed, struct job *job, int64_t repo_id, int64_t generation)
+{
+    rb_err err = rb_graph_forget(removed, job->graph, repo_id, generation);
+    for (int tries = 1; tries < STORE_WRITES_MAX && (err == RB_EUNAVAILABLE || err == RB_ETIMEOUT); tries++) {
+        err = job_wait_for_store(job);
+        if (err || rb_work_is_draining(job->work))
+            return err ? err : rb_error_set(RB_EUNAVAILABLE, "the grapher is stopping");
+        err = rb_graph_forget(removed, job->graph, repo_id, generation);
+    }
+    return err;
+}
+
+/*
+ * After a write, and in place of one that comes too late: where nobody has the repository connected any more,
+ * what was written goes. A disconnect that is committed after this look has its event handled after it, and
+ * finds what was written; so either of the two removes it.
+ */
+static rb_err job_leave_nothing(struct job *job, rb_err err, int64_t generation)
+{
+    bool removed = false;
+    int64_t repo_id = rb_work_int(job->work, "repo_id");
+    if ((err && err != RB_ESTALE) || repo_id <= 0)
+        return err;
+    rb_err forgot = job_forget(&removed, job, repo_id, generation);
+    if (removed)
+        rb_log_info("graph removed repository=%lld generation=%lld: it is not connected any more",
+                    (long long)repo_id, (long long)generation);
+    return forgot ? forgot : err;
+}
+
+struct rb_result rb_grapher_handle_disconnect(struct rb_work *work, void *app, void *local)
+{
+    const struct grapher_local *mine = local;
+    struct job job = {.work = work, .graph = mine->graph, .started_ms = rb_clock_ms()};
+    int64_t repo_id = rb_work_int(work, "repo_id"), generation = rb_work_int(work, "generation");
+    bool removed = false;
+    (void)app;
+    if (repo_id <= 0 || generation <= 0)
+        return rb_reject("the event names no repository or no generation");
+    rb_work_progress(work, 0, 0, "removing the graph");
+    rb_err err = job_forget(&removed, &job, repo_id, generation);
+    if (!err) {
+        rb_log_info("disconnected repository=%lld generation=%lld: %s", (long long)repo_id,
+                    (long long)generation, removed ? "graph removed" : "graph kept, or there was none");
+        rb_work_progress(work, 0, 0, removed ? "the graph is removed" : "there is no graph to remove");
+    }
+    return rb_result_from(err);
+}
+
 struct rb_result rb_grapher_handle(struct rb_work *work, void *app, void *local)
 {
     struct rb_grapher *grapher = app;
@@ -176,6 +221,7 @@ struct rb_result rb_grapher_handle(struct rb_work *work, void *app, void *local)
         };
         err = job_run(&job);
     }
+    err = job_leave_nothing(&job, err, generation);
     if (err)
         rb_log_info("not graphed installation=%lld generation=%lld: %s", (long long)installation,
                     (long long)generation, rb_error_text());

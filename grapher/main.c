@@ -45,6 +45,12 @@ int main(int argc, char **argv)
     static const struct rb_route routes[] = {
         {RB_REPO_CONNECTED, rb_grapher_handle},
         {RB_REPO_RESCAN, rb_grapher_handle},
+        {RB_REPO_DISCONNECTED, rb_grapher_handle_disconnect},
+        {NULL, NULL},
+    };
+    static const struct rb_query queries[] = {
+        {RB_GRAPH_FILES, rb_grapher_answer_files},
+        {RB_GRAPH_LINKS, rb_grapher_answer_links},
         {NULL, NULL},
     };
     struct rb_grapher grapher = {0};
@@ -68,6 +74,7 @@ int main(int argc, char **argv)
         .name = "grapher",
         .filter = "repo.*",
         .routes = routes,
+        .queries = queries,
         .workers = WORKERS_DEFAULT,
         .health_port = HEALTH_PORT_DEFAULT,
         .app = &grapher,

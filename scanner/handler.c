@@ -201,3 +201,24 @@ struct rb_result rb_scanner_handle(struct rb_work *work, void *app, void *local)
     rb_repo_close(job->handle);
     return result;
 }
+
+/* What a scan still under way has to write finds that its installation is not active. */
+struct rb_result rb_scanner_handle_disconnect(struct rb_work *work, void *app, void *local)
+{
+    static const struct rb_statement statement = {
+        "scanner_forget", "delete from profiles where installation_id = $1 and generation <= $2"};
+    int64_t installation = rb_work_int(work, "installation_id"), generation = rb_work_int(work, "generation");
+    struct rb_rows *rows = NULL;
+    (void)app;
+    if (installation <= 0 || generation <= 0)
+        return rb_reject("the event names no installation or no generation");
+    const struct rb_param params[] = {RB_P_INT(installation), RB_P_INT(generation)};
+    rb_err err = rb_db_query(&rows, local, &statement, params, 2);
+    if (!err) {
+        rb_log_info("disconnected installation=%lld generation=%lld profiles=%lld", (long long)installation,
+                    (long long)generation, (long long)rb_rows_affected(rows));
+        rb_work_progress(work, 0, 0, "the profiles are removed");
+    }
+    rb_rows_free(rows);
+    return rb_result_from(err);
+}

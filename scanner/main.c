@@ -20,6 +20,7 @@ int main(int argc, char **argv)
     static const struct rb_route routes[] = {
         {RB_REPO_CONNECTED, rb_scanner_handle},
         {RB_REPO_RESCAN, rb_scanner_handle},
+        {RB_REPO_DISCONNECTED, rb_scanner_handle_disconnect},
         {NULL, NULL},
     };
     struct rb_scanner scanner = {0};

@@ -156,8 +156,8 @@ static void assert_holds(const struct rb_graph_tree *rows)
     assert_int_equal(about.files, rows->file_count);
     assert_int_equal(about.complete, rows->complete);
     while (page.next) {
-        assert_int_equal(rb_graph_files(&page, fixture.graph, rows->repo_id, page.next, fixture.arena),
-                         RB_OK);
+        const struct rb_graph_range range = {.after = page.next, .folder = ""};
+        assert_int_equal(rb_graph_files(&page, fixture.graph, rows->repo_id, &range, fixture.arena), RB_OK);
         for (size_t i = 0; i < page.count; i++, seen++) {
             const struct rb_graph_file *found = &page.files[i];
             const struct rb_graph_file *wanted = NULL;
@@ -435,6 +435,286 @@ static void repositories_do_not_mix(void **state)
     assert_holds(&two);
 }
 
+/* ---- reading and removing -------------------------------------------------------------------------------
+ */
+
+/* What pages of `limit` rows give within a folder and a language: each path once, in order, and the count. */
+static size_t assert_pages(const struct rb_graph_tree *rows, const char *folder, const char *language,
+                           size_t limit)
+{
+    struct rb_graph_page page = {.next = ""};
+    size_t seen = 0, expected = 0, len = strlen(folder);
+    for (size_t i = 0; i < rows->file_count; i++) {
+        const struct rb_graph_file *file = &rows->files[i];
+        bool below = len == 0 || (strncmp(file->path, folder, len) == 0 && file->path[len] == '/');
+        expected += below && (!language || (file->language && strcmp(file->language, language) == 0));
+    }
+    while (page.next) {
+        const char *last = page.next;
+        const struct rb_graph_range range = {last, folder, language, limit};
+        assert_int_equal(rb_graph_files(&page, fixture.graph, rows->repo_id, &range, fixture.arena), RB_OK);
+        assert_true(page.count <= limit);
+        for (size_t i = 0; i < page.count; i++, seen++) {
+            assert_string_not_equal(page.files[i].path, last);
+            last = page.files[i].path;
+            if (len > 0) {
+                assert_memory_equal(last, folder, len);
+                assert_int_equal(last[len], '/');
+            }
+            if (language)
+                assert_string_equal(page.files[i].language, language);
+        }
+    }
+    assert_int_equal(seen, expected);
+    return seen;
+}
+
+static void pages_within_a_folder_and_a_language(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"a.c",
+                                        "a/b.c",
+                                        "a/b.py",
+                                        "a/b/c.c",
+                                        "a/b/c/d.py",
+                                        "a/b0.c",
+                                        "a/b-c.py",
+                                        "a/b.c.py",
+                                        "a!/x.c",
+                                        "a0/x.c",
+                                        "a/\xf0\x9f\x98\x80.c",
+                                        "a/\xef\xbf\xbd.c",
+                                        "a/\xf0\x9f\x98\x80/z.c",
+                                        "a/\xef\xbf\xbd/z.py",
+                                        "z.py"};
+    static const char *const folders[] = {"",  "a",     "a/b", "a/b/c", "a/\xf0\x9f\x98\x80",
+                                          "b", "a/b.c", "%",   "a\\"};
+    struct rb_graph_tree rows;
+    struct rb_graph_written written;
+    size_t found = 0;
+    if (skipped())
+        return;
+    tree_of(&rows, paths, COUNT(paths), "aaaa");
+    write_tree(&written, &rows);
+    for (size_t i = 0; i < COUNT(folders); i++) {
+        for (size_t limit = 1; limit <= COUNT(paths) + 1; limit++) {
+            found += assert_pages(&rows, folders[i], NULL, limit);
+            found += assert_pages(&rows, folders[i], "Python", limit);
+            found += assert_pages(&rows, folders[i], "Go", limit);
+        }
+    }
+    assert_true(found > 100);
+}
+
+static void pages_of_folders(void **state)
+{
+    (void)state;
+    struct rb_graph_tree rows;
+    struct rb_graph_written written;
+    if (skipped())
+        return;
+    tree_of(&rows, second, COUNT(second), "aaaa");
+    write_tree(&written, &rows);
+    for (size_t limit = 1; limit <= rows.directory_count + 1; limit++) {
+        struct rb_graph_directory_page page = {.next = ""};
+        size_t seen = 0;
+        while (page.next) {
+            const struct rb_graph_range range = {page.next, "", NULL, limit};
+            assert_int_equal(rb_graph_directories(&page, fixture.graph, rows.repo_id, &range, fixture.arena),
+                             RB_OK);
+            for (size_t i = 0; i < page.count; i++, seen++) {
+                assert_string_equal(page.directories[i].path, rows.directories[seen].path);
+                assert_string_equal(page.directories[i].parent, rows.directories[seen].parent);
+            }
+        }
+        assert_int_equal(seen, rows.directory_count);
+    }
+    struct rb_graph_directory_page page;
+    const struct rb_graph_range range = {"", "new", NULL, 10};
+    assert_int_equal(rb_graph_directories(&page, fixture.graph, rows.repo_id, &range, fixture.arena), RB_OK);
+    assert_int_equal(page.count, 2);
+    assert_string_equal(page.directories[1].path, "new/deep/er");
+}
+
+/* Between two batches of a write: what stays is on exactly one page, and a reader can see that it changes. */
+static bool read_meanwhile(void *arg, int64_t done, int64_t total)
+{
+    struct rb_graph *graph = NULL;
+    struct rb_db *db = NULL;
+    struct rb_graph_about about;
+    struct rb_graph_page page = {.next = ""};
+    size_t kept = 0;
+    fixture_open(&graph, &db, fixture.is_neo4j);
+    assert_int_equal(rb_graph_about(&about, graph, fixture.repo_id), RB_OK);
+    if (done == total) { /* the last call is after the end */
+        assert_false(about.is_changing);
+    } else {
+        assert_string_equal(about.commit, "aaaa");
+        assert_int_equal(about.is_changing,
+                         fixture.is_neo4j); /* in PostgreSQL nothing is seen before the end */
+    }
+    while (page.next) {
+        const struct rb_graph_range range = {page.next, "", NULL, 700};
+        assert_int_equal(rb_graph_files(&page, graph, fixture.repo_id, &range, fixture.arena), RB_OK);
+        for (size_t i = 0; i < page.count; i++)
+            kept += strncmp(page.files[i].path, "keep/", 5) == 0;
+    }
+    assert_int_equal(kept, 1500);
+    (*(int *)arg)++;
+    rb_graph_close(graph);
+    rb_db_close(db);
+    return true;
+}
+
+static void pages_while_files_move(void **state)
+{
+    (void)state;
+    enum { KEPT = 1500, MOVED = 3000 };
+    const char **paths = rb_arena_alloc(fixture.arena, (KEPT + MOVED) * sizeof *paths);
+    struct rb_graph_tree rows;
+    struct rb_graph_written written;
+    int reads = 0;
+    if (skipped())
+        return;
+    for (int i = 0; i < KEPT + MOVED; i++)
+        paths[i] = rb_arena_printf(fixture.arena, i < KEPT ? "keep/%d.js" : "old/%d.js", i);
+    tree_of(&rows, paths, KEPT + MOVED, "aaaa");
+    write_tree(&written, &rows);
+    for (int i = KEPT; i < KEPT + MOVED; i++)
+        paths[i] = rb_arena_printf(fixture.arena, "a-new/%d.js", i);
+    tree_of(&rows, paths, KEPT + MOVED, "bbbb");
+    assert_int_equal(rb_graph_write(&written, fixture.graph, &rows, read_meanwhile, &reads), RB_OK);
+    assert_true(reads >= 3);
+    assert_holds(&rows);
+}
+
+static void assert_none(int64_t repo_id)
+{
+    struct rb_graph_about about;
+    struct rb_graph_page page;
+    const struct rb_graph_range range = {"", "", NULL, 10};
+    assert_int_equal(rb_graph_about(&about, fixture.graph, repo_id), RB_ENOTFOUND);
+    assert_int_equal(rb_graph_files(&page, fixture.graph, repo_id, &range, fixture.arena), RB_OK);
+    assert_int_equal(page.count, 0);
+}
+
+static void a_graph_is_removed(void **state)
+{
+    (void)state;
+    enum { FILES = 4500 };
+    const char **paths = rb_arena_alloc(fixture.arena, FILES * sizeof *paths);
+    struct rb_graph_tree rows, neighbour;
+    struct rb_graph_written written;
+    bool removed = true;
+    if (skipped())
+        return;
+    assert_int_equal(rb_graph_forget(&removed, fixture.graph, fixture.repo_id, 5), RB_OK); /* there is none */
+    assert_false(removed);
+    for (int i = 0; i < FILES; i++)
+        paths[i] = rb_arena_printf(fixture.arena, "d%d/f%d.js", i % 10, i);
+    tree_of(&rows, paths, FILES, "aaaa");
+    write_tree(&written, &rows);
+    fixture.repo_id++;
+    tree_of(&neighbour, first, COUNT(first), "bbbb");
+    write_tree(&written, &neighbour);
+    /* A disconnect that is older than what is there: it has been connected anew since. */
+    assert_int_equal(rb_graph_forget(&removed, fixture.graph, rows.repo_id, rows.generation - 1), RB_OK);
+    assert_false(removed);
+    assert_holds(&rows);
+    assert_int_equal(rb_graph_forget(&removed, fixture.graph, rows.repo_id, rows.generation + 1), RB_OK);
+    assert_true(removed);
+    assert_none(rows.repo_id);
+    assert_holds(&neighbour);
+    assert_int_equal(rb_graph_forget(&removed, fixture.graph, rows.repo_id, rows.generation + 1),
+                     RB_OK); /* twice */
+    assert_none(rows.repo_id);
+    /* And again from the start, as for a connect afterwards. */
+    rows.generation += 2;
+    write_tree(&written, &rows);
+    assert_int_equal(written.changed, FILES + 10);
+    assert_holds(&rows);
+}
+
+static void run_sql(const struct rb_statement *statement, int64_t repo_id)
+{
+    const struct rb_param params[] = {RB_P_INT(repo_id)};
+    if (rb_db_query(NULL, fixture.db, statement, params, 1))
+        fail_msg("%s: %s", statement->name, rb_error_text());
+}
+
+/* Whoever else has it connected keeps it, however old the generation of theirs. */
+static void a_graph_that_somebody_has_stays(void **state)
+{
+    static const struct rb_statement connect = {
+        "connect",
+        "with person as (insert into users (login) values ('reader' || $1::bigint) returning id) "
+        "insert into installations (user_id, repo_id, repo_full_name, webhook_id, webhook_secret, state, "
+        "generation, connected_at) select id, $1, 'acme/shop', 1, '', 'active', 1, now() from person"};
+    static const struct rb_statement disconnect = {
+        "disconnect", "update installations set state = 'disconnected' where repo_id = $1"};
+    (void)state;
+    struct rb_graph_tree rows;
+    struct rb_graph_written written;
+    bool removed = true;
+    if (skipped())
+        return;
+    tree_of(&rows, first, COUNT(first), "aaaa");
+    write_tree(&written, &rows);
+    run_sql(&connect, rows.repo_id);
+    assert_int_equal(rb_graph_forget(&removed, fixture.graph, rows.repo_id, rows.generation + 1), RB_OK);
+    assert_false(removed);
+    assert_holds(&rows);
+    run_sql(&disconnect, rows.repo_id);
+    assert_int_equal(rb_graph_forget(&removed, fixture.graph, rows.repo_id, rows.generation + 1), RB_OK);
+    assert_true(removed);
+    assert_none(rows.repo_id);
+}
+
+/* The session that holds the lock is lost half way, and the graph is removed by another: what the builder
+ * still writes meets nothing, and leaves nothing. */
+static bool forget_meanwhile(void *arg, int64_t done, int64_t total)
+{
+    static const struct rb_statement end_session = {
+        "end_session", "select pg_terminate_backend(pid, 10000) from pg_stat_activity "
+                       "where application_name = 'graph_store_test' and pid <> pg_backend_pid()"};
+    struct overtaken *overtaken = arg;
+    (void)total;
+    if (done == 0 || overtaken->is_done)
+        return true;
+    overtaken->is_done = true;
+    struct rb_graph *graph = NULL;
+    struct rb_db *db = NULL;
+    bool removed = false;
+    fixture_open(&graph, &db, fixture.is_neo4j);
+    assert_int_equal(rb_db_query(NULL, db, &end_session, NULL, 0), RB_OK);
+    assert_int_equal(rb_graph_forget(&removed, graph, fixture.repo_id, overtaken->newer->generation), RB_OK);
+    rb_graph_close(graph);
+    rb_db_close(db);
+    return true;
+}
+
+static void a_builder_resurrects_nothing(void **state)
+{
+    (void)state;
+    enum { FILES = 12000 };
+    const char **paths = rb_arena_alloc(fixture.arena, FILES * sizeof *paths);
+    struct rb_graph_tree rows, newer;
+    struct rb_graph_written written;
+    if (skipped())
+        return;
+    for (int i = 0; i < FILES; i++)
+        paths[i] = rb_arena_printf(fixture.arena, "f%d.js", i);
+    tree_of(&rows, paths, FILES, "aaaa");
+    tree_of(&newer, second, COUNT(second), "bbbb");
+    struct overtaken overtaken = {.newer = &newer};
+    rb_err err = rb_graph_write(&written, fixture.graph, &rows, forget_meanwhile, &overtaken);
+    assert_true(overtaken.is_done);
+    assert_int_equal(err, fixture.is_neo4j ? RB_ESTALE : RB_EUNAVAILABLE);
+    assert_none(rows.repo_id);
+    write_tree(&written, &newer);
+    assert_holds(&newer);
+}
+
 /* A password that is wrong and a server that is not there: later is fine, and the text says what to do. */
 static void a_store_that_cannot_be_had(void **state)
 {
@@ -480,6 +760,12 @@ int main(void)
         BOTH(builders_at_once),
         BOTH(a_lost_lock_does_no_harm),
         BOTH(repositories_do_not_mix),
+        BOTH(pages_within_a_folder_and_a_language),
+        BOTH(pages_of_folders),
+        BOTH(pages_while_files_move),
+        BOTH(a_graph_is_removed),
+        BOTH(a_graph_that_somebody_has_stays),
+        BOTH(a_builder_resurrects_nothing),
         {"neo4j: a_store_that_cannot_be_had", a_store_that_cannot_be_had, setup_neo4j, teardown, NULL},
     };
     return cmocka_run_group_tests(tests, setup_all, teardown_all);
