@@ -11,10 +11,10 @@ import { connect } from '@nats-io/transport-node';
 import { sign } from '@octokit/webhooks-methods';
 import { House, until } from './harness.mjs';
 
-let h, hook, load;
+let h, hook, load, urls;
 
 before(async () => {
-  h = await House.start({ programs: [], env: { RESERVATION_SECONDS: '15' } });
+  h = await House.start({ programs: [], env: { RESERVATION_SECONDS: '20' } });
   h.edgePort = await new Promise((resolve) => {
     const server = net.createServer().listen(0, '127.0.0.1', () => {
       const { port } = server.address();
@@ -23,6 +23,8 @@ before(async () => {
   });
   h.env.BACKEND_URL = `http://127.0.0.1:${h.edgePort}`; // where the stand-in's hooks deliver to
   await h.launch('edge');
+  const other = await h.launch('edge', { AS: 'edge2', PORT: '0' });
+  urls = [h.url, other.url];
   h.alice = await h.token('alice');
   const { json } = await h.install();
   const [{ id, secret }] = await h.hooks();
@@ -31,15 +33,22 @@ before(async () => {
 });
 after(() => h?.stop());
 
-/** Requests of all kinds, without a pause, until it is stopped. What came is in `answers`. */
+/** A request to either edge. */
+const request = (method, where, options) => h.request(method, where, { url: urls[Math.floor(Math.random() * urls.length)], ...options });
+
+/** Requests of all kinds, without a pause, until it is stopped. Each load has a person of its own. What came is in `answers`. */
 class Load {
   static repositories = 0;
+  static people = 0;
   // Of each kind so many at a time.
   kinds = { install: 4, disconnect: 2, webhook: 4, read: 2 };
   answers = [];
   stopping = false;
 
-  start() {
+  async start() {
+    this.login = `person${++Load.people}`;
+    await h.control('POST', '/users', { login: this.login, token: `token-${this.login}`, scopes: 'repo' });
+    this.token = await h.token(this.login);
     this.workers = Object.entries(this.kinds).flatMap(([kind, count]) => Array.from({ length: count }, () => this.work(kind)));
     return this;
   }
@@ -61,7 +70,7 @@ class Load {
   /** Connects what is to be disconnected, as often as it takes. */
   async isConnected(repo) {
     while (!this.stopping) {
-      const status = await this.answer('again', repo, () => h.install(repo));
+      const status = await this.answer('again', repo, () => this.install(repo));
       if (status === 200 || status === 400) return true; // 400: an answer that was lost had been written
     }
     return false;
@@ -71,21 +80,21 @@ class Load {
   async repository() {
     const name = `load${++Load.repositories}`;
     await h.control('POST', '/repos', { owner: 'acme', name, path: h.repository });
-    await h.control('POST', '/permissions', { owner: 'acme', repo: name, login: 'alice', permission: 'admin' });
+    await h.control('POST', '/permissions', { owner: 'acme', repo: name, login: this.login, permission: 'admin' });
     return `acme/${name}`;
   }
 
   install(repo) {
-    return h.install(repo);
+    return request('POST', `/api/v1/repos/${repo}/install`, { token: this.token });
   }
 
   disconnect(repo) {
-    return h.request('DELETE', `/api/v1/repos/${repo}/install`);
+    return request('DELETE', `/api/v1/repos/${repo}/install`, { token: this.token });
   }
 
   async webhook(id) {
     const body = JSON.stringify({ action: 'opened', issue: { number: 1, title: id }, repository: { id: hook.repoId, full_name: 'acme/shop' } });
-    return h.request('POST', '/api/v1/webhooks/github', {
+    return request('POST', '/api/v1/webhooks/github', {
       token: null, body,
       headers: {
         'content-type': 'application/json', 'x-github-event': 'issues', 'x-github-delivery': id, 'x-github-hook-id': String(hook.id),
@@ -95,7 +104,7 @@ class Load {
   }
 
   read() {
-    return h.request('GET', Math.random() < 0.5 ? '/api/v1/repos?connected=true' : '/auth/me');
+    return request('GET', Math.random() < 0.5 ? '/api/v1/repos?connected=true' : '/auth/me', { token: this.token });
   }
 
   /** Waits until each kind has had `count` more answers with this status. */
@@ -187,13 +196,13 @@ async function assertPublished({ inOrderFrom } = {}) {
 }
 
 beforeEach(async () => {
-  load = new Load().start();
+  load = await new Load().start();
   await load.untilEach('before', 200);
 });
 afterEach(async (t) => {
   await load.stop();
-  const longest = Math.max(...load.answers.map((a) => a.ms));
-  t.diagnostic?.(`${load.answers.length} answers, ${load.answers.filter((a) => a.status === 503).length} of them 503, the longest after ${longest} ms`);
+  const longest = load.answers.reduce((a, b) => (b.ms > a.ms ? b : a));
+  t.diagnostic?.(`${load.answers.length} answers, ${load.answers.filter((a) => a.status === 503).length} of them 503, the longest after ${longest.ms} ms: ${longest.kind} ${longest.text}`);
 });
 
 /** After the outage: all is well again without anybody's help, and whole. */
@@ -241,12 +250,20 @@ test('commits wait for a standby that is gone, and are committed after all', asy
     await h.rows(`alter system set synchronous_standby_names = '${name}'`);
     await h.rows('select pg_reload_conf()');
   };
+  // Installs that are at GitHub meanwhile: what they lose is the answer to the statement that connects.
+  await h.fault({ method: 'POST', path: '/repos/acme/load', kind: 'latency', ms: 3000, count: 0 });
+  const held = await until('installs are making their hooks', async () => {
+    const rows = await h.rows("select repo_full_name as repo from installations where state = 'reserved' and webhook_secret <> ''");
+    return rows.length >= 4 && rows.map((row) => row.repo);
+  });
   await standby('gone');
   try {
-    await until('an install and a webhook are told so', () => ['install', 'webhook'].every((kind) => byKind(kind, 503).length > 1));
+    await until('a webhook and the installs are answered', () => byKind('webhook', 503).length > 1
+      && held.every((repo) => load.answers.some((a) => a.subject === repo)));
     assert.ok((await h.rows("select 1 from pg_stat_activity where wait_event = 'SyncRep'")).length > 0);
   } finally {
     await standby('');
+    await h.control('DELETE', '/faults');
   }
   await recovered();
 });
@@ -279,7 +296,7 @@ async function withoutNats(stop, start) {
   const [{ max: position }] = await h.rows('select max(position) from outbox');
   await stop();
   const before = load;
-  load = new Load().start();
+  load = await new Load().start();
   try {
     await load.untilEach('without NATS', 200, 30);
     await load.stop();
