@@ -43,6 +43,7 @@ class Load {
   // Of each kind so many at a time.
   kinds = { install: 4, disconnect: 2, webhook: 4, read: 2 };
   answers = [];
+  workers = [];
   stopping = false;
 
   async start() {
@@ -196,12 +197,14 @@ async function assertPublished({ inOrderFrom } = {}) {
 }
 
 beforeEach(async () => {
+  await h.server('postgres', 'start'); // where the test before failed half way
+  await h.server('nats', 'start');
   load = await new Load().start();
   await load.untilEach('before', 200);
 });
 afterEach(async (t) => {
   await load.stop();
-  const longest = load.answers.reduce((a, b) => (b.ms > a.ms ? b : a));
+  const longest = load.answers.reduce((a, b) => (b.ms > a.ms ? b : a), { ms: 0 });
   t.diagnostic?.(`${load.answers.length} answers, ${load.answers.filter((a) => a.status === 503).length} of them 503, the longest after ${longest.ms} ms: ${longest.kind} ${longest.text}`);
 });
 
