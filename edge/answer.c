@@ -185,8 +185,7 @@ void edge_answer_error(struct edge_exchange *exchange, int status, const char *f
 void edge_answer_no_database(struct edge_exchange *exchange)
 {
     rb_log_error("%s: %s", exchange->route ? exchange->route->name : "request", rb_error_text());
-    edge_answer_error(exchange, 503,
-                      "The database cannot be reached and nothing was written: try again in a moment");
+    edge_answer_error(exchange, 503, "The database cannot be reached: try again in a moment");
 }
 
 void edge_answer_unauthorized(struct edge_exchange *exchange)

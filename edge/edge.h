@@ -154,7 +154,8 @@ void edge_answer_text(struct edge_exchange *exchange, int status, const char *ty
                       size_t len);
 void edge_answer_empty(struct edge_exchange *exchange, int status); /* 204, 304 */
 void edge_answer_redirect(struct edge_exchange *exchange, const char *location);
-/* For a failed statement: 503, since nothing was written. */
+/* For a failed statement: 503. It promises nothing: where an answer was lost, the statement may have been
+ * committed. */
 void edge_answer_no_database(struct edge_exchange *exchange);
 /* {"detail":"Unauthorized"}: the person the JWT speaks of does not exist. */
 void edge_answer_unauthorized(struct edge_exchange *exchange);

@@ -170,8 +170,7 @@ static const struct sign_in_step *sign_in_fail(struct sign_in *in, int status, c
 static const struct sign_in_step *sign_in_fail_database(struct sign_in *in)
 {
     rb_log_error("sign-in: %s", rb_error_text());
-    return sign_in_fail(in, 503, "unavailable",
-                        "The database cannot be reached and nothing was written: sign in again in a moment");
+    return sign_in_fail(in, 503, "unavailable", "The database cannot be reached: sign in again in a moment");
 }
 
 /* ---- back from GitHub --------------------------------------------------------------------------------- */
