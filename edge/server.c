@@ -15,9 +15,9 @@
 #include "edge/server.h"
 
 #define SERVER_THREADS_MAX     64
-#define SERVER_CONNECTIONS_MAX 8192 /* a thread; more wait in the kernel's queue */
-#define SERVER_GRACE_MS        200  /* requests that are on their way when the process is told to stop */
-#define SERVER_POOL            4    /* database connections a thread: 32 statements are in flight on each */
+#define SERVER_CONNECTIONS_MAX 16384 /* a thread, 2.5 KB each while idle; more wait in the kernel's queue */
+#define SERVER_GRACE_MS        200   /* requests that are on their way when the process is told to stop */
+#define SERVER_POOL            4     /* database connections a thread: 32 statements are in flight on each */
 
 static struct edge_thread server_threads[SERVER_THREADS_MAX];
 static int server_thread_count;
