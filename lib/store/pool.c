@@ -219,8 +219,8 @@ static void pool_connection_start(struct pool_connection *connection)
     char options[192];
     /* PostgreSQL gives up a little after us, so that a statement nobody waits for does not run on for ever.
      */
-    /* Short statements by key, planned once: while a table is small PostgreSQL would read all of it, and go on
-     * doing so in this session until the statistics are next renewed, however much it has grown. */
+    /* Short statements by key, planned once: while a table is small PostgreSQL would read all of it, and go
+     * on doing so in this session until the statistics are next renewed, however much it has grown. */
     snprintf(options, sizeof(options),
              "-c statement_timeout=%d -c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c jit=off",
              connection->pool->timeout_ms + 1000);
