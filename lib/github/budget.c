@@ -75,7 +75,7 @@ void github_budget_wait(struct github_budget *budget, struct github_call *call)
 /* What is asked without a token is nobody's write: people sign in side by side. */
 static bool budget_is_write(const struct github_call *call)
 {
-    return *call->token && call->request.method != RB_GITHUB_GET;
+    return !call->request.base && call->request.method != RB_GITHUB_GET;
 }
 
 static bool budget_may_start(const struct github_budget *budget, int64_t now)
