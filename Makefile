@@ -19,9 +19,10 @@ endif
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS) | sed 's/-I/-isystem /g' | sed 's/-isystem \/usr\/include\( \|$$$$\)/ /'))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 
-# A room is a folder; every .c in it (but main.c) goes into its library.
+# A room is a folder; every .c in it (but main.c) goes into its library, and so do the files of its web/ folder, as they
+# are.
 ROOMS   := lib/base lib/secrets lib/store lib/github lib/repo bus edge scanner grapher cli tests/github
-sources  = $(filter-out %/main.c,$(wildcard $(1)/*.c)) $(wildcard $(1)/*.cc)
+sources  = $(filter-out %/main.c,$(wildcard $(1)/*.c)) $(wildcard $(1)/*.cc) $(wildcard $(1)/web/*)
 objects  = $(addprefix $(BUILD)/obj/,$(addsuffix .o,$(call sources,$(1))))
 library  = $(BUILD)/lib/lib$(subst /,_,$(1)).a
 LIBS    := $(foreach r,lib/repo lib/github lib/store lib/secrets lib/base,$(call library,$(r)))
@@ -89,6 +90,12 @@ $(BUILD)/obj/%.cc.o: %.cc Makefile
 	@mkdir -p $(@D)
 	@echo "  CXX   $<"
 	@$(CXX) $(filter-out -std=gnu17,$(CFLAGS)) -std=gnu++17 -Wall -Wextra -Werror $(PKG_CFLAGS) -I. -MMD -MP -c $< -o $@
+
+# A file as it is: edge/web/docs.js lies between _binary_edge_web_docs_js_start and …_end.
+$(BUILD)/obj/edge/web/%.o: edge/web/% Makefile
+	@mkdir -p $(@D)
+	@echo "  DATA  $<"
+	@$(LD) -r -b binary -z noexecstack -o $@ $<
 
 define room_rules
 $(call library,$(1)): $(call objects,$(1))

@@ -238,7 +238,7 @@ int edge_on_request(h2o_handler_t *super, h2o_req_t *request)
         edge_add_header(exchange, "allow", allow);
         edge_answer_error(exchange, 405, "This route allows %s only", allow);
     } else if (!exchange->route) {
-        edge_answer_error(exchange, 404, "There is no such route: see docs/api.md for those there are");
+        edge_answer_error(exchange, 404, "There is no such route: /docs shows those there are");
     } else if (request->entity.len > exchange_body_max(exchange->route)) {
         edge_answer_error(exchange, 413, "The body has more than %zu bytes",
                           exchange_body_max(exchange->route));
@@ -315,6 +315,16 @@ void edge_answer_empty(struct edge_exchange *exchange, int status)
 {
     if (edge_exchange_begin_answer(exchange, status)) /* without a length: RFC 9110, section 8.6 */
         h2o_send_inline(exchange_box_of(exchange)->request, NULL, 0);
+}
+
+bool edge_answer_if_known(struct edge_exchange *exchange, const char *etag)
+{
+    const char *known = edge_header(exchange, "if-none-match");
+    edge_add_header(exchange, "etag", etag);
+    if (!known || (strcmp(known, "*") != 0 && !strstr(known, etag)))
+        return false;
+    edge_answer_empty(exchange, 304);
+    return true;
 }
 
 void edge_answer_redirect(struct edge_exchange *exchange, const char *location)

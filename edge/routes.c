@@ -1,4 +1,4 @@
-/* Every route of the edge. docs/api.md says what they answer. */
+/* Every route of the edge. docs/api.md and edge/web/openapi.json say what they answer. */
 #include "edge/edge.h"
 
 const struct edge_route edge_routes[] = {
@@ -18,5 +18,9 @@ const struct edge_route edge_routes[] = {
     {"GET", "/healthz", edge_healthz, "healthz", true, 0},
     {"GET", "/readyz", edge_readyz, "readyz", true, 0},
     {"GET", "/metrics", edge_metrics, "metrics", true, 0},
+    {"GET", "/openapi.json", edge_docs, "docs", true, 0},
+    {"GET", "/docs", edge_docs, "docs", true, 0},
+    {"GET", "/docs.js", edge_docs, "docs", true, 0},
+    {"GET", "/docs.css", edge_docs, "docs", true, 0},
     {NULL, NULL, NULL, NULL, false, 0},
 };

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
+import { checkAnswer } from './description.mjs';
 import { House, until } from './harness.mjs';
 
 let h;
@@ -40,7 +41,14 @@ function raw(method, path, { headers = {}, body } = {}) {
     const request = http.request(h.url, { method, path, headers: { authorization: `Bearer ${h.alice}`, ...headers }, agent: false }, (response) => {
       let text = '';
       response.on('data', (chunk) => { text += chunk; }).on('error', reject);
-      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
+      response.on('end', () => {
+        try {
+          checkAnswer(method, path.split('?')[0], response.statusCode, new Headers(response.headers), text);
+          resolve({ status: response.statusCode, headers: response.headers, text });
+        } catch (error) {
+          reject(error);
+        }
+      });
     });
     request.on('error', reject);
     request.end(body);
@@ -78,7 +86,7 @@ test('unknown routes are 404', async () => {
   for (const path of ['/', '/api/v2/nothing', '/healthz/', '/api/v1/repos/', '/api/v1/repos/a', '/api/v1/repos/a/b/', '/api/v1/repos/a/b/install/', '/api//v1/repos', '*']) {
     const answer = await raw('GET', path);
     assert.equal(answer.status, 404, path);
-    assert.equal(answer.text, '{"detail":"There is no such route: see docs/api.md for those there are"}', path);
+    assert.equal(answer.text, '{"detail":"There is no such route: /docs shows those there are"}', path);
     assert.equal(answer.headers['content-type'], 'application/json', path);
   }
 });
