@@ -27,6 +27,8 @@ struct edge_thread {
     struct edge_stream *first_stream;
     h2o_timeout_entry_t accept_again;    /* linked while no connection can be taken */
     int64_t drain_began, drain_deadline; /* 0: serving */
+    int listen_fd;
+    char failure[256]; /* why it could not be set up; "" where it was */
 };
 
 /* Runs `fn(thread, arg)` on the thread's loop. Any thread may call; arg is fn's to free. */

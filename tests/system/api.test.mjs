@@ -210,8 +210,8 @@ test('events start with the present state, and so does a reconnect', async () =>
 });
 
 /** A stream of events on a socket of its own: text so far, and a promise of text that satisfies. */
-function watch(token = h.alice) {
-  const socket = net.connect(new URL(h.url).port, '127.0.0.1');
+function watch(token = h.alice, url = h.url) {
+  const socket = net.connect(new URL(url).port, '127.0.0.1');
   const watcher = { socket, text: '', closed: false, check: () => {} };
   socket.on('data', (chunk) => { watcher.text += chunk; watcher.check(); }).on('error', () => {});
   socket.on('close', () => { watcher.closed = true; watcher.check(); });
@@ -277,6 +277,19 @@ test('a client that reads nothing is let go; one that reads is told everything',
   await slow.until('the end', ({ closed, text }) => closed || text.endsWith('\r\n0\r\n\r\n'));
   assert.ok(slow.text.split('event: run').length <= 2000, 'it missed some');
   for (const w of [slow, quick]) w.socket.destroy();
+});
+
+test('many threads are told at once, and none treads on another', async () => {
+  const second = await h.launch('edge', { AS: 'edge2', PORT: '0', EDGE_THREADS: '8' });
+  const watcher = await watch(h.alice, second.url).until('a state', ({ text }) => text.includes('event: state'));
+  for (let batch = 0; batch < 20; batch++) {
+    watcher.text = '';
+    await h.rows("select pg_notify('runs', jsonb_build_object('installation_id', $1::bigint, 'b', $2::int, 'i', i)::text) from generate_series(1, 500) i", [id, batch]);
+    await watcher.until(`batch ${batch}`, ({ text, closed }) => closed || text.split(`"b": ${batch}, `).length === 501);
+  }
+  assert.equal(watcher.closed, false);
+  watcher.socket.destroy();
+  await second.stop();
 });
 
 test('with nothing to do the edge sleeps, and a quiet stream is kept alive by comments', async () => {
