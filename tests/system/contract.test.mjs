@@ -41,7 +41,7 @@ test('its examples are what it says, and every JSON answer has one', () => {
         const examples = media.examples ? Object.values(media.examples).map(({ value }) => value) : 'example' in media ? [media.example] : [];
         const what = `${operation.operation.operationId} ${status}`;
         if (type === 'application/json' && operation.template !== '/openapi.json') assert.ok(examples.length, `${what} has no example`);
-        for (const example of examples) assert.equal(schemaErrors(`${pointer}/content/${type.replace('/', '~1')}/schema`, example), '', what);
+        if (type === 'application/json') for (const example of examples) assert.equal(schemaErrors(`${pointer}/content/${type.replace('/', '~1')}/schema`, example), '', what);
       }
     }
   }
