@@ -172,13 +172,23 @@ static bool webhook_find_payload(struct webhook *hook)
     return true;
 }
 
+/* GitHub sends objects only, and whoever subscribes may rely on it. */
+static bool webhook_is_object(const struct webhook *hook)
+{
+    size_t at = 0;
+    while (at < hook->payload_len && strchr(" \t\r\n", hook->payload[at]) && hook->payload[at])
+        at++;
+    return at < hook->payload_len && hook->payload[at] == '{';
+}
+
 static bool webhook_read(struct webhook *hook)
 {
     const struct rb_json_field fields[] = {
         {"/action", RB_JSON_TEXT, hook->action, sizeof(hook->action)},
         {"/repository/id", RB_JSON_INT, &hook->repo_id, 0},
         {"/repository/full_name", RB_JSON_TEXT, hook->full_name, sizeof(hook->full_name)}};
-    if (rb_json_find(fields, sizeof(fields) / sizeof(*fields), hook->payload, hook->payload_len))
+    if (!webhook_is_object(hook) ||
+        rb_json_find(fields, sizeof(fields) / sizeof(*fields), hook->payload, hook->payload_len))
         return false;
     const char *slash = strchr(hook->full_name, '/');
     if (!webhook_name_is_plain(hook->action))
@@ -290,7 +300,7 @@ static void webhook_take(struct webhook *hook)
     else if (!webhook_find_payload(hook))
         edge_answer_error(exchange, 400, "The form has no field named payload");
     else if (!webhook_read(hook))
-        edge_answer_error(exchange, 400, "The payload is no JSON");
+        edge_answer_error(exchange, 400, "The payload is no JSON object");
     else if (webhook_subject(hook) && (hook->repo_id <= 0 || !*hook->full_name))
         edge_answer_error(exchange, 400, "The payload names no repository");
     else {

@@ -2,6 +2,8 @@
 // is checked in every other test (description.mjs).
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -11,7 +13,7 @@ import { House, house } from './harness.mjs';
 
 let h;
 before(async () => {
-  h = await House.start({ programs: ['edge'] });
+  h = await House.start({ programs: ['edge', 'scanner'], env: { GITHUB_CLIENT_ID: 'app-id', GITHUB_CLIENT_SECRET: 'app-secret', LOG_LEVEL: 'info' } });
 });
 after(() => h?.stop());
 
@@ -92,4 +94,42 @@ test('it is served as it lies in the repository, public and cacheable, and so is
     }
     assert.equal((await h.request('GET', `/${name}`, { token: null, headers: { 'if-none-match': '"other"' } })).status, 200);
   }
+});
+
+// ---- Schemathesis ----
+
+const seed = process.env.SEED ?? '1';
+
+/** Has all of Schemathesis' checks made on the running edge; fails with its report when it finds anything. */
+async function schemathesis(token, seconds, args) {
+  const [{ id, secret }] = (await h.hooks()).filter(({ repo }) => repo === 'acme/hooked');
+  const child = spawn(path.join(house, 'tests/venv'), { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [venv] = await once(child.stdout.setEncoding('utf8'), 'data');
+  const program = spawn(path.join(venv.trim(), 'bin/st'), [
+    '--config-file', path.join(house, 'tests/system/schemathesis.toml'), 'run', `${h.url}/openapi.json`, '--checks', 'all', '--seed', seed,
+    '--max-time', String(seconds), '--generation-database', 'none', '--no-color', '-H', `Authorization: Bearer ${token}`, ...args,
+  ], {
+    cwd: h.dir, stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, HOOK_ID: String(id), HOOK_SECRET: secret, SCHEMATHESIS_HOOKS: 'schemathesis_hooks', PYTHONPATH: path.join(house, 'tests/system'), PYTHONDONTWRITEBYTECODE: '1' },
+  });
+  let report = '';
+  for (const stream of [program.stdout, program.stderr]) stream.setEncoding('utf8').on('data', (text) => { report += text; });
+  const [code] = await once(program, 'close');
+  assert.equal(code, 0, report);
+  const [, cases] = /^ *(\d+) generated, \1 passed/m.exec(report) ?? [];
+  return { cases: Number(cases), report };
+}
+
+test('Schemathesis finds nothing', async () => {
+  await h.control('POST', '/limits', { rate_remaining: 1_000_000 });
+  await h.control('POST', '/repos', { owner: 'acme', name: 'hooked', path: h.repository });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: 'hooked', login: 'alice', permission: 'admin' });
+  const { json } = await h.install('acme/hooked');
+  await h.untilDone(json.installation_id, ['scanner']);
+  const all = await schemathesis(h.alice, 45, ['--exclude-operation-id', 'logOut']);
+  assert.ok(all.cases > 500, all.report);
+  // By itself, since its token is good for nothing afterwards.
+  const logout = await schemathesis(await h.token('alice'), 5, ['--include-operation-id', 'logOut']);
+  assert.ok(logout.cases > 10, logout.report);
+  assert.ok(h.get('edge').isRunning);
 });

@@ -141,6 +141,8 @@ test('what is signed and makes no sense gets a reason', async () => {
     ['{"action":', {}, /no JSON/],
     ['\xff{}', {}, /no JSON/],
     ['[1,2', {}, /no JSON/],
+    ['[{}]', {}, /no JSON object/],
+    [' 7', {}, /no JSON object/],
     ['{}', {}, /names no repository/],
     ['[]', {}, /names no repository/],
     ['{"repository":{"id":"7","full_name":"a/b"}}', {}, /names no repository/],
