@@ -14,6 +14,12 @@ ifdef SANITIZE
 CFLAGS  += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS += -fsanitize=address,undefined
 endif
+ifdef FUZZ
+CC      := clang-14
+CXX     := clang++-14
+CFLAGS  += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LDFLAGS += -fsanitize=fuzzer,address,undefined
+endif
 # Headers of other projects are system headers: our warnings are for our code. Asked for when needed, since the
 # packages may not be there yet.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS) | sed 's/-I/-isystem /g' | sed 's/-isystem \/usr\/include\( \|$$$$\)/ /'))$(PKG_CFLAGS)
@@ -31,9 +37,10 @@ BINARIES := $(foreach n,edge scanner grapher,$(BUILD)/bin/repobus-$(n)) $(BUILD)
             $(BUILD)/bin/github-standin $(BUILD)/bin/hello-subscriber
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
-.PHONY: help deps build run stop test test-unit test-system lint format asan bench install clean
+.PHONY: help deps build run stop test test-unit test-system fuzz lint format asan bench install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -58,6 +65,9 @@ test-unit: ## the unit tests in C
 test-system: ## the system tests against real servers
 	@tests/run system
 
+fuzz: ## hostile input for every parser, for long (FUZZ_SECONDS=600 each; TARGETS="jwt tree" chooses)
+	@tests/fuzz/run $(or $(FUZZ_SECONDS),600) $(TARGETS)
+
 lint: ## formatting, clang-tidy, shellcheck, and the rules of this house
 	@tests/lint/lint
 
@@ -77,9 +87,10 @@ install: build ## copy the binaries to $(PREFIX)/bin (default /usr/local)
 clean: ## remove build/ (the data of `make run` stays in .run/)
 	rm -rf build
 
-.PHONY: unit-binaries bench-binaries
+.PHONY: unit-binaries bench-binaries fuzz-binaries
 unit-binaries: $(UNIT)
 bench-binaries: $(BENCHES)
+fuzz-binaries: $(FUZZERS)
 
 $(BUILD)/obj/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -124,6 +135,10 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.c.o $(ALL_ROOMS)
 	@$(CXX) $(LDFLAGS) $^ $(PKG_LIBS) $$(pkg-config --libs cmocka) -o $@
 
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.c.o $(ALL_ROOMS)
+	@mkdir -p $(@D)
+	@$(CXX) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
+
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.c.o $(ALL_ROOMS)
 	@mkdir -p $(@D)
 	@$(CXX) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
 

@@ -144,7 +144,7 @@ test('what is signed and makes no sense gets a reason', async () => {
     ['[{}]', {}, /no JSON object/],
     [' 7', {}, /no JSON object/],
     ['{}', {}, /names no repository/],
-    ['[]', {}, /names no repository/],
+    ['[]', {}, /no JSON object/],
     ['{"repository":{"id":"7","full_name":"a/b"}}', {}, /names no repository/],
     ['{"repository":{"id":7,"full_name":"a/b/../c"}}', {}, /names no repository/],
     [issue(), { headers: { 'x-github-event': 'Issues; drop' } }, /names no event/],
