@@ -22,6 +22,7 @@
 #define RB_REPO_CONNECTED      "repo.connected"
 #define RB_REPO_RESCAN         "repo.rescan"
 #define RB_REPO_DISCONNECTED   "repo.disconnected"
+#define RB_REPO_UNHEALTHY      "repo.unhealthy"
 #define RB_REPO_SCANNED        "repo.scanned"
 #define RB_REPO_GRAPHED        "repo.graphed"
 #define RB_GITHUB_PULL_REQUEST "github.pull_request"

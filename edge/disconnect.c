@@ -357,7 +357,7 @@ static const struct leave_step *leave_leave(struct leave *in)
             "gone", "$5", "$6", "$7", "$8") "select (select count(*) from gone), (select count(*) "
                                             "from told)"};
     struct edge_event event;
-    rb_err err = edge_event_make(&event, in->exchange, RB_REPO_DISCONNECTED,
+    rb_err err = edge_event_make(&event, in->exchange->traceparent, RB_REPO_DISCONNECTED,
                                  json_pack("{s:I, s:I, s:I, s:s, s:I}", "installation_id",
                                            in->installation_id, "generation", in->generation, "repo_id",
                                            in->repo_id, "repo", in->name, "user_id", in->exchange->user_id));

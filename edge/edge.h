@@ -15,14 +15,39 @@
 
 #define EDGE_SOURCE "/repobus/edge" /* CloudEvents source of what this process publishes */
 
+/* ---- where clients are (peer.c) ----------------------------------------------------------------------- */
+
+#define EDGE_PROXIES_MAX 32
+struct edge_proxies {
+    size_t count;
+    struct edge_network {
+        uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
+        int bits;
+    } networks[EDGE_PROXIES_MAX];
+};
+/* Addresses and networks, separated by commas: "10.0.0.0/8, ::1". RB_EINVAL names the one that is wrong.
+ * Pure. */
+rb_err edge_proxies_parse(struct edge_proxies *proxies, const char *text) RB_MUST_CHECK;
+/* The client's address: the peer's, unless that is a proxy of ours; then the last one in X-Forwarded-For that
+ * is none. What is no address ends the search: whoever wrote it may have written all before it. Pure. */
+#define EDGE_ADDRESS_SIZE 46 /* INET6_ADDRSTRLEN */
+void edge_client_address(char out[EDGE_ADDRESS_SIZE], const struct edge_proxies *proxies, const char *peer,
+                         const char *forwarded_for);
+
 struct edge_settings {
     const char *listen_address, *database_url, *nats_url, *github_api_url, *secret_key, *secret_key_previous;
     const char *backend_url, *frontend_url; /* the latter "" where there is none */
     const char *hook_url;                   /* {BACKEND_URL}/api/v1/webhooks/github */
     struct rb_github_app app;               /* client_id "": nobody can sign in */
+    const char *frontend_origin; /* scheme, host and port of frontend_url; "": no other origin is let in */
+    const char *tls_certificate, *tls_key; /* files; "": plain HTTP */
+    struct edge_proxies proxies;
+    int64_t body_memory; /* bytes for bodies that are being received, over all threads */
     int session_seconds;
     bool is_local; /* BACKEND_URL is plain http: cookies go without Secure */
     int port, threads, github_timeout_ms, reservation_seconds, reconcile_seconds, drain_seconds;
+    int check_seconds, deliveries_seconds; /* between looks at an installation, at the deliveries of a hook */
+    int request_seconds, stall_seconds; /* for head and body of a request; for an answer that does not move */
 };
 
 /* The process. Everything here is made before the threads and constant afterwards. */
@@ -44,9 +69,11 @@ struct edge_route {
     const char *pattern; /* "/api/v1/repos/{owner}/{repo}/install" */
     edge_handler_fn handler;
     const char *name; /* in metrics and log lines */
-    bool is_public;   /* without a JWT */
-    size_t body_max;  /* bytes; 0: EDGE_BODY_MAX */
+    unsigned flags;
+    size_t body_max; /* bytes; 0: EDGE_BODY_MAX */
 };
+#define EDGE_PUBLIC   1U /* without a JWT */
+#define EDGE_VITAL    2U /* answered whatever the load, and logged at level debug only */
 #define EDGE_BODY_MAX (64 * 1024)
 /* GitHub sends at most 25 MB (docs.github.com, "Webhook events and payloads"); as a form each byte of JSON
  * may become three. */
@@ -78,7 +105,7 @@ struct edge_exchange {
     const struct edge_route *route;
     struct rb_arena *arena;    /* of the exchange */
     const char *owner, *repo;  /* checked by GitHub's naming rules; NULL where the route has none */
-    const char *traceparent;   /* of the client, or NULL */
+    const char *traceparent;   /* of this request: a child of the client's where it sent one */
     const char *last_event_id; /* of the client, or NULL */
     int64_t user_id;           /* by the JWT; 0 on public routes */
     struct rb_jwt jwt;         /* of that person */
@@ -178,9 +205,9 @@ struct edge_event {
     struct rb_buf body;
     char id[RB_UUID_SIZE], trace[RB_TRACEPARENT_SIZE];
 };
-/* Makes an event that follows from this exchange. Takes `data` (NULL: RB_EINTERNAL). rb_buf_free() the body
- * whatever the result. */
-rb_err edge_event_make(struct edge_event *event, const struct edge_exchange *exchange, const char *subject,
+/* Makes an event of the trace `traceparent` (NULL: a new one). Takes `data` (NULL: RB_EINTERNAL).
+ * rb_buf_free() the body whatever the result. */
+rb_err edge_event_make(struct edge_event *event, const char *traceparent, const char *subject,
                        json_t *data) RB_MUST_CHECK;
 
 /* ---- server-sent events ------------------------------------------------------------------------------- */

@@ -496,15 +496,16 @@ static const struct install_step *install_hook_adopted(struct install *in)
 static const struct install_step *install_activate(struct install *in)
 {
     static const struct rb_statement statement = {
-        "install_activate", "with activated as (update installations set state = 'active', reserved_until = "
-                            "null, webhook_id = $3, "
-                            "webhook_secret = $4, connected_at = now() where id = $1 and generation = $2 and "
-                            "state = 'reserved' returning id), " EDGE_OUTBOX(
-                                "activated", "$5", "$6", "$7",
-                                "$8") "select (select count(*) from activated), (select count(*) from told)"};
+        "install_activate",
+        "with activated as (update installations set state = 'active', reserved_until = "
+        "null, webhook_id = $3, "
+        "webhook_secret = $4, connected_at = now(), checked_at = now() where id = $1 and generation = $2 and "
+        "state = 'reserved' returning id), " EDGE_OUTBOX(
+            "activated", "$5", "$6", "$7",
+            "$8") "select (select count(*) from activated), (select count(*) from told)"};
     struct edge_event event;
     rb_err err = edge_event_make(
-        &event, in->exchange, RB_REPO_CONNECTED,
+        &event, in->exchange->traceparent, RB_REPO_CONNECTED,
         json_pack("{s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:s?}", "installation_id", in->installation_id,
                   "generation", in->generation, "repo_id", in->about.id, "repo", in->name, "owner", in->owner,
                   "name", in->repo, "user_id", in->exchange->user_id, "webhook_id", in->hook_id,

@@ -24,10 +24,18 @@ static const char main_help[] =
     "                        of the OAuth app people sign in through; without them nobody can\n"
     "  SESSION_SECONDS       604800, until a person has to sign in again\n"
     "  LISTEN_ADDRESS, PORT  127.0.0.1, 8080 (0: any free port)\n"
+    "  TLS_CERTIFICATE, TLS_KEY\n"
+    "                        PEM files: HTTPS without a proxy in front\n"
+    "  TRUSTED_PROXIES       10.0.0.0/8,::1: whose X-Forwarded-For is believed\n"
+    "  BODY_MEMORY_MB        256, for bodies that are being received\n"
     "  EDGE_THREADS          one a core\n"
     "  GITHUB_TIMEOUT_MS     10000, a whole request to GitHub\n"
     "  RESERVATION_SECONDS   60, until a connect that did not end is taken back\n"
     "  RECONCILE_SECONDS     30, between sweeps\n"
+    "  CHECK_SECONDS         21600, between looks at a connected repository and its hook\n"
+    "  DELIVERIES_SECONDS    300, between looks for webhooks that GitHub could not deliver\n"
+    "  REQUEST_SECONDS       15, for the head and body of a request to arrive\n"
+    "  STALL_SECONDS         30, until a client that does not take its answer is cut\n"
     "  DRAIN_SECONDS         20, for requests under way after SIGTERM\n"
     "  LOG_LEVEL, LOG_FORMAT debug|info|warn|error, text|json\n"
     "\n"
@@ -63,6 +71,28 @@ static void main_configure_sign_in(struct rb_config *config, struct edge_setting
     settings->session_seconds = (int)rb_config_int(config, "SESSION_SECONDS", 604800, 60, 31536000);
 }
 
+/* Scheme, host and port, as browsers write them in Origin. */
+static const char *main_origin(const char *url)
+{
+    static char origin[640];
+    const char *host = strstr(url, "://");
+    size_t len = host ? (size_t)(host + 3 - url) + strcspn(host + 3, "/?#") : 0;
+    snprintf(origin, sizeof(origin), "%.*s", (int)len, url);
+    return origin;
+}
+
+static void main_configure_server(struct rb_config *config, struct edge_settings *settings)
+{
+    const char *proxies = rb_config_string(config, "TRUSTED_PROXIES", "", NULL);
+    settings->tls_certificate = rb_config_string(config, "TLS_CERTIFICATE", "", NULL);
+    settings->tls_key = rb_config_string(config, "TLS_KEY", "", NULL);
+    settings->body_memory = rb_config_int(config, "BODY_MEMORY_MB", 256, 80, 1048576) * 1024 * 1024;
+    if (!*settings->tls_certificate != !*settings->tls_key)
+        rb_config_note(config, "TLS_CERTIFICATE and TLS_KEY are needed together");
+    if (edge_proxies_parse(&settings->proxies, proxies))
+        rb_config_note(config, "TRUSTED_PROXIES: %s", rb_error_text());
+}
+
 static rb_err main_configure(struct rb_config *config, struct edge_settings *settings)
 {
     static char hook_url[640];
@@ -80,15 +110,21 @@ static rb_err main_configure(struct rb_config *config, struct edge_settings *set
     settings->github_timeout_ms = (int)rb_config_int(config, "GITHUB_TIMEOUT_MS", 10000, 100, 60000);
     settings->reservation_seconds = (int)rb_config_int(config, "RESERVATION_SECONDS", 60, 1, 3600);
     settings->reconcile_seconds = (int)rb_config_int(config, "RECONCILE_SECONDS", 30, 1, 86400);
+    settings->check_seconds = (int)rb_config_int(config, "CHECK_SECONDS", 21600, 1, 2592000);
+    settings->deliveries_seconds = (int)rb_config_int(config, "DELIVERIES_SECONDS", 300, 1, 86400);
+    settings->request_seconds = (int)rb_config_int(config, "REQUEST_SECONDS", 15, 1, 600);
+    settings->stall_seconds = (int)rb_config_int(config, "STALL_SECONDS", 30, 1, 600);
     settings->drain_seconds = (int)rb_config_int(config, "DRAIN_SECONDS", 20, 0, 600);
     const char *backend =
         rb_config_url(config, "BACKEND_URL", NULL, "the address at which GitHub reaches this server");
     settings->backend_url = backend ? backend : "";
     settings->frontend_url = rb_config_url(config, "FRONTEND_URL", "", "the pages that people use");
+    settings->frontend_origin = main_origin(settings->frontend_url);
     settings->is_local = strncmp(settings->backend_url, "http://", 7) == 0;
     snprintf(hook_url, sizeof(hook_url), "%s/api/v1/webhooks/github", settings->backend_url);
     settings->hook_url = hook_url;
     main_configure_sign_in(config, settings);
+    main_configure_server(config, settings);
     return rb_config_check(config);
 }
 
@@ -113,6 +149,16 @@ static rb_err main_make(struct edge *edge)
     return err ? err : edge_server_start(edge);
 }
 
+/* Each connection is one, and shells give 1,024. */
+static void main_raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static struct edge edge; /* as long as the process */
@@ -125,6 +171,7 @@ int main(int argc, char **argv)
     }
     rb_log_init("edge");
     setrlimit(RLIMIT_CORE, &(struct rlimit){0}); /* a core dump would hold keys */
+    main_raise_descriptors();
     struct rb_config *config = rb_config_new();
     if (main_configure(config, &edge.settings)) {
         rb_config_free(config);

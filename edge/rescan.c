@@ -88,7 +88,7 @@ static void rescan_on_found(void *arg, rb_err err, const struct rb_rows *rows)
                               .generation = rb_rows_int(rows, 0, 4),
                               .name = rb_arena_strdup(exchange->arena, rb_rows_text(rows, 0, 3))};
     struct edge_event event;
-    if (edge_event_make(&event, exchange, RB_REPO_RESCAN,
+    if (edge_event_make(&event, exchange->traceparent, RB_REPO_RESCAN,
                         json_pack("{s:I, s:I, s:I, s:s, s:I, s:s}", "installation_id",
                                   rescan->installation_id, "generation", rescan->generation, "repo_id",
                                   repo_id, "repo", rescan->name, "user_id", exchange->user_id, "reason",

@@ -3,7 +3,6 @@
  * connections over them) and database connections. Nothing is shared but what never changes; other threads
  * send messages.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -18,17 +17,19 @@
 
 #define SERVER_THREADS_MAX     64
 #define SERVER_CONNECTIONS_MAX 8192 /* a thread; more wait in the kernel's queue */
-#define SERVER_BACKLOG         1024
-#define SERVER_GRACE_MS        200   /* requests that are on their way when the process is told to stop */
-#define SERVER_STALL_MS        30000 /* a client that takes nothing of its answer for so long is cut */
-#define SERVER_ENTITY_MAX      EDGE_BODY_LARGEST /* edge_on_request() answers 413 for what a route takes less */
-#define SERVER_REQUEST_MS      15000             /* head and body of a request */
-#define SERVER_POOL            4 /* database connections a thread: 32 statements are in flight on each */
+#define SERVER_GRACE_MS        200  /* requests that are on their way when the process is told to stop */
+#define SERVER_POOL            4    /* database connections a thread: 32 statements are in flight on each */
 
 static struct edge_thread server_threads[SERVER_THREADS_MAX];
 static int server_thread_count;
 static sem_t server_set_up;         /* posted by each thread once it is, or has failed */
+static SSL_CTX *server_tls;         /* NULL: plain HTTP */
 static atomic_int server_databases; /* threads whose pool is connected, for readiness */
+
+struct server_filter {
+    h2o_filter_t super; /* first: the one is cast to the other */
+    struct edge_thread *thread;
+};
 
 struct server_json {
     h2o_ostream_t super; /* first: the one is cast to the other */
@@ -66,12 +67,6 @@ static void server_on_messages(h2o_multithread_receiver_t *receiver, h2o_linklis
 
 /* ---- connections -------------------------------------------------------------------------------------- */
 
-static void server_on_connection_closed(void *arg)
-{
-    struct edge_thread *thread = arg;
-    thread->connections--;
-}
-
 /* Takes one waiting connection; false when there is none or none can be had. */
 static bool server_accept(struct edge_thread *thread)
 {
@@ -80,11 +75,9 @@ static bool server_accept(struct edge_thread *thread)
         return false;
     /* h2o has no limit on how long a write may take. The kernel's also holds for a client that is there, but
      * reads nothing (tcp(7), TCP_USER_TIMEOUT). */
-    int stall_ms = SERVER_STALL_MS;
+    int stall_ms = thread->edge->settings.stall_seconds * 1000;
     setsockopt(h2o_socket_get_fd(socket), IPPROTO_TCP, TCP_USER_TIMEOUT, &stall_ms, sizeof(stall_ms));
-    thread->connections++;
-    socket->on_close.cb = server_on_connection_closed;
-    socket->on_close.data = thread;
+    edge_guard_add(thread, socket);
     h2o_accept(&thread->accept, socket);
     return true;
 }
@@ -140,10 +133,18 @@ static void server_send_json(h2o_ostream_t *self, h2o_req_t *request, h2o_iovec_
 static void server_speak_json(h2o_filter_t *self, h2o_req_t *request, h2o_ostream_t **slot)
 {
     struct server_json *json = (struct server_json *)h2o_add_ostream(request, sizeof(*json), slot);
-    (void)self;
+    struct server_filter *filter = (struct server_filter *)self;
+    bool is_full = request->res.status == 413 && edge_guard_is_full(filter->thread);
+    if (is_full) { /* at another time it would have been taken */
+        request->res.status = 503;
+        request->res.reason = "Service Unavailable";
+        h2o_add_header_by_str(&request->pool, &request->res.headers, H2O_STRLIT("retry-after"), 1, NULL,
+                              H2O_STRLIT("5"));
+    }
     json->super.do_send = server_send_json;
     json->len = (size_t)snprintf(json->text, sizeof(json->text), "{\"detail\":\"%s\"}",
-                                 request->res.status == 413   ? "The body is too large"
+                                 is_full                      ? "Too many large bodies at once: try again"
+                                 : request->res.status == 413 ? "The body is too large"
                                  : request->res.status == 417 ? "Unknown expectation"
                                                               : "The request is not valid HTTP");
     ssize_t type = h2o_find_header(&request->res.headers, H2O_TOKEN_CONTENT_TYPE, -1);
@@ -154,27 +155,6 @@ static void server_speak_json(h2o_filter_t *self, h2o_req_t *request, h2o_ostrea
 }
 
 /* ---- a thread ----------------------------------------------------------------------------------------- */
-
-static rb_err server_listen(int *fd, int *port, const struct edge_settings *settings)
-{
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons((uint16_t)*port)};
-    socklen_t size = sizeof(name);
-    int on = 1;
-    if (inet_pton(AF_INET, settings->listen_address, &name.sin_addr) != 1)
-        return rb_error_set(RB_EINVAL, "LISTEN_ADDRESS=%s is no IPv4 address", settings->listen_address);
-    *fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    setsockopt(*fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-    if (bind(*fd, (struct sockaddr *)&name, sizeof(name)) || listen(*fd, SERVER_BACKLOG)) {
-        rb_err err = rb_error_set(RB_ECONFLICT, "cannot listen on %s:%d: %s (PORT chooses another)",
-                                  settings->listen_address, *port, strerror(errno));
-        close(*fd);
-        return err;
-    }
-    getsockname(*fd, (struct sockaddr *)&name, &size);
-    *port = ntohs(name.sin_port);
-    return RB_OK;
-}
 
 /* On the thread itself: h2o takes the buffers of a socket from a store of the thread that makes it, and the
  * store has no lock. */
@@ -188,8 +168,7 @@ static rb_err server_thread_set_up(struct edge_thread *thread)
         return err;
     h2o_config_init(&thread->config);
     thread->config.http1.upgrade_to_http2 = 0;
-    thread->config.http1.req_timeout = SERVER_REQUEST_MS;
-    thread->config.max_request_entity_size = SERVER_ENTITY_MAX;
+    thread->config.http1.req_timeout = (uint64_t)edge->settings.request_seconds * 1000;
     thread->config.server_name = h2o_iovec_init(H2O_STRLIT("repobus"));
     h2o_hostconf_t *host =
         h2o_config_register_host(&thread->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
@@ -197,15 +176,20 @@ static rb_err server_thread_set_up(struct edge_thread *thread)
     struct edge_h2o_handler *handler = (struct edge_h2o_handler *)h2o_create_handler(path, sizeof(*handler));
     handler->super.on_req = edge_on_request;
     handler->thread = thread;
-    h2o_create_filter(&host->fallback_path, sizeof(h2o_filter_t))->on_setup_ostream = server_speak_json;
+    struct server_filter *filter =
+        (struct server_filter *)h2o_create_filter(&host->fallback_path, sizeof(*filter));
+    filter->super.on_setup_ostream = server_speak_json;
+    filter->thread = thread;
     h2o_context_init(&thread->context, h2o_evloop_create(), &thread->config);
     h2o_loop_t *loop = thread->context.loop;
     thread->accept.ctx = &thread->context;
     thread->accept.hosts = thread->config.hosts;
+    thread->accept.ssl_ctx = server_tls;
     thread->queue = h2o_multithread_create_queue(loop);
     h2o_multithread_register_receiver(thread->queue, &thread->receiver, server_on_messages);
     h2o_timeout_init(loop, &thread->pause, EDGE_PAUSE_MS);
     h2o_timeout_init(loop, &thread->heartbeat, EDGE_HEARTBEAT_MS);
+    edge_guard_init(thread);
     thread->listener = h2o_evloop_socket_create(loop, thread->listen_fd, H2O_SOCKET_FLAG_DONT_READ);
     thread->listener->data = thread;
     thread->accept_again.cb = server_on_accept_again;
@@ -269,10 +253,15 @@ rb_err edge_server_start(struct edge *edge)
     int count = edge->settings.threads;
     signal(SIGPIPE, SIG_IGN);
     sem_init(&server_set_up, 0, 0);
+    if (*edge->settings.tls_certificate) {
+        rb_err err = edge_tls_new(&server_tls, &edge->settings);
+        if (err)
+            return err;
+    }
     for (int i = 0; i < count && i < SERVER_THREADS_MAX; i++) {
         struct edge_thread *thread = &server_threads[i];
         thread->edge = edge;
-        rb_err err = server_listen(&thread->listen_fd, &port, &edge->settings);
+        rb_err err = edge_listen(&thread->listen_fd, &port, &edge->settings);
         if (err)
             return err;
         int failed = pthread_create(&thread->id, NULL, server_main, thread);

@@ -145,6 +145,7 @@ bool edge_stream_open(struct edge_exchange *exchange, int64_t installation_id)
     h2o_req_t *request = edge_exchange_request(exchange);
     struct edge_stream *stream = rb_calloc(1, sizeof(*stream));
     stream->exchange = exchange;
+    edge_box_of(exchange)->is_stream = true;
     stream->installation_id = installation_id;
     stream->generator.proceed = stream_on_proceed;
     stream->heartbeat.cb = stream_on_heartbeat;
@@ -162,8 +163,6 @@ bool edge_stream_open(struct edge_exchange *exchange, int64_t installation_id)
     h2o_timeout_link(thread->context.loop, &thread->heartbeat, &stream->heartbeat);
     h2o_add_header(&request->pool, &request->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
                    H2O_STRLIT("text/event-stream"));
-    h2o_add_header(&request->pool, &request->res.headers, H2O_TOKEN_CACHE_CONTROL, NULL,
-                   H2O_STRLIT("no-store"));
     /* nginx and its like would keep events back. */
     h2o_add_header_by_str(&request->pool, &request->res.headers, H2O_STRLIT("x-accel-buffering"), 0, NULL,
                           H2O_STRLIT("no"));

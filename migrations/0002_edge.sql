@@ -30,9 +30,10 @@ create table github_repo_pages (
 
 -- ---- the life of a connection ------------------------------------------------------------------------------
 
-alter table installations add column leaving_until timestamptz
-  check (leaving_until is null or state = 'active'); -- a disconnect under way; past it, a crash to clean up
 alter table installations add column hook_left boolean not null default false; -- its hook may still be on GitHub
+-- A disconnect under way, or the sweeper at a hook that was left; past it, a crash to clean up.
+alter table installations add column leaving_until timestamptz
+  check (leaving_until is null or state = 'active' or hook_left);
 -- What the reconciler found; it says 'ok' until it has looked.
 alter table installations add column health text not null default 'ok'
   check (health in ('ok', 'hook_missing', 'hook_disabled', 'access_lost', 'token_invalid'));
@@ -78,7 +79,8 @@ create index deliveries_age on deliveries (received_at);
 
 -- Up to where GitHub's own list of a hook's deliveries has been looked through for failed ones.
 create table hook_checks (
-  hook_id      bigint primary key,
-  seen_until   timestamptz not null,
-  checked_at   timestamptz not null default now()
+  hook_id    bigint primary key,
+  seen_until timestamptz not null,
+  checked_at timestamptz not null default now()
 );
+create index hook_checks_age on hook_checks (checked_at);

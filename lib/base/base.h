@@ -208,6 +208,20 @@ void rb_log(enum rb_log_level level, const char *fmt, ...) RB_PRINTF(2, 3);
 #define rb_log_warn(...)  rb_log(RB_LOG_WARN, __VA_ARGS__)
 #define rb_log_error(...) rb_log(RB_LOG_ERROR, __VA_ARGS__)
 
+/* A line with named values: "time level component message name=value …", or with LOG_FORMAT=json a member of
+ * the object for each, so that no text has to be taken apart. Values are escaped; a NULL text is left out. */
+struct rb_log_field {
+    const char *name, *text; /* text NULL: the number */
+    int64_t number;
+    int kind; /* of RB_LOG_TEXT … */
+};
+enum { RB_LOG_TEXT, RB_LOG_INT, RB_LOG_MS };
+#define RB_F_TEXT(name, text)  ((struct rb_log_field){(name), (text), 0, RB_LOG_TEXT})
+#define RB_F_INT(name, number) ((struct rb_log_field){(name), NULL, (number), RB_LOG_INT})
+#define RB_F_MS(name, us)      ((struct rb_log_field){(name), NULL, (us), RB_LOG_MS}) /* microseconds, as ms */
+void rb_log_fields(enum rb_log_level level, const char *message, const struct rb_log_field *fields,
+                   size_t count);
+
 /* ---- metrics ------------------------------------------------------------------------------------------ */
 
 /*

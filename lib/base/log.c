@@ -49,28 +49,64 @@ static size_t log_escape(char *out, size_t size, const char *text, bool json)
     return len;
 }
 
+/* One write a line, so that lines of several threads and processes do not mix. `rest` is escaped already. A
+ * log that cannot be written is no reason to stop. */
+static void log_write(enum rb_log_level level, const char *message, const char *rest)
+{
+    char line[LOG_LINE_MAX], time[RB_TIME_SIZE];
+    rb_time_format(time, rb_clock_wall_ms());
+    int len = snprintf(line, sizeof(line),
+                       log_as_json
+                           ? "{\"time\":\"%s\",\"level\":\"%s\",\"component\":\"%s\",\"message\":\"%s\"%s}\n"
+                           : "%s %s %s %s%s\n",
+                       time, log_level_names[level], log_component, message, rest);
+    if (len < 0)
+        return;
+    if ((size_t)len >= sizeof(line)) /* a component's name out of all proportion */
+        len = sizeof(line) - 1;
+    ssize_t written = write(STDERR_FILENO, line, (size_t)len);
+    (void)written;
+}
+
 void rb_log(enum rb_log_level level, const char *fmt, ...)
 {
     if (level < log_threshold)
         return;
-    char text[LOG_LINE_MAX / 2], escaped[LOG_LINE_MAX - 256], line[LOG_LINE_MAX], time[RB_TIME_SIZE];
+    char text[LOG_LINE_MAX / 2], escaped[LOG_LINE_MAX - 256];
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     log_escape(escaped, sizeof(escaped), text, log_as_json);
-    rb_time_format(time, rb_clock_wall_ms());
+    log_write(level, escaped, "");
+}
+
+static size_t log_field(char *out, size_t size, const struct rb_log_field *field)
+{
+    char value[512];
+    const char *quote = log_as_json && field->kind == RB_LOG_TEXT ? "\"" : "";
+    if (field->kind == RB_LOG_TEXT)
+        log_escape(value, sizeof(value), field->text, log_as_json);
+    else if (field->kind == RB_LOG_INT)
+        snprintf(value, sizeof(value), "%lld", (long long)field->number);
+    else
+        snprintf(value, sizeof(value), "%.1f", (double)field->number / 1000);
     int len =
-        snprintf(line, sizeof(line),
-                 log_as_json ? "{\"time\":\"%s\",\"level\":\"%s\",\"component\":\"%s\",\"message\":\"%s\"}\n"
-                             : "%s %s %s %s\n",
-                 time, log_level_names[level], log_component, escaped);
-    if (len < 0)
+        snprintf(out, size, log_as_json ? ",\"%s\":%s%s%s" : " %s=%s%s%s", field->name, quote, value, quote);
+    return len < 0 || (size_t)len >= size ? 0 : (size_t)len; /* one that does not fit is left out */
+}
+
+void rb_log_fields(enum rb_log_level level, const char *message, const struct rb_log_field *fields,
+                   size_t count)
+{
+    char rest[LOG_LINE_MAX - 512] = "";
+    size_t used = 0;
+    if (level < log_threshold)
         return;
-    if ((size_t)len >= sizeof(line)) /* a component's name out of all proportion */
-        len = sizeof(line) - 1;
-    /* One write a line, so that lines of several threads and processes do not mix. A log that cannot be
-     * written is no reason to stop. */
-    ssize_t written = write(STDERR_FILENO, line, (size_t)len);
-    (void)written;
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].kind != RB_LOG_TEXT || fields[i].text)
+            used += log_field(rest + used, sizeof(rest) - used, &fields[i]);
+        rest[used] = '\0';
+    }
+    log_write(level, message, rest);
 }

@@ -33,6 +33,7 @@ struct rb_github_request {
     char *path;         /* "/repos/a/b/hooks?per_page=100&page=1", appended to the API's base address */
     char *body;         /* JSON or NULL */
     char *etag;         /* sent as If-None-Match, or NULL */
+    char *traceparent;  /* W3C, or NULL */
     const char *accept; /* static: "application/vnd.github+json" or "application/vnd.github.raw+json" */
     const char *name;   /* static: for metrics and messages, such as "create hook" */
     const char *base;   /* another address than the API's, asked without a token; NULL: the API. Borrowed. */
@@ -59,6 +60,15 @@ void rb_github_delete_hook(struct rb_github_request *request, const char *owner,
 /* A page of what the token's person owns, may push to, or sees through an organization, oldest first. */
 #define RB_GITHUB_REPOS_PAGE 100 /* GitHub's maximum */
 void rb_github_list_repos(struct rb_github_request *request, int page, const char *etag);
+/* By number, which names do not change; followed when GitHub redirects. */
+void rb_github_get_repo_by_id(struct rb_github_request *request, int64_t repo_id);
+void rb_github_get_hook(struct rb_github_request *request, const char *owner, const char *repo,
+                        int64_t hook_id);
+/* What became of the events of a hook, newest first, of the last three days; `cursor` "": the first page. */
+void rb_github_list_deliveries(struct rb_github_request *request, const char *owner, const char *repo,
+                               int64_t hook_id, const char *cursor);
+void rb_github_redeliver(struct rb_github_request *request, const char *owner, const char *repo,
+                         int64_t hook_id, int64_t delivery_id);
 void rb_github_get_commit(struct rb_github_request *request, const char *owner, const char *repo,
                           const char *ref, const char *etag);
 void rb_github_get_tree(struct rb_github_request *request, const char *owner, const char *repo,
@@ -77,6 +87,7 @@ struct rb_github_response {
     char scopes[256];       /* X-OAuth-Scopes; "" when absent */
     bool has_scopes;        /* the header was there: a classic token */
     bool has_next;          /* Link names a next page */
+    char cursor[128];       /* of that page, where GitHub pages by cursor; as it stands in the address */
     int64_t rate_remaining; /* -1 when absent */
     int64_t rate_reset;     /* seconds since 1970, 0 when absent */
     int64_t retry_after;    /* seconds, 0 when absent */
@@ -146,6 +157,19 @@ rb_err rb_github_read_hook_id(int64_t *hook_id, const struct rb_github_response 
 /* The hook on this page whose config.url is `url`: RB_ENOTFOUND when it is not there. */
 rb_err rb_github_find_hook(int64_t *hook_id, const struct rb_github_response *response,
                            const char *url) RB_MUST_CHECK;
+struct rb_github_hook {
+    int64_t id;
+    bool active;
+    char url[640];
+};
+rb_err rb_github_read_hook(struct rb_github_hook *hook,
+                           const struct rb_github_response *response) RB_MUST_CHECK;
+/* One call of `fn` per delivery, in GitHub's order. `status` is the receiver's, 0 when it gave none;
+ * `delivered_at` is as GitHub writes it (RFC 3339). */
+typedef void (*rb_github_delivery_fn)(void *arg, int64_t id, const char *guid, const char *event, int status,
+                                      const char *delivered_at);
+rb_err rb_github_read_deliveries(const struct rb_github_response *response, rb_github_delivery_fn fn,
+                                 void *arg) RB_MUST_CHECK;
 /* Commit and tree object names (each 40 or 64 characters). */
 rb_err rb_github_read_commit(char commit[65], char tree[65],
                              const struct rb_github_response *response) RB_MUST_CHECK;

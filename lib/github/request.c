@@ -51,6 +51,7 @@ void rb_github_request_clear(struct rb_github_request *request)
     free(request->path);
     free(request->body);
     free(request->etag);
+    free(request->traceparent);
     *request = (struct rb_github_request){0};
 }
 

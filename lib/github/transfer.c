@@ -55,6 +55,22 @@ static void transfer_reset_response(struct rb_github_response *response)
     *response = (struct rb_github_response){.rate_remaining = -1};
 }
 
+/* RFC 8288: "<address>; rel=\"next\", <address>; rel=\"first\"". */
+static void transfer_read_link(struct rb_github_response *response, const char *value)
+{
+    const char *next = strstr(value, "rel=\"next\""), *address = next;
+    response->has_next = next != NULL;
+    while (address && address > value && *address != '<')
+        address--;
+    const char *cursor = address ? strstr(address, "cursor=") : NULL;
+    if (!cursor || cursor > next)
+        return;
+    cursor += strlen("cursor=");
+    size_t len = strcspn(cursor, "&>");
+    if (len < sizeof(response->cursor))
+        snprintf(response->cursor, sizeof(response->cursor), "%.*s", (int)len, cursor);
+}
+
 static size_t transfer_on_header(char *line, size_t size, size_t count, void *arg)
 {
     struct github_call *call = arg;
@@ -72,7 +88,7 @@ static size_t transfer_on_header(char *line, size_t size, size_t count, void *ar
     } else if (transfer_header(line, len, "x-oauth-scopes", response->scopes, sizeof(response->scopes))) {
         response->has_scopes = true;
     } else if (transfer_header(line, len, "link", value, sizeof(value))) {
-        response->has_next = strstr(value, "rel=\"next\"") != NULL;
+        transfer_read_link(response, value);
     } else if (transfer_header(line, len, "x-ratelimit-remaining", value, 24)) {
         response->rate_remaining = transfer_number(value, INT64_MAX);
     } else if (transfer_header(line, len, "x-ratelimit-reset", value, 24)) {
@@ -120,6 +136,8 @@ rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_
         fine = transfer_add_header(call, "Authorization", bearer);
     if (fine && request->etag)
         fine = transfer_add_header(call, "If-None-Match", request->etag);
+    if (fine && request->traceparent)
+        fine = transfer_add_header(call, "traceparent", request->traceparent);
     if (fine && request->body)
         fine = transfer_add_header(call, "Content-Type", "application/json");
     explicit_bzero(bearer, strlen(bearer));

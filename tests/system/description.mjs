@@ -75,15 +75,19 @@ function headerErrors(response, pointer, headers) {
   }).find(Boolean) ?? '';
 }
 
+function allowErrors(methodsOfPath, headers) {
+  const expected = methodsOfPath.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).sort().join();
+  const given = headers.get('allow')?.split(', ').sort().join();
+  return given === expected ? '' : `Allow: ${given}, where ${expected} is described`;
+}
+
 /** What is the same for every address: unknown ones, other methods, broken HTTP. */
-function generalErrors(template, status, headers, text, isHead) {
+function generalErrors(method, template, status, headers, text) {
   const allow = template && methods.filter((method) => description.paths[template][method]).map((m) => m.toUpperCase());
+  if (template && status === 204 && method === 'OPTIONS') return allowErrors(allow, headers) || (text ? `a body: ${text}` : '');
   if (!(template ? [400, 405, 413, 417] : [400, 404, 413, 417]).includes(status)) return 'which is described nowhere';
-  if (status === 405) {
-    const expected = allow.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).sort().join();
-    if (headers.get('allow')?.split(', ').sort().join() !== expected) return `Allow: ${headers.get('allow')}, where ${expected} is described`;
-  }
-  return isHead ? '' : bodyErrors(description.components.responses.BadRequest, '/components/responses/BadRequest', headers.get('content-type'), text);
+  if (status === 405 && allowErrors(allow, headers)) return allowErrors(allow, headers);
+  return method === 'HEAD' ? '' : bodyErrors(description.components.responses.BadRequest, '/components/responses/BadRequest', headers.get('content-type'), text);
 }
 
 /** Throws unless this is an answer that is described. `text` is undefined where the body is not looked at. */
@@ -97,7 +101,7 @@ export function checkAnswer(method, url, status, headers, text) {
     const { at, pointer } = resolve(`${operation.pointer}/responses/${status}`);
     wrong = (!isHead && bodyErrors(at, pointer, headers.get('content-type'), text)) || headerErrors(at, pointer, headers);
   } else {
-    wrong = generalErrors(operation && status === 405 ? undefined : template, status, headers, text, isHead);
+    wrong = generalErrors(method.toUpperCase(), operation && status === 405 ? undefined : template, status, headers, text);
   }
   if (wrong) throw new Error(`${method} ${where} answered ${status} with ${wrong}\n(as edge/web/openapi.json has it)`);
 }
