@@ -14,14 +14,21 @@ ifdef SANITIZE
 CFLAGS  += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS += -fsanitize=address,undefined
 endif
+ifdef FUZZ
+CC      := clang-14
+CXX     := clang++-14
+CFLAGS  += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LDFLAGS += -fsanitize=fuzzer,address,undefined
+endif
 # Headers of other projects are system headers: our warnings are for our code. Asked for when needed, since the
 # packages may not be there yet.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS) | sed 's/-I/-isystem /g' | sed 's/-isystem \/usr\/include\( \|$$$$\)/ /'))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 
-# A room is a folder; every .c in it (but main.c) goes into its library.
+# A room is a folder; every .c in it (but main.c) goes into its library, and so do the files of its web/ folder, as they
+# are.
 ROOMS   := lib/base lib/secrets lib/store lib/github lib/repo bus edge scanner grapher cli tests/github
-sources  = $(filter-out %/main.c,$(wildcard $(1)/*.c)) $(wildcard $(1)/*.cc)
+sources  = $(filter-out %/main.c,$(wildcard $(1)/*.c)) $(wildcard $(1)/*.cc) $(wildcard $(1)/web/*)
 objects  = $(addprefix $(BUILD)/obj/,$(addsuffix .o,$(call sources,$(1))))
 library  = $(BUILD)/lib/lib$(subst /,_,$(1)).a
 LIBS    := $(foreach r,lib/repo lib/github lib/store lib/secrets lib/base,$(call library,$(r)))
@@ -30,9 +37,10 @@ BINARIES := $(foreach n,edge scanner grapher,$(BUILD)/bin/repobus-$(n)) $(BUILD)
             $(BUILD)/bin/github-standin $(BUILD)/bin/hello-subscriber
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
-.PHONY: help deps build run stop test test-unit test-system lint format asan bench install clean
+.PHONY: help deps build run stop test test-unit test-system fuzz lint format asan bench install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -57,6 +65,9 @@ test-unit: ## the unit tests in C
 test-system: ## the system tests against real servers
 	@tests/run system
 
+fuzz: ## hostile input for every parser, for long (FUZZ_SECONDS=600 each; TARGETS="jwt tree" chooses)
+	@tests/fuzz/run $(or $(FUZZ_SECONDS),600) $(TARGETS)
+
 lint: ## formatting, clang-tidy, shellcheck, and the rules of this house
 	@tests/lint/lint
 
@@ -76,9 +87,10 @@ install: build ## copy the binaries to $(PREFIX)/bin (default /usr/local)
 clean: ## remove build/ (the data of `make run` stays in .run/)
 	rm -rf build
 
-.PHONY: unit-binaries bench-binaries
+.PHONY: unit-binaries bench-binaries fuzz-binaries
 unit-binaries: $(UNIT)
 bench-binaries: $(BENCHES)
+fuzz-binaries: $(FUZZERS)
 
 $(BUILD)/obj/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -89,6 +101,12 @@ $(BUILD)/obj/%.cc.o: %.cc Makefile
 	@mkdir -p $(@D)
 	@echo "  CXX   $<"
 	@$(CXX) $(filter-out -std=gnu17,$(CFLAGS)) -std=gnu++17 -Wall -Wextra -Werror $(PKG_CFLAGS) -I. -MMD -MP -c $< -o $@
+
+# A file as it is: edge/web/docs.js lies between _binary_edge_web_docs_js_start and …_end.
+$(BUILD)/obj/edge/web/%.o: edge/web/% Makefile
+	@mkdir -p $(@D)
+	@echo "  DATA  $<"
+	@$(LD) -r -b binary -z noexecstack -o $@ $<
 
 define room_rules
 $(call library,$(1)): $(call objects,$(1))
@@ -117,6 +135,10 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.c.o $(ALL_ROOMS)
 	@$(CXX) $(LDFLAGS) $^ $(PKG_LIBS) $$(pkg-config --libs cmocka) -o $@
 
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.c.o $(ALL_ROOMS)
+	@mkdir -p $(@D)
+	@$(CXX) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
+
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.c.o $(ALL_ROOMS)
 	@mkdir -p $(@D)
 	@$(CXX) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
 

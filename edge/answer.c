@@ -156,6 +156,16 @@ void edge_answer_empty(struct edge_exchange *exchange, int status)
         h2o_send_inline(edge_box_of(exchange)->request, NULL, 0);
 }
 
+bool edge_answer_if_known(struct edge_exchange *exchange, const char *etag)
+{
+    const char *known = edge_header(exchange, "if-none-match");
+    edge_add_header(exchange, "etag", etag);
+    if (!known || (strcmp(known, "*") != 0 && !strstr(known, etag)))
+        return false;
+    edge_answer_empty(exchange, 304);
+    return true;
+}
+
 void edge_answer_redirect(struct edge_exchange *exchange, const char *location)
 {
     edge_add_header(exchange, "location", location);

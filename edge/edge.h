@@ -154,6 +154,9 @@ void edge_answer_text(struct edge_exchange *exchange, int status, const char *ty
                       size_t len);
 void edge_answer_empty(struct edge_exchange *exchange, int status); /* 204, 304 */
 void edge_answer_redirect(struct edge_exchange *exchange, const char *location);
+/* Adds `etag` (with its quotes) to the answer. True: the client has this one already, which has been answered
+ * (304, RFC 9110, section 13.1.2). */
+bool edge_answer_if_known(struct edge_exchange *exchange, const char *etag);
 /* For a failed statement: 503. It promises nothing: where an answer was lost, the statement may have been
  * committed. */
 void edge_answer_no_database(struct edge_exchange *exchange);
@@ -282,5 +285,6 @@ void edge_deliveries(struct edge_exchange *exchange);
 void edge_healthz(struct edge_exchange *exchange);
 void edge_readyz(struct edge_exchange *exchange);
 void edge_metrics(struct edge_exchange *exchange);
+void edge_docs(struct edge_exchange *exchange);
 
 #endif

@@ -277,7 +277,7 @@ int edge_on_request(h2o_handler_t *super, h2o_req_t *request)
         edge_add_header(exchange, "allow", allow);
         edge_answer_error(exchange, 405, "This route allows %s only", allow);
     } else if (!exchange->route) {
-        edge_answer_error(exchange, 404, "There is no such route: see docs/api.md for those there are");
+        edge_answer_error(exchange, 404, "There is no such route: /docs shows those there are");
     } else if (request->entity.len > exchange_body_max(exchange->route)) {
         edge_answer_error(exchange, 413, "The body has more than %zu bytes",
                           exchange_body_max(exchange->route));

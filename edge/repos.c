@@ -71,12 +71,8 @@ static void repos_on_profile(void *arg, rb_err err, const struct rb_rows *rows)
                           edge_repo_name(exchange), edge_repo_name(exchange));
         return;
     }
-    edge_add_header(exchange, "etag", etag);
     edge_add_header(exchange, "cache-control", "private, no-cache"); /* to be asked for again each time */
-    const char *known = edge_header(exchange, "if-none-match");
-    if (known && (strcmp(known, "*") == 0 || strstr(known, etag)))
-        edge_answer_empty(exchange, 304);
-    else
+    if (!edge_answer_if_known(exchange, etag))
         edge_answer_json(exchange, 200, profile, strlen(profile));
 }
 

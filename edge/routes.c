@@ -1,4 +1,4 @@
-/* Every route of the edge. docs/api.md says what they answer. */
+/* Every route of the edge. docs/api.md and edge/web/openapi.json say what they answer. */
 #include "edge/edge.h"
 
 const struct edge_route edge_routes[] = {
@@ -20,5 +20,9 @@ const struct edge_route edge_routes[] = {
     {"GET", "/healthz", edge_healthz, "healthz", EDGE_PUBLIC | EDGE_VITAL, 0},
     {"GET", "/readyz", edge_readyz, "readyz", EDGE_PUBLIC | EDGE_VITAL, 0},
     {"GET", "/metrics", edge_metrics, "metrics", EDGE_PUBLIC | EDGE_VITAL, 0},
+    {"GET", "/openapi.json", edge_docs, "docs", EDGE_PUBLIC, 0},
+    {"GET", "/docs", edge_docs, "docs", EDGE_PUBLIC, 0},
+    {"GET", "/docs.js", edge_docs, "docs", EDGE_PUBLIC, 0},
+    {"GET", "/docs.css", edge_docs, "docs", EDGE_PUBLIC, 0},
     {NULL, NULL, NULL, NULL, 0, 0},
 };

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 
 static struct edge_thread server_threads[SERVER_THREADS_MAX];
 static int server_thread_count;
+static sem_t server_set_up;         /* posted by each thread once it is, or has failed */
 static SSL_CTX *server_tls;         /* NULL: plain HTTP */
 static atomic_int server_databases; /* threads whose pool is connected, for readiness */
 
@@ -154,7 +156,9 @@ static void server_speak_json(h2o_filter_t *self, h2o_req_t *request, h2o_ostrea
 
 /* ---- a thread ----------------------------------------------------------------------------------------- */
 
-static rb_err server_thread_set_up(struct edge_thread *thread, int listen_fd)
+/* On the thread itself: h2o takes the buffers of a socket from a store of the thread that makes it, and the
+ * store has no lock. */
+static rb_err server_thread_set_up(struct edge_thread *thread)
 {
     struct edge *edge = thread->edge;
     const struct rb_pool_options pool = {
@@ -186,7 +190,7 @@ static rb_err server_thread_set_up(struct edge_thread *thread, int listen_fd)
     h2o_timeout_init(loop, &thread->pause, EDGE_PAUSE_MS);
     h2o_timeout_init(loop, &thread->heartbeat, EDGE_HEARTBEAT_MS);
     edge_guard_init(thread);
-    thread->listener = h2o_evloop_socket_create(loop, listen_fd, H2O_SOCKET_FLAG_DONT_READ);
+    thread->listener = h2o_evloop_socket_create(loop, thread->listen_fd, H2O_SOCKET_FLAG_DONT_READ);
     thread->listener->data = thread;
     thread->accept_again.cb = server_on_accept_again;
     /* A copy, since h2o closes what it watches. */
@@ -207,6 +211,12 @@ static bool server_is_drained(const struct edge_thread *thread)
 static void *server_main(void *arg)
 {
     struct edge_thread *thread = arg;
+    bool fine = server_thread_set_up(thread) == RB_OK;
+    if (!fine)
+        snprintf(thread->failure, sizeof(thread->failure), "%.255s", rb_error_text());
+    sem_post(&server_set_up);
+    if (!fine)
+        return NULL;
     h2o_socket_read_start(thread->listener, server_on_accept);
     h2o_socket_read_start(thread->pool_socket, server_on_pool);
     while (!server_is_drained(thread)) {
@@ -242,6 +252,7 @@ rb_err edge_server_start(struct edge *edge)
     int port = edge->settings.port;
     int count = edge->settings.threads;
     signal(SIGPIPE, SIG_IGN);
+    sem_init(&server_set_up, 0, 0);
     if (*edge->settings.tls_certificate) {
         rb_err err = edge_tls_new(&server_tls, &edge->settings);
         if (err)
@@ -249,16 +260,17 @@ rb_err edge_server_start(struct edge *edge)
     }
     for (int i = 0; i < count && i < SERVER_THREADS_MAX; i++) {
         struct edge_thread *thread = &server_threads[i];
-        int fd = -1;
         thread->edge = edge;
-        rb_err err = edge_listen(&fd, &port, &edge->settings);
-        if (!err)
-            err = server_thread_set_up(thread, fd);
+        rb_err err = edge_listen(&thread->listen_fd, &port, &edge->settings);
         if (err)
             return err;
         int failed = pthread_create(&thread->id, NULL, server_main, thread);
         if (failed)
             return rb_error_set(RB_EINTERNAL, "a thread cannot be started: %s", strerror(failed));
+        while (sem_wait(&server_set_up)) /* interrupted by a signal */
+            ;
+        if (*thread->failure)
+            return rb_error_set(RB_EUNAVAILABLE, "%s", thread->failure);
         server_thread_count++;
     }
     rb_log(RB_LOG_ALWAYS, "listening=%s:%d threads=%d", edge->settings.listen_address, port,

@@ -42,7 +42,7 @@ struct edge_thread {
     h2o_multithread_receiver_t receiver;
     h2o_timeout_t pause, heartbeat;
     struct rb_pool *pool;
-    int exchanges, connections, streams;
+    int exchanges, connections, streams, listen_fd;
     struct edge_box *first_box;
     struct edge_stream *first_stream;
     struct edge_connection *first_connection;
@@ -50,6 +50,7 @@ struct edge_thread {
     h2o_timeout_entry_t guard_entry;     /* linked while there are connections */
     h2o_timeout_entry_t accept_again;    /* linked while no connection can be taken */
     int64_t drain_began, drain_deadline; /* 0: serving */
+    char failure[256];                   /* why it could not be set up; "" where it was */
 };
 
 /* Runs `fn(thread, arg)` on the thread's loop. Any thread may call; arg is fn's to free. */

@@ -198,6 +198,15 @@ static bool webhook_find_payload(struct webhook *hook)
     return true;
 }
 
+/* GitHub sends objects only, and whoever subscribes may rely on it. */
+static bool webhook_is_object(const struct webhook_record *record)
+{
+    size_t at = 0;
+    while (at < record->payload_len && strchr(" \t\r\n", record->payload[at]) && record->payload[at])
+        at++;
+    return at < record->payload_len && record->payload[at] == '{';
+}
+
 static bool webhook_read(struct webhook *hook)
 {
     struct webhook_record *record = &hook->record;
@@ -205,7 +214,8 @@ static bool webhook_read(struct webhook *hook)
         {"/action", RB_JSON_TEXT, hook->action, sizeof(hook->action)},
         {"/repository/id", RB_JSON_INT, &record->repo_id, 0},
         {"/repository/full_name", RB_JSON_TEXT, hook->full_name, sizeof(hook->full_name)}};
-    if (rb_json_find(fields, sizeof(fields) / sizeof(*fields), record->payload, record->payload_len))
+    if (!webhook_is_object(record) ||
+        rb_json_find(fields, sizeof(fields) / sizeof(*fields), record->payload, record->payload_len))
         return false;
     const char *slash = strchr(hook->full_name, '/');
     record->action = webhook_name_is_plain(hook->action) ? hook->action : "";
@@ -242,7 +252,7 @@ static void webhook_take(struct webhook *hook)
     } else if (record->payload_len > WEBHOOK_PAYLOAD_MAX) {
         edge_answer_error(exchange, 413, "The payload has more than %d bytes", WEBHOOK_PAYLOAD_MAX);
     } else if (!webhook_read(hook)) {
-        edge_answer_error(exchange, 400, "The payload is no JSON");
+        edge_answer_error(exchange, 400, "The payload is no JSON object");
     } else if (webhook_subject(hook) && (record->repo_id <= 0 || !record->full_name)) {
         edge_answer_error(exchange, 400, "The payload names no repository");
     } else {

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
+import { checkAnswer } from './description.mjs';
 import { House, until } from './harness.mjs';
 
 let h;
@@ -40,7 +41,14 @@ function raw(method, path, { headers = {}, body } = {}) {
     const request = http.request(h.url, { method, path, headers: { authorization: `Bearer ${h.alice}`, ...headers }, agent: false }, (response) => {
       let text = '';
       response.on('data', (chunk) => { text += chunk; }).on('error', reject);
-      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
+      response.on('end', () => {
+        try {
+          checkAnswer(method, path.split('?')[0], response.statusCode, new Headers(response.headers), text);
+          resolve({ status: response.statusCode, headers: response.headers, text });
+        } catch (error) {
+          reject(error);
+        }
+      });
     });
     request.on('error', reject);
     request.end(body);
@@ -78,7 +86,7 @@ test('unknown routes are 404', async () => {
   for (const path of ['/', '/api/v2/nothing', '/healthz/', '/api/v1/repos/', '/api/v1/repos/a', '/api/v1/repos/a/b/', '/api/v1/repos/a/b/install/', '/api//v1/repos', '*']) {
     const answer = await raw('GET', path);
     assert.equal(answer.status, 404, path);
-    assert.equal(answer.text, '{"detail":"There is no such route: see docs/api.md for those there are"}', path);
+    assert.equal(answer.text, '{"detail":"There is no such route: /docs shows those there are"}', path);
     assert.equal(answer.headers['content-type'], 'application/json', path);
   }
 });
@@ -202,8 +210,8 @@ test('events start with the present state, and so does a reconnect', async () =>
 });
 
 /** A stream of events on a socket of its own: text so far, and a promise of text that satisfies. */
-function watch(token = h.alice) {
-  const socket = net.connect(new URL(h.url).port, '127.0.0.1');
+function watch(token = h.alice, url = h.url) {
+  const socket = net.connect(new URL(url).port, '127.0.0.1');
   const watcher = { socket, text: '', closed: false, check: () => {} };
   socket.on('data', (chunk) => { watcher.text += chunk; watcher.check(); }).on('error', () => {});
   socket.on('close', () => { watcher.closed = true; watcher.check(); });
@@ -269,6 +277,19 @@ test('a client that reads nothing is let go; one that reads is told everything',
   await slow.until('the end', ({ closed, text }) => closed || text.endsWith('\r\n0\r\n\r\n'));
   assert.ok(slow.text.split('event: run').length <= 2000, 'it missed some');
   for (const w of [slow, quick]) w.socket.destroy();
+});
+
+test('many threads are told at once, and none treads on another', async () => {
+  const second = await h.launch('edge', { AS: 'edge2', PORT: '0', EDGE_THREADS: '8' });
+  const watcher = await watch(h.alice, second.url).until('a state', ({ text }) => text.includes('event: state'));
+  for (let batch = 0; batch < 20; batch++) {
+    watcher.text = '';
+    await h.rows("select pg_notify('runs', jsonb_build_object('installation_id', $1::bigint, 'b', $2::int, 'i', i)::text) from generate_series(1, 500) i", [id, batch]);
+    await watcher.until(`batch ${batch}`, ({ text, closed }) => closed || text.split(`"b": ${batch}, `).length === 501);
+  }
+  assert.equal(watcher.closed, false);
+  watcher.socket.destroy();
+  await second.stop();
 });
 
 test('with nothing to do the edge sleeps, and a quiet stream is kept alive by comments', async () => {

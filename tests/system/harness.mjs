@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { describe } from './description.mjs';
 
 export const house = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 export const bin = path.resolve(house, process.env.RB_BIN ?? 'build/bin');
@@ -190,6 +191,7 @@ export class House {
     this.programs.set(key, program);
     const port = /listening=(?:https?:\/\/)?[^\s:]*:(\d+)/.exec(await program.line(/listening=/))[1];
     program.url = `http://127.0.0.1:${port}`;
+    if (name === 'edge') describe(program.url);
     if (key === 'edge') {
       this.edgePort = port;
       this.url = program.url;

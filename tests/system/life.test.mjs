@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
+import { description } from './description.mjs';
 import { House, until } from './harness.mjs';
 
 let h;
@@ -766,13 +767,14 @@ test('the profile: with its commit, by ETag, shared by repository', async () => 
   assert.equal(none.status, 404);
   assert.equal(none.json.detail, `${where.repo} has no profile yet: GET ${where.at}/events tells when the scanner is done`);
   const { generation, repo_id: repoId } = await rowOf(id);
-  const write = (commit, more) => h.rows('insert into profiles (installation_id, commit_sha, repo_id, generation, complete, profile) values ($1, $2, $3, $4, true, $5)', [id, commit, repoId, Number(generation) + more, JSON.stringify({ files: more })]);
+  const profile = (files) => ({ ...description.paths['/api/v1/repos/{owner}/{repo}/profile'].get.responses[200].content['application/json'].example.profile, files });
+  const write = (commit, more) => h.rows('insert into profiles (installation_id, commit_sha, repo_id, generation, complete, profile) values ($1, $2, $3, $4, true, $5)', [id, commit, repoId, Number(generation) + more, JSON.stringify(profile(more))]);
   await write('a'.repeat(40), 0);
   const first = await h.request('GET', at, { token: where.token });
   assert.equal(first.status, 200);
   assert.deepEqual(first.json, {
     installation_id: id, repo: where.repo, repo_id: Number(repoId), commit: 'a'.repeat(40), generation: Number(generation), complete: true,
-    scanned_at: first.json.scanned_at, profile: { files: 0 },
+    scanned_at: first.json.scanned_at, profile: profile(0),
   });
   assert.match(first.json.scanned_at, /^20\d\d-.*Z$/);
   const etag = first.headers.get('etag');
@@ -790,7 +792,7 @@ test('the profile: with its commit, by ETag, shared by repository', async () => 
   const second = await connected(where, other);
   const shared = await h.request('GET', at, { token: other });
   assert.deepEqual([shared.status, shared.json.installation_id, shared.json.commit], [200, second, 'b'.repeat(40)]);
-  assert.deepEqual((await h.request('GET', where.at, { token: other })).json.profile, { files: 1 });
+  assert.deepEqual((await h.request('GET', where.at, { token: other })).json.profile, profile(1));
   assert.equal((await leave(where, { token: other })).status, 200);
   assert.equal((await h.request('GET', at, { token: other })).status, 404);
   assert.equal((await h.request('GET', at, { token: null })).text, '{"detail":"Unauthorized"}');
