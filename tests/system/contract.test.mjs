@@ -13,7 +13,7 @@ import { House, house } from './harness.mjs';
 
 let h;
 before(async () => {
-  h = await House.start({ programs: ['edge', 'scanner'], env: { GITHUB_CLIENT_ID: 'app-id', GITHUB_CLIENT_SECRET: 'app-secret', LOG_LEVEL: 'info' } });
+  h = await House.start({ programs: ['edge', 'scanner', 'grapher'], env: { GITHUB_CLIENT_ID: 'app-id', GITHUB_CLIENT_SECRET: 'app-secret', LOG_LEVEL: 'info' } });
 });
 after(() => h?.stop());
 
