@@ -33,7 +33,7 @@
 #define RB_GRAPH_LINKS "graph.links"
 
 #define RB_STREAM_EVENTS "REPOBUS" /* repo.>, github.> : kept, replayable */
-#define RB_STREAM_RUNS   "RUNS"    /* run.> : the last message per subject */
+#define RB_STREAM_RUNS   "RUNS"    /* run.> : the last few messages per subject */
 #define RB_STREAM_DEAD   "DEAD"    /* dead.> : what could not be handled, with the reason */
 
 #define RB_EVENT_MAX 262144 /* 256 KiB: bytes of an encoded event; larger things go by reference */

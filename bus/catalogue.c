@@ -38,7 +38,9 @@ const struct bus_stream_def bus_streams[] = {
         .subjects = {"run.>"},
         .max_age_s = 30 * DAYS, /* the edge has them in its database within seconds */
         .max_bytes = 256 * MIB, /* half a million runs */
-        .max_per_subject = 1,   /* only the last state of a run matters */
+        /* The last state of a run matters; but two generations may be under way at once, and the older one
+         * end last, which must not push the newer out before it has been read. */
+        .max_per_subject = 16,
         .max_message = 64 * 1024,
         .discard = js_DiscardOld, /* a projection: the oldest is the least missed */
         .duplicates_s = 120,      /* runs carry no id; the server's own default */

@@ -94,7 +94,7 @@ test('streams and durables are as the catalogue says', async () => {
   const stream = (await jsm.streams.info('REPOBUS')).config;
   assert.deepEqual([...stream.subjects].sort(), ['github.>', 'repo.>']);
   assert.deepEqual([stream.storage, stream.retention, stream.discard], ['file', 'limits', 'new']);
-  assert.equal((await jsm.streams.info('RUNS')).config.max_msgs_per_subject, 1);
+  assert.equal((await jsm.streams.info('RUNS')).config.max_msgs_per_subject, 16);
   assert.ok(await jsm.streams.info('DEAD'));
   for (const durable of ['scanner', 'grapher']) {
     const config = (await jsm.consumers.info('REPOBUS', durable)).config;
