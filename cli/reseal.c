@@ -108,7 +108,6 @@ int cli_reseal(const struct cli_options *options)
     rb_err err = rb_config_check(config);
     if (err)
         goto out;
-    code = CLI_FAILED;
     err = rb_keyring_new(&keyring, key, previous);
     if (!err)
         err = rb_db_open(&db, url, "repobus-reseal", 0);

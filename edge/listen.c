@@ -25,11 +25,14 @@ static bool listen_is_handed_over(void)
 
 static int listen_port_of(int fd)
 {
-    struct sockaddr_storage name = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    } name = {0};
     socklen_t size = sizeof(name);
-    getsockname(fd, (struct sockaddr *)&name, &size);
-    return ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
-                                            : ((struct sockaddr_in *)&name)->sin_port);
+    getsockname(fd, &name.any, &size);
+    return ntohs(name.any.sa_family == AF_INET6 ? name.six.sin6_port : name.four.sin_port);
 }
 
 static rb_err listen_take_over(int *fd, int *port)
