@@ -134,14 +134,19 @@ function webhooks(side, what, count, milliseconds = 0) {
 /** The work for one measurement: installs of repositories that nobody has asked for yet, or deliveries. */
 const prepare = (side, what, c, count, milliseconds) => (what === 'install' ? installs(side, count, milliseconds, c) : webhooks(side, what, count, milliseconds));
 
-/** Runs one load on one side: how many requests it made, and what wrk says. What comes after the answer (publishing) is waited for. */
-async function work(side, db, c, { plan, counter }) {
+/**
+ * Runs one load on one side: how many requests it made, what wrk says, and what `read` gives before and after. What comes after
+ * the answer (publishing) is waited for; counting, which grows with the rows, is outside.
+ */
+async function work(side, db, c, { plan, counter }, read = () => []) {
   const count = async () => Number((await db.query(counter)).rows[0].n);
-  const before = await count();
+  const countBefore = await count();
+  const [before, began] = [read(), Date.now()];
   const answer = await load(h.dir, side.url, c, plan);
   for (const line of answer.refused) console.log(`    ${side.name}: ${line}`);
   while (side.isPublishing && (await db.query('select 1 from outbox where published_at is null limit 1')).rowCount) await pause(100);
-  return { ...answer, made: (await count()) - before };
+  const after = read();
+  return { ...answer, before, after, seconds: (answer.end - began) / 1000, made: (await count()) - countBefore };
 }
 
 async function measure(side, db, c, prepared) {
@@ -149,10 +154,9 @@ async function measure(side, db, c, prepared) {
   const look = setInterval(() => { highest = Math.max(highest, memory(side.pid)); }, 50);
   try {
     const read = () => [cpu(side.pid), cpu(postmaster(), true), cpu(nats())];
-    const [before, began] = [read(), Date.now()];
-    const { made, end, p99 } = await work(side, db, c, prepared);
-    const [server, postgres, bus] = read().map((value, i) => ((value - before[i]) * 1000) / made);
-    return { server, postgres, bus, rate: (made / (end - began)) * 1000, memory: highest, p99 };
+    const { made, before, after, seconds, p99 } = await work(side, db, c, prepared, read);
+    const [server, postgres, bus] = after.map((value, i) => ((value - before[i]) * 1000) / made);
+    return { server, postgres, bus, rate: made / seconds, memory: highest, p99 };
   } finally {
     clearInterval(look);
   }
