@@ -189,8 +189,7 @@ int main(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before there are threads: sigwait() below takes them */
     if (main_make(&edge)) {
         rb_log_error("%s", rb_error_text());
-        rb_config_free(config);
-        return 1;
+        _exit(1); /* threads that have been started still use all of this */
     }
     sigwait(&signals, &received);
     rb_log_info("stopping");
