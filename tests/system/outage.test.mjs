@@ -254,7 +254,8 @@ test('commits wait for a standby that is gone, and are committed after all', asy
     await h.rows('select pg_reload_conf()');
   };
   // Installs that are at GitHub meanwhile: what they lose is the answer to the statement that connects.
-  await h.fault({ method: 'POST', path: '/repos/acme/load', kind: 'latency', ms: 3000, count: 0 });
+  // A person's writes go to GitHub one after another, and six may queue at one edge: all within its 10 seconds.
+  await h.fault({ method: 'POST', path: '/repos/acme/load', kind: 'latency', ms: 1000, count: 0 });
   const held = await until('installs are making their hooks', async () => {
     const rows = await h.rows("select repo_full_name as repo from installations where state = 'reserved' and webhook_secret <> ''");
     return rows.length >= 4 && rows.map((row) => row.repo);
