@@ -86,7 +86,10 @@ rb_err rb_cargo_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
     if (err)
         return err;
     const json_t *shared = rb_json_at(document, "workspace/dependencies");
-    rb_scan_add_own(sheet, rb_json_text(rb_json_get(document, "package"), "name"));
+    const json_t *package = rb_json_get(document, "package");
+    if (package)
+        rb_scan_add_package(sheet, rb_json_text(package, "name"), rb_json_text(package, "version"),
+                            rb_json_text(package, "license"));
     cargo_groups(sheet, shared, document);
     const char *name;
     json_t *target;

@@ -12,79 +12,6 @@
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-static const struct rb_scan_format npm = {"package.json", "npm", rb_npm_parse, true};
-static const struct rb_scan_format pyproject = {"pyproject.toml", "pypi", rb_pyproject_parse, true};
-static const struct rb_scan_format pipfile = {"Pipfile", "pypi", rb_pipfile_parse, false};
-static const struct rb_scan_format setup_cfg = {"setup.cfg", "pypi", rb_setup_cfg_parse, false};
-static const struct rb_scan_format setup_py = {"setup.py", "pypi", NULL, true};
-static const struct rb_scan_format requirements = {"requirements.txt", "pypi", rb_requirements_parse, false};
-static const struct rb_scan_format gomod = {"go.mod", "go", rb_gomod_parse, true};
-static const struct rb_scan_format cargo = {"Cargo.toml", "cargo", rb_cargo_parse, true};
-static const struct rb_scan_format maven = {"pom.xml", "maven", rb_maven_parse, true};
-static const struct rb_scan_format gradle = {"build.gradle", "maven", rb_gradle_parse, true};
-static const struct rb_scan_format catalog = {"libs.versions.toml", "maven", rb_gradle_catalog_parse, false};
-static const struct rb_scan_format composer = {"composer.json", "composer", rb_composer_parse, true};
-static const struct rb_scan_format gemfile = {"Gemfile", "rubygems", rb_gemfile_parse, false};
-static const struct rb_scan_format gemspec = {"gemspec", "rubygems", rb_gemspec_parse, true};
-static const struct rb_scan_format nuget = {"MSBuild project", "nuget", rb_nuget_parse, false};
-static const struct rb_scan_format actions = {"workflow", "github-actions", rb_actions_parse, false};
-
-static const struct {
-    const char *name;
-    const struct rb_scan_format *format;
-} by_name[] = {
-    {"package.json", &npm},
-    {"pyproject.toml", &pyproject},
-    {"Pipfile", &pipfile},
-    {"setup.cfg", &setup_cfg},
-    {"setup.py", &setup_py},
-    {"go.mod", &gomod},
-    {"Cargo.toml", &cargo},
-    {"pom.xml", &maven},
-    {"build.gradle", &gradle},
-    {"build.gradle.kts", &gradle},
-    {"libs.versions.toml", &catalog},
-    {"composer.json", &composer},
-    {"Gemfile", &gemfile},
-    {"gems.rb", &gemfile},
-    {"packages.config", &nuget},
-    {"Directory.Packages.props", &nuget},
-    {"Directory.Build.props", &nuget},
-};
-
-/* requirements.txt, dev-requirements.txt, requirements_test.txt, requirements/base.txt; not constraints. */
-static bool path_is_requirements(const char *path)
-{
-    const char *base = rb_path_base(path);
-    if (!rb_text_ends(base, ".txt"))
-        return false;
-    if (strcasestr(base, "requirements") || rb_text_starts(base, "requires-"))
-        return true;
-    return base != path && (rb_text_starts(path, "requirements/") || strstr(path, "/requirements/"));
-}
-
-const struct rb_scan_format *rb_scan_format_of(const char *path)
-{
-    const char *base = rb_path_base(path);
-    for (size_t i = 0; i < COUNT(by_name); i++) {
-        if (strcmp(base, by_name[i].name) == 0)
-            return by_name[i].format;
-    }
-    if (path_is_requirements(path))
-        return &requirements;
-    if (rb_text_ends(base, ".gemspec") && base[0] != '.')
-        return &gemspec;
-    if (rb_text_ends(base, ".csproj") || rb_text_ends(base, ".fsproj") || rb_text_ends(base, ".vbproj"))
-        return &nuget;
-    /* Gradle allows any name for the script of a subproject; Spring names it after the project. */
-    if (rb_text_ends(base, ".gradle") && strcmp(base, "settings.gradle") != 0 && base != path)
-        return &gradle;
-    if (rb_text_starts(path, ".github/workflows/") &&
-        (rb_text_ends(base, ".yml") || rb_text_ends(base, ".yaml")))
-        return &actions;
-    return NULL;
-}
-
 /* Files that a generator fills in: "{{cookiecutter.name}}/setup.py", "templates/app/package.json". */
 bool rb_path_is_template(const char *path)
 {
@@ -119,9 +46,9 @@ static int choice_order(const void *a, const void *b)
 
 static bool path_is_wanted(const char *path, const struct rb_scan_format *format)
 {
-    if (format == &actions)
+    if (strcmp(format->ecosystem, "github-actions") == 0)
         return true;
-    if (format == &catalog)
+    if (format->parse == rb_gradle_catalog_parse)
         return !rb_path_is_fixture(path);
     return !rb_path_is_vendored(path) && !rb_path_is_fixture(path) && !rb_path_is_template(path);
 }
@@ -145,7 +72,7 @@ static bool path_is_aside(const char *path, const struct rb_scan_format *format)
     static const char *const folders[] = {
         "example", "examples", "sample", "samples", "demo",       "demos",    "benchmark", "benchmarks",
         "bench",   "benches",  "fuzz",   "fuzzing", "playground", "tutorial", "tutorials", "docs"};
-    if (format == &actions)
+    if (strcmp(format->ecosystem, "github-actions") == 0)
         return true;
     if (!strchr(path, '/') || rb_text_starts(path, "requirements/"))
         return false;
@@ -158,7 +85,7 @@ static bool path_is_aside(const char *path, const struct rb_scan_format *format)
                 return true;
         }
     }
-    return format != &nuget && rb_path_is_test(path);
+    return format->parse != rb_nuget_parse && rb_path_is_test(path);
 }
 
 static void manifest_put(struct rb_scan *scan, const struct choice *choice)
@@ -170,9 +97,10 @@ static void manifest_put(struct rb_scan *scan, const struct choice *choice)
     manifest->path = rb_text_clean(scan->arena, path, strlen(path), RB_SCAN_PATH_MAX);
     manifest->aside = choice->aside;
     manifest->error = "";
-    manifest->status = !choice->format->parse                         ? RB_MANIFEST_NOTED
-                       : choice->entry->size > RB_SCAN_MANIFEST_BYTES ? RB_MANIFEST_TOO_BIG
-                                                                      : RB_MANIFEST_CHOSEN;
+    manifest->status = !choice->format->parse ? RB_MANIFEST_NOTED
+                       : choice->entry->size > (int64_t)rb_scan_format_bytes(choice->format)
+                           ? RB_MANIFEST_TOO_BIG
+                           : RB_MANIFEST_CHOSEN;
 }
 
 /* In the first round no format takes more than this; what is left of the places goes by order alone. */

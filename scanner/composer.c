@@ -33,7 +33,8 @@ rb_err rb_composer_parse(struct rb_scan_sheet *sheet, const char *text, size_t l
         json_decref(document);
         return rb_error_set(RB_EINVAL, "composer.json: not an object");
     }
-    rb_scan_add_own(sheet, rb_json_text(document, "name"));
+    rb_scan_add_package(sheet, rb_json_text(document, "name"), rb_json_text(document, "version"),
+                        rb_json_text(document, "license"));
     composer_group(sheet, document, "require", RB_KIND_RUNTIME);
     composer_group(sheet, document, "require-dev", RB_KIND_DEV);
     json_decref(document);

@@ -105,7 +105,7 @@ static void gomod_pass(struct gomod *mod, struct rb_piece text, const char *dire
         if (mod->links > GOMOD_LINKS_MAX)
             return;
         if (directive[0] == 'm')
-            rb_scan_add_own(mod->sheet, rb_piece_copy(mod->sheet->arena, gomod_unquoted(rest)));
+            rb_scan_add_package(mod->sheet, rb_piece_copy(mod->sheet->arena, gomod_unquoted(rest)), "", "");
         else if (directive[0] == 't')
             gomod_tool(mod, rest);
         else if (strcmp(directive, "require") == 0)

@@ -71,7 +71,7 @@ static rb_err job_read_some(struct job *job, bool *more)
     *more = count > 0;
     if (count == 0)
         return RB_OK;
-    rb_err err = rb_repo_files(contents, lens, errs, job->handle, entries, count, RB_SCAN_MANIFEST_BYTES);
+    rb_err err = rb_repo_files(contents, lens, errs, job->handle, entries, count, RB_SCAN_LOCK_BYTES);
     if (err)
         return err; /* temporary: the whole event comes again */
     for (size_t i = 0; i < count; i++) {

@@ -140,7 +140,8 @@ rb_err rb_maven_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
     }
     rb_xml_properties(pom.properties, rb_xml_child(pom.project, "properties"), sheet->arena);
     const xmlNode *parent = rb_xml_child(pom.project, "parent");
-    rb_scan_add_own(sheet, pom_name(&pom, pom.project, pom_project_value(&pom, "project.groupId")));
+    rb_scan_add_package(sheet, pom_name(&pom, pom.project, pom_project_value(&pom, "project.groupId")), "",
+                        "");
     if (parent)
         rb_scan_add_text(sheet, pom_name(&pom, parent, ""), pom_text(&pom, parent, "version"), RB_KIND_BUILD);
     pom_dependencies(&pom, rb_xml_child(pom.project, "dependencies"));

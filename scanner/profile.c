@@ -54,6 +54,8 @@ static json_t *profile_dependencies(const struct rb_scan *scan)
         put(item, "ecosystem", dependency->ecosystem);
         put(item, "name", dependency->name);
         put(item, "requirement", dependency->requirement);
+        if (*dependency->version)
+            put(item, "version", dependency->version);
         put(item, "kind", dependency->kind);
         put(item, "manifest", dependency->manifest);
         if (dependency->indirect)

@@ -84,8 +84,12 @@ rb_err rb_pyproject_parse(struct rb_scan_sheet *sheet, const char *text, size_t 
     rb_err err = rb_toml_parse(&document, text, len);
     if (err)
         return err;
-    rb_python_add_own(sheet, rb_json_text(rb_json_get(document, "project"), "name"));
-    rb_python_add_own(sheet, rb_json_text(rb_json_at(document, "tool/poetry"), "name"));
+    const json_t *project = rb_json_get(document, "project");
+    if (!project)
+        project = rb_json_at(document, "tool/poetry");
+    if (project)
+        rb_python_add_package(sheet, rb_json_text(project, "name"), rb_json_text(project, "version"),
+                              rb_json_text(project, "license"));
     pypi_list(sheet, rb_json_at(document, "project/dependencies"), RB_KIND_RUNTIME);
     pypi_groups(sheet, rb_json_at(document, "project/optional-dependencies"), RB_KIND_OPTIONAL);
     pypi_groups(sheet, rb_json_get(document, "dependency-groups"), RB_KIND_DEV);

@@ -58,11 +58,12 @@ static size_t python_name_len(struct rb_piece text)
     return len;
 }
 
-void rb_python_add_own(struct rb_scan_sheet *sheet, const char *name)
+struct rb_scan_package *rb_python_add_package(struct rb_scan_sheet *sheet, const char *name,
+                                              const char *version, const char *licence)
 {
     char normal[RB_SCAN_NAME_MAX];
     python_normalise(normal, sizeof normal, name, strlen(name));
-    rb_scan_add_own(sheet, normal);
+    return rb_scan_add_package(sheet, normal, version, licence);
 }
 
 static struct rb_scan_dependency *python_add(struct rb_scan_sheet *sheet, struct rb_piece name,

@@ -159,7 +159,8 @@ rb_err rb_gemspec_parse(struct rb_scan_sheet *sheet, const char *text, size_t le
     struct rb_piece rest = {text, len}, line, arguments;
     const char *base = rb_path_base(sheet->manifest);
     if (rb_text_ends(base, ".gemspec")) /* by custom the gem has the name of its file */
-        rb_scan_add_own(sheet, rb_arena_strndup(sheet->arena, base, strlen(base) - strlen(".gemspec")));
+        rb_scan_add_package(sheet, rb_arena_strndup(sheet->arena, base, strlen(base) - strlen(".gemspec")),
+                            "", "");
     while (rb_piece_line(&line, &rest)) {
         line = gem_uncomment(line);
         const char *dot = memmem(line.at, line.len, ".add_", 5);

@@ -14,13 +14,18 @@
 #include "lib/base/base.h"
 #include "lib/store/store.h"
 
-#define RB_SCAN_MANIFESTS_MAX    60      /* requests that one scan may cost, besides commit and tree */
-#define RB_SCAN_MANIFEST_BYTES   1048576 /* no hand-written manifest comes near */
-#define RB_SCAN_DEPENDENCIES_MAX 5000    /* about 1 MB of profile */
-#define RB_SCAN_KEY_FILES_MAX    100     /* for a person to look at */
-#define RB_SCAN_TOP_MAX          100     /* folders of the root that are listed */
-#define RB_SCAN_NAME_MAX         256     /* bytes of a package name or requirement; longer ones are cut */
-#define RB_SCAN_PATH_MAX         1024    /* bytes of a path in the profile; longer ones are cut */
+#define RB_SCAN_MANIFESTS_MAX    60       /* requests that one scan may cost, besides commit and tree */
+#define RB_SCAN_MANIFEST_BYTES   1048576  /* no hand-written manifest comes near */
+#define RB_SCAN_LOCK_BYTES       16777216 /* of a lock file: the largest known have 5 MB */
+#define RB_SCAN_DEPENDENCIES_MAX 5000     /* that manifests name: about 1 MB of profile */
+#define RB_SCAN_INDIRECT_MAX     20000    /* that only lock files name: about 4 MB of profile */
+#define RB_SCAN_LOCKED_MAX       50000    /* packages of all lock files; the largest known have some 5,000 */
+#define RB_SCAN_PACKAGES_MAX     2000     /* packages that lie in this repository */
+#define RB_SCAN_COMMANDS_MAX     64       /* scripts and entry points of one package */
+#define RB_SCAN_KEY_FILES_MAX    100      /* for a person to look at */
+#define RB_SCAN_TOP_MAX          100      /* folders of the root that are listed */
+#define RB_SCAN_NAME_MAX         256      /* bytes of a package name or requirement; longer ones are cut */
+#define RB_SCAN_PATH_MAX         1024     /* bytes of a path in the profile; longer ones are cut */
 
 /* ---- what a manifest says ----------------------------------------------------------------------------- */
 
@@ -28,9 +33,10 @@ struct rb_scan_dependency {
     const char *ecosystem; /* static */
     const char *name;
     const char *requirement; /* as written; "" for any */
+    const char *version;     /* the one a lock file names; "" when there is none. Set by settling */
     const char *kind;        /* static: one of RB_KIND_… */
     const char *manifest;
-    bool indirect; /* wanted by another dependency, not by this repository (go.mod) */
+    bool indirect; /* wanted by another dependency, not by this repository (go.mod, lock files) */
     bool aside;    /* from an example, a test or the documentation: says little about the repository itself */
     bool local;    /* a package of this very repository */
     bool offered; /* a version that other manifests may refer to (central versions, catalogues, workspaces) */
@@ -41,10 +47,34 @@ struct rb_scan_dependency {
 #define RB_KIND_BUILD    "build"
 #define RB_KIND_PEER     "peer"
 #define RB_KIND_OPTIONAL "optional"
+#define RB_KIND_TEST     "test"
 
-/* The name of a package that lies in this repository. */
-struct rb_scan_own {
-    const char *ecosystem, *name;
+/* A package as a lock file has it. The lock speaks for the manifests of its ecosystem in its own folder and
+ * in those below, where no nearer lock does. */
+struct rb_scan_locked {
+    const char *ecosystem; /* static */
+    const char *name;
+    const char *version;
+    const char *requirement; /* what asked for it, where the lock says so (yarn.lock); "" when it does not */
+    const char *member;      /* folder of the only workspace that it is for, from the lock's; "" for all */
+    const char *kind;        /* static: one of RB_KIND_…, as the lock says; RUNTIME when it does not */
+    const char *lock;        /* path of the lock file */
+    bool local;              /* a package of this very repository: no dependency */
+};
+
+/* A package that lies in this repository, as its manifest describes it. */
+struct rb_scan_command {
+    const char *name;    /* "test", "build"; of an entry point its public name, or "" */
+    const char *command; /* as written; of an entry point a path or what is called, "shop.main:app" */
+};
+struct rb_scan_package {
+    const char *ecosystem; /* static */
+    const char *name;      /* "" where the manifest gives none */
+    const char *version;   /* "" where it gives none, or one that is made at build time */
+    const char *licence;   /* as written, often an SPDX expression; "" */
+    const char *manifest;
+    struct rb_scan_command *scripts, *entries; /* NULL when there are none */
+    size_t script_count, entry_count;
 };
 
 /* Where the parsers put what they find. */
@@ -52,9 +82,12 @@ struct rb_scan_sheet {
     struct rb_arena *arena;
     struct rb_scan_dependency *items;
     size_t count, capacity;
-    bool truncated;                                /* more than RB_SCAN_DEPENDENCIES_MAX */
-    struct rb_scan_own own[RB_SCAN_MANIFESTS_MAX]; /* each manifest names one package at most */
-    size_t own_count;
+    size_t indirect_count; /* of them, that only lock files name */
+    bool truncated;        /* more than one of the numbers above */
+    struct rb_scan_locked *locked;
+    size_t locked_count, locked_capacity;
+    struct rb_scan_package *packages;
+    size_t package_count, package_capacity;
     size_t members;        /* packages that the manifests declare as parts of this repository */
     const char *manifest;  /* path of the one being read */
     const char *ecosystem; /* of the one being read */
@@ -68,13 +101,26 @@ struct rb_scan_dependency *rb_scan_add(struct rb_scan_sheet *sheet, const char *
 /* The same with terminated strings; NULL is "". */
 struct rb_scan_dependency *rb_scan_add_text(struct rb_scan_sheet *sheet, const char *name,
                                             const char *requirement, const char *kind);
-/* Notes that the manifest being read is that of the package `name`; "" is ignored. */
-void rb_scan_add_own(struct rb_scan_sheet *sheet, const char *name);
+/* Notes a package of the lock file being read; its further fields are the caller's to fill. NULL when there
+ * is no place, no name or no version. */
+struct rb_scan_locked *rb_scan_lock(struct rb_scan_sheet *sheet, const char *name, size_t name_len,
+                                    const char *version, size_t version_len);
+/* Adds what only a lock file names. False when there is no place. */
+bool rb_scan_add_indirect(struct rb_scan_sheet *sheet, const struct rb_scan_locked *locked);
+/* Notes that the manifest being read is that of the package `name`; once a manifest, before its scripts and
+ * entry points. NULL when there is no place. Any text may be NULL or "". */
+struct rb_scan_package *rb_scan_add_package(struct rb_scan_sheet *sheet, const char *name,
+                                            const char *version, const char *licence);
+/* What people may run of it, and where it begins; `package` may be NULL. */
+void rb_scan_add_script(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *name,
+                        const char *command);
+void rb_scan_add_entry(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *name,
+                       const char *target);
 /* A requirement made fit for the sheet: trimmed, bounded, without credentials. */
 const char *rb_scan_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len);
 
 /*
- * One way of writing manifests. `parse` gets a zero-terminated text of at most RB_SCAN_MANIFEST_BYTES, adds
+ * One way of writing manifests. `parse` gets a zero-terminated text of at most rb_scan_format_bytes(), adds
  * what it finds to the sheet, and gives RB_EINVAL with rb_error_text() when it cannot read it; what it found
  * until then stays. NULL: the file is only noted (setup.py is a program).
  */
@@ -84,7 +130,9 @@ struct rb_scan_format {
     const char *ecosystem;
     rb_scan_parse_fn parse;
     bool is_package; /* one of these in a folder makes that folder a package */
+    bool is_lock;    /* names versions; may have RB_SCAN_LOCK_BYTES */
 };
+size_t rb_scan_format_bytes(const struct rb_scan_format *format); /* how large a file of it may be */
 /* The format of a file, by its path; NULL when it is no manifest. */
 const struct rb_scan_format *rb_scan_format_of(const char *path);
 
@@ -109,8 +157,9 @@ rb_err rb_actions_parse(struct rb_scan_sheet *sheet, const char *text, size_t le
  * sheet. NULL when it names no package. */
 struct rb_scan_dependency *rb_python_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len,
                                                  const char *kind);
-/* rb_scan_add_own() with the name as Python compares names. */
-void rb_python_add_own(struct rb_scan_sheet *sheet, const char *name);
+/* rb_scan_add_package() with the name as Python compares names. */
+struct rb_scan_package *rb_python_add_package(struct rb_scan_sheet *sheet, const char *name,
+                                              const char *version, const char *licence);
 /* Whether the name of a group of dependencies ("test", "docs", "lint") or of a file says that people only
  * need it to work on the project. */
 bool rb_python_is_dev_group(const char *name);
@@ -197,6 +246,8 @@ void rb_scan_miss(struct rb_scan *scan, size_t index, enum rb_manifest_status st
 /* Brings together what the manifests say of each other: versions that stand elsewhere, packages of this
  * repository. After the last manifest, before the profile. */
 void rb_scan_settle(struct rb_scan *scan);
+/* The part of it that takes versions from lock files and adds what only those name, as indirect. */
+void rb_scan_settle_locks(struct rb_scan *scan);
 /* The profile; a new reference. `repo` is "owner/name". */
 json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo);
 /* One or two sentences on it; in the scan's arena. */

@@ -103,9 +103,9 @@ static bool settle_is_local(const struct rb_scan *scan, const struct rb_scan_dep
     const struct rb_scan_sheet *sheet = &scan->sheet;
     if (item->local)
         return true;
-    for (size_t i = 0; i < sheet->own_count; i++) {
-        if (strcmp(sheet->own[i].ecosystem, item->ecosystem) == 0 &&
-            strcmp(sheet->own[i].name, item->name) == 0)
+    for (size_t i = 0; i < sheet->package_count; i++) {
+        if (strcmp(sheet->packages[i].ecosystem, item->ecosystem) == 0 &&
+            strcmp(sheet->packages[i].name, item->name) == 0)
             return true;
     }
     return false;
@@ -147,4 +147,5 @@ void rb_scan_settle(struct rb_scan *scan)
     }
     sheet->count = kept;
     settle_script_plugins(scan);
+    rb_scan_settle_locks(scan);
 }

@@ -59,15 +59,24 @@ const char *rb_scan_requirement(struct rb_scan_sheet *sheet, const char *text, s
     return rb_text_clean(sheet->arena, whole.at, whole.len, RB_SCAN_NAME_MAX);
 }
 
-static void sheet_grow(struct rb_scan_sheet *sheet)
+/* Place for one more. Doubling inside the arena wastes at most as much as it holds. */
+static void *sheet_grown(struct rb_arena *arena, void *items, size_t count, size_t *capacity, size_t size)
 {
-    /* Doubling inside the arena wastes at most as much as it holds. */
-    size_t capacity = sheet->capacity ? sheet->capacity * 2 : 64;
-    struct rb_scan_dependency *items = rb_arena_alloc(sheet->arena, capacity * sizeof *items);
-    if (sheet->count)
-        memcpy(items, sheet->items, sheet->count * sizeof *items);
-    sheet->items = items;
-    sheet->capacity = capacity;
+    if (count < *capacity)
+        return items;
+    *capacity = *capacity ? *capacity * 2 : 64;
+    void *grown = rb_arena_alloc(arena, *capacity * size);
+    if (count)
+        memcpy(grown, items, count * size);
+    return grown;
+}
+
+static struct rb_scan_dependency *sheet_put(struct rb_scan_sheet *sheet, struct rb_scan_dependency item)
+{
+    sheet->items =
+        sheet_grown(sheet->arena, sheet->items, sheet->count, &sheet->capacity, sizeof *sheet->items);
+    sheet->items[sheet->count] = item;
+    return &sheet->items[sheet->count++];
 }
 
 struct rb_scan_dependency *rb_scan_add(struct rb_scan_sheet *sheet, const char *name, size_t name_len,
@@ -76,22 +85,39 @@ struct rb_scan_dependency *rb_scan_add(struct rb_scan_sheet *sheet, const char *
     struct rb_piece trimmed = rb_piece_trim((struct rb_piece){name, name_len});
     if (trimmed.len == 0)
         return NULL;
-    if (sheet->count == RB_SCAN_DEPENDENCIES_MAX) {
+    if (sheet->count - sheet->indirect_count == RB_SCAN_DEPENDENCIES_MAX) {
         sheet->truncated = true;
         return NULL;
     }
-    if (sheet->count == sheet->capacity)
-        sheet_grow(sheet);
-    struct rb_scan_dependency *item = &sheet->items[sheet->count++];
-    *item = (struct rb_scan_dependency){
-        .ecosystem = sheet->ecosystem,
-        .name = rb_text_clean(sheet->arena, trimmed.at, trimmed.len, RB_SCAN_NAME_MAX),
-        .requirement = rb_scan_requirement(sheet, requirement, requirement_len),
-        .kind = kind,
-        .manifest = sheet->manifest,
-        .aside = sheet->aside,
-    };
-    return item;
+    return sheet_put(sheet,
+                     (struct rb_scan_dependency){
+                         .ecosystem = sheet->ecosystem,
+                         .name = rb_text_clean(sheet->arena, trimmed.at, trimmed.len, RB_SCAN_NAME_MAX),
+                         .requirement = rb_scan_requirement(sheet, requirement, requirement_len),
+                         .version = "",
+                         .kind = kind,
+                         .manifest = sheet->manifest,
+                         .aside = sheet->aside,
+                     });
+}
+
+bool rb_scan_add_indirect(struct rb_scan_sheet *sheet, const struct rb_scan_locked *locked)
+{
+    if (sheet->indirect_count == RB_SCAN_INDIRECT_MAX) {
+        sheet->truncated = true;
+        return false;
+    }
+    sheet->indirect_count++;
+    sheet_put(sheet, (struct rb_scan_dependency){
+                         .ecosystem = locked->ecosystem,
+                         .name = locked->name,
+                         .requirement = "",
+                         .version = locked->version,
+                         .kind = locked->kind,
+                         .manifest = locked->lock,
+                         .indirect = true,
+                     });
+    return true;
 }
 
 struct rb_scan_dependency *rb_scan_add_text(struct rb_scan_sheet *sheet, const char *name,
@@ -101,12 +127,75 @@ struct rb_scan_dependency *rb_scan_add_text(struct rb_scan_sheet *sheet, const c
     return rb_scan_add(sheet, a.at, a.len, b.at, b.len, kind);
 }
 
-void rb_scan_add_own(struct rb_scan_sheet *sheet, const char *name)
+struct rb_scan_locked *rb_scan_lock(struct rb_scan_sheet *sheet, const char *name, size_t name_len,
+                                    const char *version, size_t version_len)
 {
-    if (!*name || sheet->own_count == RB_SCAN_MANIFESTS_MAX)
+    struct rb_piece named = rb_piece_trim((struct rb_piece){name, name_len}),
+                    exact = rb_piece_trim((struct rb_piece){version, version_len});
+    if (named.len == 0 || exact.len == 0)
+        return NULL;
+    if (sheet->locked_count == RB_SCAN_LOCKED_MAX) {
+        sheet->truncated = true;
+        return NULL;
+    }
+    sheet->locked = sheet_grown(sheet->arena, sheet->locked, sheet->locked_count, &sheet->locked_capacity,
+                                sizeof *sheet->locked);
+    struct rb_scan_locked *item = &sheet->locked[sheet->locked_count++];
+    *item = (struct rb_scan_locked){
+        .ecosystem = sheet->ecosystem,
+        .name = rb_text_clean(sheet->arena, named.at, named.len, RB_SCAN_NAME_MAX),
+        .version = rb_scan_requirement(sheet, exact.at, exact.len),
+        .requirement = "",
+        .member = "",
+        .kind = RB_KIND_RUNTIME,
+        .lock = sheet->manifest,
+    };
+    return item;
+}
+
+static const char *sheet_text(struct rb_scan_sheet *sheet, const char *text)
+{
+    return text ? rb_scan_requirement(sheet, text, strlen(text)) : "";
+}
+
+struct rb_scan_package *rb_scan_add_package(struct rb_scan_sheet *sheet, const char *name,
+                                            const char *version, const char *licence)
+{
+    if (sheet->package_count == RB_SCAN_PACKAGES_MAX)
+        return NULL;
+    sheet->packages = sheet_grown(sheet->arena, sheet->packages, sheet->package_count,
+                                  &sheet->package_capacity, sizeof *sheet->packages);
+    struct rb_scan_package *package = &sheet->packages[sheet->package_count++];
+    *package = (struct rb_scan_package){.ecosystem = sheet->ecosystem,
+                                        .name = sheet_text(sheet, name),
+                                        .version = sheet_text(sheet, version),
+                                        .licence = sheet_text(sheet, licence),
+                                        .manifest = sheet->manifest};
+    return package;
+}
+
+static void sheet_add_command(struct rb_scan_sheet *sheet, struct rb_scan_command **list, size_t *count,
+                              const char *name, const char *command)
+{
+    if (*count == RB_SCAN_COMMANDS_MAX || !command || !*command)
         return;
-    sheet->own[sheet->own_count++] = (struct rb_scan_own){
-        sheet->ecosystem, rb_text_clean(sheet->arena, name, strlen(name), RB_SCAN_NAME_MAX)};
+    if (!*list)
+        *list = rb_arena_alloc(sheet->arena, RB_SCAN_COMMANDS_MAX * sizeof **list);
+    (*list)[(*count)++] = (struct rb_scan_command){sheet_text(sheet, name), sheet_text(sheet, command)};
+}
+
+void rb_scan_add_script(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *name,
+                        const char *command)
+{
+    if (package)
+        sheet_add_command(sheet, &package->scripts, &package->script_count, name, command);
+}
+
+void rb_scan_add_entry(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *name,
+                       const char *target)
+{
+    if (package)
+        sheet_add_command(sheet, &package->entries, &package->entry_count, name, target);
 }
 
 static const char *read_error(struct rb_arena *arena)
@@ -118,7 +207,7 @@ static const char *read_error(struct rb_arena *arena)
 void rb_scan_read(struct rb_scan *scan, size_t index, const char *content, size_t len)
 {
     struct rb_scan_manifest *manifest = &scan->manifests[index];
-    if (len > RB_SCAN_MANIFEST_BYTES) {
+    if (len > rb_scan_format_bytes(manifest->format)) {
         manifest->status = RB_MANIFEST_TOO_BIG;
         return;
     }
