@@ -41,15 +41,16 @@ enum commit_column {
     COMMIT_HEAD,
     COMMIT_TAIL,
     COMMIT_PAYLOAD,
+    COMMIT_REPO,
     COMMIT_COLUMNS
 };
 
 static const enum rb_array_kind commit_kinds[COMMIT_COLUMNS] = {
-    [COMMIT_HOOK] = RB_ARRAY_INT,     [COMMIT_DELIVERY] = RB_ARRAY_UUID, [COMMIT_EVENT] = RB_ARRAY_TEXT,
-    [COMMIT_ACTION] = RB_ARRAY_TEXT,  [COMMIT_OUTCOME] = RB_ARRAY_TEXT,  [COMMIT_EVENT_ID] = RB_ARRAY_UUID,
-    [COMMIT_RESERVED] = RB_ARRAY_INT, [COMMIT_NAME] = RB_ARRAY_TEXT,     [COMMIT_SUBJECT] = RB_ARRAY_TEXT,
-    [COMMIT_TRACE] = RB_ARRAY_TEXT,   [COMMIT_HEAD] = RB_ARRAY_TEXT,     [COMMIT_TAIL] = RB_ARRAY_TEXT,
-    [COMMIT_PAYLOAD] = RB_ARRAY_BYTES};
+    [COMMIT_HOOK] = RB_ARRAY_INT,      [COMMIT_DELIVERY] = RB_ARRAY_UUID, [COMMIT_EVENT] = RB_ARRAY_TEXT,
+    [COMMIT_ACTION] = RB_ARRAY_TEXT,   [COMMIT_OUTCOME] = RB_ARRAY_TEXT,  [COMMIT_EVENT_ID] = RB_ARRAY_UUID,
+    [COMMIT_RESERVED] = RB_ARRAY_INT,  [COMMIT_NAME] = RB_ARRAY_TEXT,     [COMMIT_SUBJECT] = RB_ARRAY_TEXT,
+    [COMMIT_TRACE] = RB_ARRAY_TEXT,    [COMMIT_HEAD] = RB_ARRAY_TEXT,     [COMMIT_TAIL] = RB_ARRAY_TEXT,
+    [COMMIT_PAYLOAD] = RB_ARRAY_BYTES, [COMMIT_REPO] = RB_ARRAY_INT};
 
 /*
  * The last parameter chooses one row by its number; 0: all. The long texts are taken by subscript from the
@@ -66,16 +67,19 @@ static const struct rb_statement commit_statement = {
     "webhook_commit",
     "with delivery as (select n, ($1::bigint[])[n] as hook_id, ($2::uuid[])[n] as delivery_id, "
     "($3::text[])[n] as event, ($4::text[])[n] as action, ($5::text[])[n] as outcome, ($6::uuid[])[n] as "
-    "event_id, ($7::bigint[])[n] as reserved_id, ($8::text[])[n] as full_name from generate_series(case "
-    "$14::bigint when 0 then 1 else $14::bigint end, case $14::bigint when 0 then cardinality($1::bigint[]) "
+    "event_id, ($7::bigint[])[n] as reserved_id, ($8::text[])[n] as full_name, ($14::bigint[])[n] as repo_id "
+    "from generate_series(case "
+    "$15::bigint when 0 then 1 else $15::bigint end, case $15::bigint when 0 then cardinality($1::bigint[]) "
     "else "
-    "$14::bigint end) n), "
+    "$15::bigint end) n), "
     "owner as (select h.webhook_id, o.* from (select distinct hook_id from delivery) as h(webhook_id), "
     "lateral "
     "(select string_agg(i.id::text, ',' order by i.id) as ids, min(i.repo_full_name) as least, "
-    "max(i.repo_full_name) as greatest from installations i where i.state = 'active' and i.webhook_id = "
+    "max(i.repo_full_name) as greatest, min(i.repo_id) as repo_id from installations i where i.state = "
+    "'active' and i.webhook_id = "
     "h.webhook_id) o), "
-    "owned as (select d.*, o.ids, d.full_name <> o.least or d.full_name <> o.greatest as renamed from "
+    "owned as (select d.*, o.ids, d.repo_id = o.repo_id and (d.full_name <> o.least or d.full_name <> "
+    "o.greatest) as renamed from "
     "delivery "
     "d left join owner o on o.webhook_id = d.hook_id where o.ids is not null or (d.outcome = 'ping' and "
     "(select i.state from installations i where i.id = d.reserved_id) in ('reserved', 'active'))), "
@@ -395,6 +399,8 @@ static rb_err commit_add_columns(struct commit_batch *batch, const struct webhoo
         err = rb_array_add_int(&batch->columns[COMMIT_RESERVED], record->reserved_id);
     if (!err)
         err = commit_add_text(&batch->columns[COMMIT_NAME], record->full_name);
+    if (!err)
+        err = rb_array_add_int(&batch->columns[COMMIT_REPO], record->repo_id);
     if (!err)
         err = record->outcome == WEBHOOK_PUBLISHED ? commit_add_event(batch, record)
                                                    : commit_add_no_event(batch);
