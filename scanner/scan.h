@@ -204,6 +204,11 @@ struct rb_scan_language {
     int tenths;          /* share, in tenths of a percent */
     bool is_programming; /* not markup, data or prose */
 };
+/* A file whose content the scan would like to have; without it the answer is a little less sure. */
+struct rb_scan_wanted {
+    const struct rb_tree_entry *entry; /* of the tree */
+    size_t max_bytes;                  /* of it: more is not looked at */
+};
 struct rb_scan_key_file {
     const char *path; /* valid UTF-8 */
     const char *role; /* static */
@@ -218,6 +223,9 @@ struct rb_scan {
     int64_t files, bytes;
     struct rb_scan_language *languages;
     size_t language_count;
+    struct rb_language_tree *language_tree; /* what is known of each file's language (lib/repo) */
+    struct rb_scan_wanted *wanted;          /* by rb_scan_languages_wanted() */
+    size_t wanted_count;
     struct rb_scan_key_file *key_files;
     size_t key_file_count;
     struct rb_scan_folder *top;
@@ -236,6 +244,14 @@ struct rb_scan {
 void rb_scan_survey(struct rb_scan *scan, const struct rb_tree *tree, struct rb_arena *arena);
 /* The parts of it, each in a file of its own. */
 void rb_scan_languages(struct rb_scan *scan);
+/* Fills scan->wanted: the few files whose content can change the languages, .gitattributes first, in the
+ * order of their worth. After the survey. */
+void rb_scan_languages_wanted(struct rb_scan *scan);
+/* Takes the content of scan->wanted[index]: any bytes, perhaps only the first max_bytes. In any order; one
+ * that cannot be had is left out. */
+void rb_scan_languages_read(struct rb_scan *scan, size_t index, const char *content, size_t len);
+/* Decides and counts anew, after the last of them. */
+void rb_scan_languages_settle(struct rb_scan *scan);
 void rb_scan_structure(struct rb_scan *scan);
 void rb_scan_key_files(struct rb_scan *scan);
 void rb_scan_choose(struct rb_scan *scan);

@@ -5,93 +5,6 @@
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-static const char *language_of(const char *path)
-{
-    const struct rb_shared_extension *shared;
-    int index = rb_language_of(&shared, path);
-    return index != RB_LANGUAGE_NONE ? rb_languages[index].name : shared ? "shared" : "none";
-}
-
-static void test_languages_by_name(void **state)
-{
-    (void)state;
-    static const char *const cases[][2] = {
-        {"a.c", "C"},
-        {"a/b.CPP", "C++"},
-        {"x.py", "Python"},
-        {"x.go", "Go"},
-        {"Makefile", "Makefile"},
-        {"Makefile.linux", "Makefile"},
-        {"Dockerfile", "Dockerfile"},
-        {"Dockerfile.dev", "Dockerfile"},
-        {"dev.dockerfile", "Dockerfile"},
-        {"CMakeLists.txt", "CMake"},
-        {"notes.txt", "Text"},
-        {"a.blade.php", "Blade"},
-        {"a.php", "PHP"},
-        {"a.tsx", "TypeScript"},
-        {"a.jsx", "JavaScript"},
-        {"build.gradle.kts", "Gradle Kotlin DSL"},
-        {"x.kt", "Kotlin"},
-        {"a.h", "shared"},
-        {"a.ts", "shared"},
-        {"README", "Text"},
-        {"a.md", "Markdown"},
-        {"a.sql", "SQL"},
-        {".gitignore", "Ignore List"},
-        {"a.unknownextension", "none"},
-        {"noextension", "none"},
-        {".c", "none"},
-        {"a.", "none"},
-        {"", "none"},
-        {"dir.py/file", "none"},
-        {"Gemfile", "Ruby"},
-        {"go.mod", "Go Module"},
-        {"BUILD.bazel", "Starlark"},
-        {"a.vue", "Vue"},
-        {"a.R", "R"},
-        {"a.S", "Assembly"},
-        {"app.module.css", "CSS"},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        if (strcmp(language_of(cases[i][0]), cases[i][1]) != 0)
-            fail_msg("%s is %s", cases[i][0], language_of(cases[i][0]));
-    }
-}
-
-static void test_the_table_is_sound(void **state)
-{
-    (void)state;
-    assert_true(rb_language_total >= 150);
-    for (size_t i = 1; i < rb_language_total; i++)
-        assert_true(strcasecmp(rb_languages[i - 1].name, rb_languages[i].name) < 0);
-    for (size_t i = 0; i < rb_shared_extension_total; i++) {
-        for (size_t k = 0; k < RB_LANGUAGE_CANDIDATES && rb_shared_extensions[i].candidates[k]; k++) {
-            const char *name = rb_shared_extensions[i].candidates[k];
-            if (*name && rb_language_index(name) == RB_LANGUAGE_NONE)
-                fail_msg("%s: no language %s", rb_shared_extensions[i].extension, name);
-        }
-    }
-    for (size_t i = 0; i < rb_language_group_total; i++) {
-        int index = rb_language_index(rb_language_groups[i].name);
-        assert_int_not_equal(index, RB_LANGUAGE_NONE);
-        assert_int_not_equal(rb_language_counted_as(index), RB_LANGUAGE_NONE);
-    }
-    for (size_t i = 0; i < rb_language_hint_total; i++)
-        assert_int_not_equal(rb_language_index(rb_language_hints[i].language), RB_LANGUAGE_NONE);
-    /* No extension twice: the index would answer with either. */
-    for (size_t i = 0; i < rb_language_total; i++) {
-        char words[1024];
-        snprintf(words, sizeof words, "%s", rb_languages[i].extensions ? rb_languages[i].extensions : "");
-        char *rest = words;
-        for (char *word; (word = strsep(&rest, " ")) && *word;) {
-            char path[64];
-            snprintf(path, sizeof path, "x%s", word);
-            assert_string_equal(language_of(path), rb_languages[i].name);
-        }
-    }
-}
-
 static const struct rb_scan_language *find_language(const struct rb_scan *scan, const char *name)
 {
     for (size_t i = 0; i < scan->language_count; i++) {
@@ -462,8 +375,6 @@ static void test_an_empty_repository(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_languages_by_name),
-        cmocka_unit_test(test_the_table_is_sound),
         cmocka_unit_test(test_shared_extensions_follow_their_neighbours),
         cmocka_unit_test(test_shares_leave_out_what_is_not_written_here),
         cmocka_unit_test(test_paths_are_told_apart),
