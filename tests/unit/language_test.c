@@ -231,7 +231,7 @@ static void a_file_of_one_kind_of_project_decides(void **state)
     static const struct made qt[] = {{"app.qrc", 1, 0, "none"}, {"i18n/app_de.ts", 99, 0, "XML"}};
     static const struct made ruby[] = {
         {"a.rb", 1000, 0, "Ruby"}, {"bin/x", 10, RB_ENTRY_EXECUTABLE, "Ruby"}, {"a.yy", 1, 0, "Yacc"}};
-    static const struct made matlab[] = {{"a.m", 9, 0, "MATLAB"}, {"data.mat", 5, 0, "none"}};
+    static const struct made matlab[] = {{"a.m", 9, 0, "MATLAB"}, {"data.mat", 5, 0, "Unity3D Asset"}};
     static const struct made proof[] = {{"_CoqProject", 1, 0, "none"}, {"a.v", 9, 0, "Rocq Prover"}};
     static const struct made game[] = {{"a.yy", 9, 0, "JSON"}, {"x.yyp", 1, 0, "JSON"}};
     static const struct {
