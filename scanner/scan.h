@@ -166,8 +166,7 @@ bool rb_python_is_dev_group(const char *name);
 
 /* ---- what a path says --------------------------------------------------------------------------------- */
 
-bool rb_path_is_vendored(const char *path);  /* somebody else's code, kept here */
-bool rb_path_is_generated(const char *path); /* made by a tool: lock files, minified code, protobuf output */
+bool rb_path_is_vendored(const char *path);      /* somebody else's code, kept here */
 bool rb_path_is_documentation(const char *path); /* documentation, examples, demos */
 bool rb_path_is_test(const char *path);
 bool rb_path_is_fixture(const char *path);   /* input of tests: not part of what the repository is */
@@ -200,6 +199,7 @@ struct rb_scan_manifest {
 };
 struct rb_scan_language {
     const char *name; /* static */
+    const char *type; /* static: "programming", "markup", "data", "prose" */
     int64_t files, bytes;
     int tenths;          /* share, in tenths of a percent */
     bool is_programming; /* not markup, data or prose */
@@ -223,6 +223,7 @@ struct rb_scan {
     int64_t files, bytes;
     struct rb_scan_language *languages;
     size_t language_count;
+    bool has_data_only; /* nothing programmed, no markup: the languages are those of data and prose */
     struct rb_language_tree *language_tree; /* what is known of each file's language (lib/repo) */
     struct rb_scan_wanted *wanted;          /* by rb_scan_languages_wanted() */
     size_t wanted_count;

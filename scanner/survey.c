@@ -52,6 +52,7 @@ static int language_order(const void *a, const void *b)
 /* Those that have a byte; the others are nothing to speak of. */
 static void languages_keep(struct rb_scan *scan, const struct rb_scan_language *counts)
 {
+    static const char *const types[] = {"programming", "markup", "data", "prose"};
     int64_t total = 0;
     scan->language_count = 0;
     for (size_t i = 0; i < rb_language_total; i++) {
@@ -60,6 +61,7 @@ static void languages_keep(struct rb_scan *scan, const struct rb_scan_language *
         struct rb_scan_language *kept = &scan->languages[scan->language_count++];
         *kept = counts[i];
         kept->name = rb_languages[i].name;
+        kept->type = types[rb_languages[i].type];
         kept->is_programming = rb_languages[i].type == RB_PROGRAMMING;
         total += kept->bytes;
     }
@@ -73,7 +75,8 @@ static void languages_sum(struct rb_scan *scan)
     struct rb_scan_language *counts = rb_calloc(rb_language_total, sizeof *counts);
     languages_count(counts, scan);
     languages_keep(scan, counts);
-    if (scan->language_count == 0) {
+    scan->has_data_only = scan->language_count == 0;
+    if (scan->has_data_only) {
         languages_count_rest(counts, scan);
         languages_keep(scan, counts);
     }

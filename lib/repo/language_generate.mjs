@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Makes data.inc from github-linguist's own data, so that a file here is of the language GitHub says it is:
+// Makes language_data.inc from github-linguist's own data, so that a file here is of the language GitHub says it is:
 //
-//   lib/repo/language/generate.mjs DIR
+//   lib/repo/language_generate.mjs DIR
 //
 // DIR is linguist's lib/linguist, from its gem (`gem unpack github-linguist`) or a checkout of a release. Run by
 // hand when linguist has a new release, never by `make build`; what it writes is committed. It needs the packages
@@ -13,10 +13,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const yaml = createRequire(join(here, '../../../tests/package.json'))('js-yaml');
+const yaml = createRequire(join(here, '../../tests/package.json'))('js-yaml');
 const source = process.argv[2];
 if (!source) {
-  console.error('usage: lib/repo/language/generate.mjs DIR (linguist\'s lib/linguist)');
+  console.error('usage: lib/repo/language_generate.mjs DIR (linguist\'s lib/linguist)');
   process.exit(2);
 }
 const text = (name) => readFileSync(join(source, name), 'utf8');
@@ -166,8 +166,8 @@ emit('const struct language_heuristic language_heuristics[]', rows(heuristics));
 const version = text('VERSION').trim();
 const licence = readFileSync(join(source, '../../LICENSE'), 'utf8').trim();
 if (!licence.includes('Permission is hereby granted, free of charge')) stop('the licence is not the MIT licence');
-writeFileSync(join(here, 'data.inc'), [
-  `/* Made by generate.mjs from github-linguist ${version}, whose licence (MIT) is:`, ' *',
+writeFileSync(join(here, 'language_data.inc'), [
+  `/* Made by language_generate.mjs from github-linguist ${version}, whose licence (MIT) is:`, ' *',
   ...licence.split('\n').map((line) => ` * ${line}`.trimEnd()), ' */',
   `#define LANGUAGE_DATA_VERSION "${version}"`, '', ...out].join('\n'));
 console.log(`linguist ${version}: ${names.length} languages, ${table.extensions.size} extensions, ` +
