@@ -339,7 +339,8 @@ static void attributes_are_read_as_git_reads_them(void **state)
     struct attributes *all = attributes_new(arena);
     assert_false(attributes_are_there(all));
     add(all, "a/.gitattributes",
-        "*.js linguist-vendored\r\n/b.js -linguist-vendored\nsub/*.js linguist-vendored=false\n");
+        "*.js linguist-vendored\r\n/b.js -linguist-vendored\nsub/*.js linguist-vendored=false\n"
+        "*.near linguist-language=Go\n");
     add(all, ".gitattributes",
         "\xef\xbb\xbf# a comment\n"
         "*.js linguist-language=TypeScript linguist-generated\n"
@@ -349,6 +350,7 @@ static void attributes_are_read_as_git_reads_them(void **state)
         "\"with blank.c\" linguist-documentation\n"
         "\"\\303\\244.c\" linguist-documentation\n"
         "*.txt text eol=lf\n"
+        "*.near linguist-language=C\n"
         "[attr]made linguist-generated linguist-vendored\n"
         "*.made made\n"
         "no.made -made\n"
@@ -375,6 +377,9 @@ static void attributes_are_read_as_git_reads_them(void **state)
         {"a/y/b.js", ATTRIBUTE_VENDORED, "true"},
         {"a/sub/x.js", ATTRIBUTE_VENDORED, "false"},
         {"b/a/x.js", ATTRIBUTE_VENDORED, "unsaid"},
+        {"x.near", ATTRIBUTE_LANGUAGE, "C"},
+        {"a/x.near", ATTRIBUTE_LANGUAGE, "Go"}, /* the nearer file wins, whichever was read first */
+        {"b/x.near", ATTRIBUTE_LANGUAGE, "C"},
         {"gen/a/b.c", ATTRIBUTE_GENERATED, "true"},
         {"x/gen/a.c", ATTRIBUTE_GENERATED, "unsaid"},
         {"a.rb", ATTRIBUTE_VENDORED, "unsaid"},
