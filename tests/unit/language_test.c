@@ -383,6 +383,7 @@ static void attributes_are_read_as_git_reads_them(void **state)
         {"gen/a/b.c", ATTRIBUTE_GENERATED, "true"},
         {"x/gen/a.c", ATTRIBUTE_GENERATED, "unsaid"},
         {"a.rb", ATTRIBUTE_VENDORED, "unsaid"},
+        {"!a.rb", ATTRIBUTE_VENDORED, "unsaid"},
         {"folder/a.c", ATTRIBUTE_VENDORED, "unsaid"},
         {"with blank.c", ATTRIBUTE_DOCUMENTATION, "true"},
         {"\303\244.c", ATTRIBUTE_DOCUMENTATION, "true"},
