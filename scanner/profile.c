@@ -22,12 +22,24 @@ static json_t *profile_languages(const struct rb_scan *scan)
         const struct rb_scan_language *language = &scan->languages[i];
         json_t *item = json_object();
         put(item, "name", language->name);
+        put(item, "type", language->type);
         json_object_set_new(item, "files", json_integer(language->files));
         json_object_set_new(item, "bytes", json_integer(language->bytes));
         json_object_set_new(item, "share", json_real(language->tenths / 10.0));
         json_array_append_new(list, item);
     }
     return list;
+}
+
+/* By bytes a stylesheet may come first where a person would say Java: both are told. Null where there is
+ * none, as where everything is data. */
+static json_t *profile_primary(const struct rb_scan *scan, bool programming)
+{
+    for (size_t i = 0; i < scan->language_count && !scan->has_data_only; i++) {
+        if (!programming || scan->languages[i].is_programming)
+            return json_string(scan->languages[i].name);
+    }
+    return json_null();
 }
 
 static json_t *profile_frameworks(const struct rb_scan *scan)
@@ -156,6 +168,8 @@ json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo)
     json_object_set_new(profile, "bytes", json_integer(scan->bytes));
     put(profile, "summary", rb_scan_summary(scan));
     json_object_set_new(profile, "languages", profile_languages(scan));
+    json_object_set_new(profile, "primary_language", profile_primary(scan, false));
+    json_object_set_new(profile, "primary_programming_language", profile_primary(scan, true));
     json_object_set_new(profile, "frameworks", profile_frameworks(scan));
     json_object_set_new(profile, "dependencies", profile_dependencies(scan));
     json_object_set_new(profile, "dependencies_truncated", json_boolean(scan->sheet.truncated));

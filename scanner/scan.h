@@ -166,8 +166,7 @@ bool rb_python_is_dev_group(const char *name);
 
 /* ---- what a path says --------------------------------------------------------------------------------- */
 
-bool rb_path_is_vendored(const char *path);  /* somebody else's code, kept here */
-bool rb_path_is_generated(const char *path); /* made by a tool: lock files, minified code, protobuf output */
+bool rb_path_is_vendored(const char *path);      /* somebody else's code, kept here */
 bool rb_path_is_documentation(const char *path); /* documentation, examples, demos */
 bool rb_path_is_test(const char *path);
 bool rb_path_is_fixture(const char *path);   /* input of tests: not part of what the repository is */
@@ -200,9 +199,15 @@ struct rb_scan_manifest {
 };
 struct rb_scan_language {
     const char *name; /* static */
+    const char *type; /* static: "programming", "markup", "data", "prose" */
     int64_t files, bytes;
     int tenths;          /* share, in tenths of a percent */
     bool is_programming; /* not markup, data or prose */
+};
+/* A file whose content the scan would like to have; without it the answer is a little less sure. */
+struct rb_scan_wanted {
+    const struct rb_tree_entry *entry; /* of the tree */
+    size_t max_bytes;                  /* of it: more is not looked at */
 };
 struct rb_scan_key_file {
     const char *path; /* valid UTF-8 */
@@ -218,6 +223,10 @@ struct rb_scan {
     int64_t files, bytes;
     struct rb_scan_language *languages;
     size_t language_count;
+    bool has_data_only; /* nothing programmed, no markup: the languages are those of data and prose */
+    struct rb_language_tree *language_tree; /* what is known of each file's language (lib/repo) */
+    struct rb_scan_wanted *wanted;          /* by rb_scan_languages_wanted() */
+    size_t wanted_count;
     struct rb_scan_key_file *key_files;
     size_t key_file_count;
     struct rb_scan_folder *top;
@@ -236,6 +245,14 @@ struct rb_scan {
 void rb_scan_survey(struct rb_scan *scan, const struct rb_tree *tree, struct rb_arena *arena);
 /* The parts of it, each in a file of its own. */
 void rb_scan_languages(struct rb_scan *scan);
+/* Fills scan->wanted: the few files whose content can change the languages, .gitattributes first, in the
+ * order of their worth. After the survey. */
+void rb_scan_languages_wanted(struct rb_scan *scan);
+/* Takes the content of scan->wanted[index]: any bytes, perhaps only the first max_bytes. In any order; one
+ * that cannot be had is left out. */
+void rb_scan_languages_read(struct rb_scan *scan, size_t index, const char *content, size_t len);
+/* Decides and counts anew, after the last of them. */
+void rb_scan_languages_settle(struct rb_scan *scan);
 void rb_scan_structure(struct rb_scan *scan);
 void rb_scan_key_files(struct rb_scan *scan);
 void rb_scan_choose(struct rb_scan *scan);

@@ -1,6 +1,7 @@
 /*
- * The languages of a repository, from its file list: shares by the bytes of programming and markup languages.
- * Code of others, generated files and documentation do not count, as on GitHub.
+ * The languages of a repository: shares by the bytes of programming and markup languages. Code of others,
+ * generated files and documentation do not count, as on GitHub. The file list tells nearly all; a few
+ * contents tell the rest.
  */
 #include "scanner/scan.h"
 
@@ -15,27 +16,29 @@ static bool entry_is_file(const struct rb_tree_entry *entry)
     return entry->kind == RB_ENTRY_FILE || entry->kind == RB_ENTRY_EXECUTABLE;
 }
 
-static bool entry_counts(const struct rb_tree_entry *entry)
+/* Which entries count, and as what. */
+static void languages_count(struct rb_scan_language *counts, const struct rb_scan *scan)
 {
-    return entry_is_file(entry) && !rb_path_is_vendored(entry->path) && !rb_path_is_generated(entry->path) &&
-           !rb_path_is_documentation(entry->path);
+    for (size_t i = 0; i < scan->tree->count; i++) {
+        if (!rb_language_tree_counts(scan->language_tree, i))
+            continue;
+        struct rb_scan_language *count =
+            &counts[rb_language_counted_as(rb_language_tree_of(scan->language_tree, i))];
+        count->files++;
+        count->bytes += scan->tree->entries[i].size > 0 ? scan->tree->entries[i].size : 0;
+    }
 }
 
-static void languages_count(struct rb_scan_language *counts, const int16_t *languages,
-                            const struct rb_tree *tree)
+/* Where nothing is programmed: data and prose, without what others wrote and what tools made. */
+static void languages_count_rest(struct rb_scan_language *counts, const struct rb_scan *scan)
 {
-    int *counted_as = rb_calloc(rb_language_total, sizeof *counted_as);
-    for (size_t i = 0; i < rb_language_total; i++)
-        counted_as[i] = rb_language_counted_as((int)i);
-    for (size_t i = 0; i < tree->count; i++) {
-        const struct rb_tree_entry *entry = &tree->entries[i];
-        if (languages[i] == RB_LANGUAGE_NONE || !entry_counts(entry))
+    for (size_t i = 0; i < scan->tree->count; i++) {
+        int language = rb_language_tree_of(scan->language_tree, i);
+        if (language == RB_LANGUAGE_NONE || rb_language_path(scan->tree->entries[i].path))
             continue;
-        struct rb_scan_language *count = &counts[counted_as[languages[i]]];
-        count->files++;
-        count->bytes += entry->size > 0 ? entry->size : 0;
+        counts[language].files++;
+        counts[language].bytes += scan->tree->entries[i].size > 0 ? scan->tree->entries[i].size : 0;
     }
-    free(counted_as);
 }
 
 static int language_order(const void *a, const void *b)
@@ -46,20 +49,20 @@ static int language_order(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* Keeps the languages of two types; where they have no byte, they are nothing to speak of. */
-static void languages_keep(struct rb_scan *scan, const struct rb_scan_language *counts,
-                           enum rb_language_type one, enum rb_language_type other)
+/* Those that have a byte; the others are nothing to speak of. */
+static void languages_keep(struct rb_scan *scan, const struct rb_scan_language *counts)
 {
+    static const char *const types[] = {"programming", "markup", "data", "prose"};
     int64_t total = 0;
     scan->language_count = 0;
     for (size_t i = 0; i < rb_language_total; i++) {
-        enum rb_language_type type = rb_languages[i].type;
-        if (counts[i].bytes == 0 || (type != one && type != other))
+        if (counts[i].bytes == 0)
             continue;
         struct rb_scan_language *kept = &scan->languages[scan->language_count++];
         *kept = counts[i];
         kept->name = rb_languages[i].name;
-        kept->is_programming = type == RB_PROGRAMMING;
+        kept->type = types[rb_languages[i].type];
+        kept->is_programming = rb_languages[i].type == RB_PROGRAMMING;
         total += kept->bytes;
     }
     for (size_t i = 0; i < scan->language_count; i++)
@@ -67,18 +70,46 @@ static void languages_keep(struct rb_scan *scan, const struct rb_scan_language *
     qsort(scan->languages, scan->language_count, sizeof *scan->languages, language_order);
 }
 
+static void languages_sum(struct rb_scan *scan)
+{
+    struct rb_scan_language *counts = rb_calloc(rb_language_total, sizeof *counts);
+    languages_count(counts, scan);
+    languages_keep(scan, counts);
+    scan->has_data_only = scan->language_count == 0;
+    if (scan->has_data_only) {
+        languages_count_rest(counts, scan);
+        languages_keep(scan, counts);
+    }
+    free(counts);
+}
+
 void rb_scan_languages(struct rb_scan *scan)
 {
-    int16_t *languages = rb_malloc(scan->tree->count * sizeof *languages + 1);
-    struct rb_scan_language *counts = rb_calloc(rb_language_total, sizeof *counts);
-    rb_language_of_tree(languages, scan->tree);
-    languages_count(counts, languages, scan->tree);
     scan->languages = rb_arena_alloc(scan->arena, rb_language_total * sizeof *scan->languages);
-    languages_keep(scan, counts, RB_PROGRAMMING, RB_MARKUP);
-    if (scan->language_count == 0)
-        languages_keep(scan, counts, RB_DATA, RB_PROSE);
-    free(counts);
-    free(languages);
+    scan->language_tree = rb_language_tree_new(scan->tree, scan->arena);
+    languages_sum(scan);
+}
+
+void rb_scan_languages_wanted(struct rb_scan *scan)
+{
+    struct rb_language_wanted wanted[RB_LANGUAGE_WANTED_MAX];
+    size_t count = rb_language_tree_wanted(scan->language_tree, wanted);
+    scan->wanted = rb_arena_alloc(scan->arena, count * sizeof *scan->wanted + 1);
+    for (size_t i = 0; i < count; i++)
+        scan->wanted[i] = (struct rb_scan_wanted){&scan->tree->entries[wanted[i].entry], wanted[i].max_bytes};
+    scan->wanted_count = count;
+}
+
+void rb_scan_languages_read(struct rb_scan *scan, size_t index, const char *content, size_t len)
+{
+    size_t entry = (size_t)(scan->wanted[index].entry - scan->tree->entries);
+    rb_language_tree_read(scan->language_tree, entry, content, len);
+}
+
+void rb_scan_languages_settle(struct rb_scan *scan)
+{
+    rb_language_tree_settle(scan->language_tree);
+    languages_sum(scan);
 }
 
 void rb_scan_survey(struct rb_scan *scan, const struct rb_tree *tree, struct rb_arena *arena)

@@ -1,59 +1,91 @@
 /*
- * Languages by the name of a file, as GitHub tells them: whole names first, then the longest extension known.
- * An extension that several languages use names them all; what the rest of the repository holds decides.
+ * The language of each file of a repository, as github-linguist decides, which GitHub's language bar shows.
+ *
+ * Most of it is known from the file list alone: names, extensions, folders, and what lies beside a file whose
+ * extension belongs to several languages. A tree is opened with rb_language_tree_new(); who can read files
+ * then asks rb_language_tree_wanted() for the few whose content can change the answer, hands in what it got
+ * with rb_language_tree_read(), in any order, and settles again. The tables are linguist's own
+ * (language_data.inc), so are the rules; where linguist would compare the content with samples of each
+ * language (its last resort), the neighbours decide here.
  */
 #ifndef RB_REPO_LANGUAGE_H
 #define RB_REPO_LANGUAGE_H
 
 #include "lib/store/store.h"
 
+/* ---- the languages ------------------------------------------------------------------------------------ */
+
 enum rb_language_type { RB_PROGRAMMING, RB_MARKUP, RB_DATA, RB_PROSE };
 struct rb_language {
     const char *name;
     enum rb_language_type type;
-    const char *extensions; /* with their dot, lower case, a blank between */
-    const char *names;      /* whole file names, a blank between; NULL when none */
+    int16_t group;   /* the language that it counts as in shares; itself for most */
+    bool is_popular; /* by linguist's list */
 };
-extern const struct rb_language rb_languages[];
+extern const struct rb_language rb_languages[]; /* sorted by name, whatever the case */
 extern const size_t rb_language_total;
-
-/* An extension shared by several languages. Of the candidates that one wins which has the most files in the
- * same folder, then in the whole repository; the first one when there are none. "" stands for no language. */
-#define RB_LANGUAGE_CANDIDATES 6
-struct rb_shared_extension {
-    const char *extension;
-    const char *candidates[RB_LANGUAGE_CANDIDATES];
-};
-extern const struct rb_shared_extension rb_shared_extensions[];
-extern const size_t rb_shared_extension_total;
-
-/* A file or extension that says which language is at home in a repository without being written in it. */
-struct rb_language_hint {
-    const char *name; /* with a leading dot: an extension; else a whole name */
-    const char *language;
-};
-extern const struct rb_language_hint rb_language_hints[];
-extern const size_t rb_language_hint_total;
-
-/* Languages that GitHub counts as another one: HTML with code of a server in it is HTML. */
-struct rb_language_group {
-    const char *name, *group;
-};
-extern const struct rb_language_group rb_language_groups[];
-extern const size_t rb_language_group_total;
+extern const char *const rb_language_data_version; /* of github-linguist: "9.6.0" */
 
 #define RB_LANGUAGE_NONE (-1)
 /* Index of a language by its name, RB_LANGUAGE_NONE when unknown. */
 int rb_language_index(const char *name);
-/* Index of the language that counts for the language `index` in shares; itself for most. */
+/* The same by what people call it in .gitattributes and editors: "golang", "C++", "js". */
+int rb_language_by_alias(const char *text, size_t len);
+/* Index of the language that counts for the language `index` in shares. */
 int rb_language_counted_as(int index);
-/* Index of the language of `path`, or RB_LANGUAGE_NONE. When the extension is shared, *shared is its row and
- * the result RB_LANGUAGE_NONE; else *shared is NULL. */
-int rb_language_of(const struct rb_shared_extension **shared, const char *path);
-/* Index of the language of each entry of `tree` into `languages` (room for tree->count); RB_LANGUAGE_NONE for
- * what is no file and for unknown names. Shared extensions are settled by the neighbours. Pure. */
+
+/* ---- what a path says --------------------------------------------------------------------------------- */
+
+#define RB_PATH_VENDORED      1 /* somebody else's code, kept here */
+#define RB_PATH_DOCUMENTATION 2
+#define RB_PATH_GENERATED     4 /* made by a tool */
+#define RB_PATH_SUSPECT       8 /* named as tools name what they make; only the content proves it */
+/* The RB_PATH_… that hold, by linguist's patterns; the last is ours. */
+unsigned rb_language_path(const char *path);
+/* Index of the language that the name alone gives, RB_LANGUAGE_NONE when it gives none or several. */
+int rb_language_of(const char *path);
+
+/* ---- a file list -------------------------------------------------------------------------------------- */
+
+struct rb_language_tree;
+/* `tree` and `arena` must outlive it. Settled already, with what the file list says. */
+struct rb_language_tree *rb_language_tree_new(const struct rb_tree *tree, struct rb_arena *arena);
+
+#define RB_LANGUAGE_READ_BYTES 131072 /* what linguist looks at of a file */
+#define RB_LANGUAGE_WANTED_MAX 96     /* of one request of blobs, which carries a hundred */
+#define RB_LANGUAGE_ATTRIBUTES_MAX                                                                          \
+    32 /* files named .gitattributes, those nearest to the root first. The repositories that were looked at \
+          have 9 at most */
+struct rb_language_wanted {
+    size_t entry;     /* of the tree */
+    size_t max_bytes; /* more of it is not looked at */
+};
+/* The files whose content can change the shares the most, .gitattributes first. Returns how many were
+ * written. */
+size_t rb_language_tree_wanted(const struct rb_language_tree *all,
+                               struct rb_language_wanted out[RB_LANGUAGE_WANTED_MAX]);
+/* Notes the content (any bytes, perhaps only the beginning) of an entry; that of equal blobs is noted too. */
+void rb_language_tree_read(struct rb_language_tree *all, size_t entry, const char *content, size_t len);
+/* Decides anew, with all that has been read. */
+void rb_language_tree_settle(struct rb_language_tree *all);
+/* The language of an entry, or RB_LANGUAGE_NONE. */
+int rb_language_tree_of(const struct rb_language_tree *all, size_t entry);
+/* Whether an entry counts in the shares: by linguist's rules and the repository's .gitattributes. */
+bool rb_language_tree_counts(const struct rb_language_tree *all, size_t entry);
+
+/* All of it at once from the file list alone: the language of each entry of `tree` into `languages` (room for
+ * tree->count). */
 void rb_language_of_tree(int16_t *languages, const struct rb_tree *tree);
-/* The language that a file hints at, or RB_LANGUAGE_NONE. */
-int rb_language_hinted(const char *path);
+
+/* ---- what a content says ------------------------------------------------------------------------------ */
+
+struct rb_language_reading {
+    int16_t language;  /* RB_LANGUAGE_NONE: no language, or not told apart */
+    bool is_settled;   /* the content has decided, also when it is no language */
+    bool is_generated; /* made by a tool */
+};
+/* What linguist says of a file, by its path and content: modeline, name, first line, extension, and the tests
+ * that tell apart the languages of one extension. Pure. */
+struct rb_language_reading rb_language_read(const char *path, const char *content, size_t len);
 
 #endif

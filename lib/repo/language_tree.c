@@ -1,35 +1,128 @@
 /*
- * The language of every file of a tree. Where an extension belongs to several languages, the neighbours
- * decide: what else lies in the same folder, then in the whole repository. So the list is read twice.
+ * The languages of a whole file list. What a name leaves open is settled by, in this order: the repository's
+ * .gitattributes; the content, where it was read; files that only a certain kind of project has; what the
+ * tests of the content would say of nearly every file; the bytes of the candidates in the nearest folder
+ * above that has any; what the extension mostly means.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/repo/language.h"
+#include "lib/repo/gitattributes.h"
+#include "lib/repo/language_data.h"
+#include "lib/repo/language_tree.h"
 
-/* How many files of a language a folder holds: an open hash table keyed by both. */
-struct neighbour {
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+
+/* ---- what decides between candidates ------------------------------------------------------------------ */
+
+/* A file that only projects of one kind have decides an extension for the whole repository. */
+static const struct hint {
+    const char *name; /* with a leading dot: an extension; else a whole name */
+    const char *extension, *language;
+    const char *unless; /* a file that speaks against it, or NULL */
+} hints[] = {
+    {".qrc", ".ts", "XML", "package.json"}, /* translations of Qt */
+    {".sqlproj", ".sql", "TSQL", NULL},
+    {".yyp", ".yy", "JSON", NULL},
+    {"_CoqProject", ".v", "Rocq Prover", NULL},
+    {"_RocqProject", ".v", "Rocq Prover", NULL},
+    {"v.mod", ".v", "V", NULL},
+    {"project.pbxproj", ".m", "Objective-C", NULL},
+    {".mat", ".m", "MATLAB", NULL},
+    {".mlx", ".m", "MATLAB", NULL},
+    {"Chart.yaml", ".tpl", "Go Template", NULL},
+    {"sfdx-project.json", ".cls", "Apex", NULL},
+    {".vbp", ".cls", "Visual Basic 6.0", NULL},
+    {"lean-toolchain", ".lean", "Lean 4", NULL},
+    {"leanpkg.toml", ".lean", "Lean", NULL},
+};
+
+/* What an extension mostly means, where no neighbour tells and linguist's own last rule does not either. */
+static const char *const mostly[][2] = {
+    {".as", "ActionScript"},
+    {".asm", "Assembly"},
+    {".bb", "BitBake"},
+    {".cgi", "Perl"},
+    {".cl", "Common Lisp"},
+    {".cls", "TeX"},
+    {".d", "D"},
+    {".e", "Eiffel"},
+    {".f", "Fortran"},
+    {".for", "Fortran"},
+    {".fpp", "Fortran"},
+    {".frag", "GLSL"},
+    {".fs", "F#"},
+    {".ftl", "FreeMarker"},
+    {".g", "GAP"},
+    {".gd", "GDScript"},
+    {".hh", "C++"},
+    {".i", "SWIG"},
+    {".inc", "PHP"},
+    {".jq", "jq"},
+    {".l", "Lex"},
+    {".lean", "Lean 4"},
+    {".lisp", "Common Lisp"},
+    {".lsp", "Common Lisp"},
+    {".m", "Objective-C"},
+    {".mc", "Monkey C"},
+    {".ml", "OCaml"},
+    {".mm", "Objective-C++"},
+    {".mo", "Modelica"},
+    {".mojo", "Mojo"},
+    {".ncl", "Nickel"},
+    {".nu", "Nushell"},
+    {".odin", "Odin"},
+    {".pl", "Perl"},
+    {".pm", "Perl"},
+    {".pp", "Puppet"},
+    {".pro", "QMake"},
+    {".qs", "Q#"},
+    {".r", "R"},
+    {".re", "Reason"},
+    {".res", "ReScript"},
+    {".s", "Unix Assembly"},
+    {".scm", "Scheme"},
+    {".shader", "ShaderLab"},
+    {".spec", "RPM Spec"},
+    {".st", "Smalltalk"},
+    {".sw", "Sway"},
+    {".tpl", "Smarty"},
+    {".trigger", "Apex"},
+    {".tsp", "TypeSpec"},
+    {".v", "Verilog"},
+    {".x", "RPC"},
+};
+
+/* Against linguist's own last rule, which is for what the tests leave: a test nearly always holds. */
+static const char *const nearly_always[][2] = {{".typ", "Typst"}, {".tl", "Teal"}, {".star", "Starlark"}};
+
+/* What says of a header which language it is of, by the language beside it. */
+static const char *const header_of[][2] = {{"C", "C"},
+                                           {"C++", "C++"},
+                                           {"Cuda", "C++"},
+                                           {"Objective-C", "Objective-C"},
+                                           {"Objective-C++", "Objective-C"}};
+
+/* ---- evidence ----------------------------------------------------------------------------------------- */
+
+/* How many bytes of a language a folder holds, with all below it: an open hash table keyed by both. */
+struct slot {
     uint64_t key; /* 0: free */
-    uint32_t files;
+    int64_t bytes;
 };
-struct neighbours {
-    struct neighbour *slots;
+struct evidence {
+    struct slot *slots;
     size_t mask, used;
-    int64_t *whole; /* of each language, in the whole repository */
 };
 
-static uint64_t neighbour_key(const char *path, int language)
+static uint64_t evidence_key(uint64_t folder, int language)
 {
-    const char *slash = strrchr(path, '/');
-    size_t len = slash ? (size_t)(slash - path) : 0;
-    uint64_t hash = 0xcbf29ce484222325ULL ^ (uint64_t)language; /* FNV-1a */
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ (unsigned char)path[i]) * 0x100000001b3ULL;
+    uint64_t hash = (folder ^ (uint64_t)language * 0x9e3779b97f4a7c15ULL) * 0x100000001b3ULL;
     hash ^= hash >> 29;
     return hash ? hash : 1;
 }
 
-static struct neighbour *neighbour_slot(const struct neighbours *all, uint64_t key)
+static struct slot *evidence_slot(const struct evidence *all, uint64_t key)
 {
     size_t at = key & all->mask;
     while (all->slots[at].key && all->slots[at].key != key)
@@ -37,90 +130,495 @@ static struct neighbour *neighbour_slot(const struct neighbours *all, uint64_t k
     return &all->slots[at];
 }
 
-static void neighbours_grow(struct neighbours *all)
+static void evidence_grow(struct evidence *all)
 {
-    struct neighbours bigger = {.mask = all->mask * 2 + 1};
+    struct evidence bigger = {.mask = all->mask * 2 + 1, .used = all->used};
     bigger.slots = rb_calloc(bigger.mask + 1, sizeof *bigger.slots);
     for (size_t i = 0; i <= all->mask; i++) {
         if (all->slots[i].key)
-            *neighbour_slot(&bigger, all->slots[i].key) = all->slots[i];
+            *evidence_slot(&bigger, all->slots[i].key) = all->slots[i];
     }
     free(all->slots);
-    all->slots = bigger.slots;
-    all->mask = bigger.mask;
+    *all = bigger;
 }
 
-static void neighbours_note(struct neighbours *all, const char *path, int language)
+static void evidence_add(struct evidence *all, uint64_t folder, int language, int64_t bytes)
 {
-    all->whole[language]++;
     if (all->used * 2 > all->mask)
-        neighbours_grow(all);
-    struct neighbour *slot = neighbour_slot(all, neighbour_key(path, language));
+        evidence_grow(all);
+    struct slot *slot = evidence_slot(all, evidence_key(folder, language));
     all->used += slot->key == 0;
-    slot->key = neighbour_key(path, language);
-    slot->files++;
+    slot->key = evidence_key(folder, language);
+    slot->bytes += bytes;
 }
 
-static int shared_decide(const struct neighbours *all, const struct rb_shared_extension *shared,
-                         const char *path)
+/* The folders above a file, as hashes, the root first. Deeper ones than these say no more. */
+#define FOLDERS_MAX 32
+#define FOLDER_ROOT 0xcbf29ce484222325ULL
+static size_t folders_above(uint64_t folders[FOLDERS_MAX], const char *path)
 {
-    int best = RB_LANGUAGE_NONE;
-    int64_t most = 0;
-    for (int scope = 0; scope < 2 && most == 0; scope++) {
-        for (size_t i = 0; i < RB_LANGUAGE_CANDIDATES && shared->candidates[i]; i++) {
-            int language = rb_language_index(shared->candidates[i]);
-            if (language == RB_LANGUAGE_NONE)
-                continue;
-            int64_t files =
-                scope == 0 ? neighbour_slot(all, neighbour_key(path, language))->files : all->whole[language];
-            if (files > most) {
-                most = files;
-                best = language;
-            }
+    size_t count = 0;
+    uint64_t hash = FOLDER_ROOT; /* FNV-1a */
+    folders[count++] = hash;
+    for (; *path && count < FOLDERS_MAX; path++) {
+        hash = (hash ^ (unsigned char)*path) * 0x100000001b3ULL;
+        if (*path == '/')
+            folders[count++] = hash;
+    }
+    return count;
+}
+
+/* ---- the tree ----------------------------------------------------------------------------------------- */
+
+static const char *base_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bool entry_is_file(const struct rb_tree_entry *entry)
+{
+    return entry->kind == RB_ENTRY_FILE || entry->kind == RB_ENTRY_EXECUTABLE;
+}
+
+static int64_t entry_bytes(const struct rb_tree_entry *entry)
+{
+    return entry->size > 0 ? entry->size : 0;
+}
+
+static bool is_under(const char *path, const char *folder)
+{
+    const char *at = strstr(path, folder);
+    return at && (at == path || at[-1] == '/');
+}
+
+/* Languages that some extension leaves open: only these are worth counting. */
+static bool *open_languages(struct rb_arena *arena)
+{
+    bool *open = rb_arena_alloc(arena, rb_language_total * sizeof *open);
+    memset(open, 0, rb_language_total * sizeof *open);
+    for (size_t i = 0; i < language_extension_total; i++) {
+        const struct language_key *key = &language_extensions[i];
+        for (int16_t k = 0; key->count > 1 && k < key->count; k++)
+            open[language_lists[key->first + k]] = true;
+    }
+    for (size_t i = 0; i < COUNT(header_of); i++)
+        open[rb_language_index(header_of[i][0])] = true;
+    return open;
+}
+
+/* Extensions too common to mean a language by themselves (linguist asks the content), of which two mean one
+ * nearly always: pages of a manual ("git.1", not "libz.so.1"), and Solidity. */
+static void file_prepare_generic(struct language_file *file, const char *base)
+{
+    const char *dot = strrchr(base, '.');
+    const struct language_key *key = NULL;
+    if (dot && dot > base && strcmp(dot, ".sol") == 0)
+        key = language_find_alias("solidity");
+    else if (dot && dot > base && dot[1] >= '1' && dot[1] <= '9' && !dot[2] && !strstr(base, ".so.") &&
+             strcspn(base, "0123456789") == (size_t)(dot + 1 - base))
+        key = language_find_extension(".man");
+    if (!key)
+        return;
+    file->candidates = language_lists + key->first;
+    file->candidate_count = (uint8_t)key->count;
+    file->extension = key->text;
+}
+
+static void file_prepare(struct language_file *file, const struct rb_tree_entry *entry)
+{
+    struct language_candidates candidates;
+    *file = (struct language_file){.language = RB_LANGUAGE_NONE, .read = RB_LANGUAGE_NONE};
+    if (!entry_is_file(entry))
+        return;
+    language_candidates_of(&candidates, entry->path);
+    file->is_file = true;
+    file->candidates = candidates.languages;
+    file->candidate_count = (uint8_t)candidates.count;
+    file->extension = candidates.extension;
+    file->path = (uint8_t)rb_language_path(entry->path);
+    /* Translations as gettext compiles them: not Modelica, not Motoko. */
+    if (strcmp(candidates.extension, ".mo") == 0 &&
+        (is_under(entry->path, "LC_MESSAGES/") || is_under(entry->path, "locale/") ||
+         is_under(entry->path, "locales/")))
+        file->candidate_count = 0;
+    if (candidates.count == 0)
+        file_prepare_generic(file, base_of(entry->path));
+}
+
+static bool name_is(const char *path, const char *name)
+{
+    const char *base = base_of(path), *dot = strrchr(base, '.');
+    return strcmp(base, name) == 0 || (*name == '.' && dot && strcmp(dot, name) == 0);
+}
+
+/* Which hints this list gives, a bit for each. */
+static uint32_t hints_find(const struct rb_tree *tree)
+{
+    uint32_t found = 0, against = 0;
+    for (size_t i = 0; i < tree->count; i++) {
+        for (size_t k = 0; k < COUNT(hints) && entry_is_file(&tree->entries[i]); k++) {
+            if (name_is(tree->entries[i].path, hints[k].name))
+                found |= 1U << k;
+            if (hints[k].unless && name_is(tree->entries[i].path, hints[k].unless))
+                against |= 1U << k;
         }
     }
-    return most ? best : rb_language_index(shared->candidates[0]);
+    return found & ~against;
 }
 
-/* First reading: what the names alone tell. Shared extensions are left open. */
-static void tree_learn(int16_t *languages, struct neighbours *all, const struct rb_tree *tree)
+struct rb_language_tree *rb_language_tree_new(const struct rb_tree *tree, struct rb_arena *arena)
 {
-    for (size_t i = 0; i < tree->count; i++) {
-        const struct rb_tree_entry *entry = &tree->entries[i];
-        languages[i] = RB_LANGUAGE_NONE;
-        if (entry->kind != RB_ENTRY_FILE && entry->kind != RB_ENTRY_EXECUTABLE)
+    struct rb_language_tree *all = rb_arena_alloc(arena, sizeof *all);
+    *all = (struct rb_language_tree){.tree = tree, .arena = arena, .attributes = NULL};
+    all->files = rb_arena_alloc(arena, tree->count * sizeof *all->files + 1);
+    all->is_open = open_languages(arena);
+    all->hints = hints_find(tree);
+    for (size_t i = 0; i < tree->count; i++)
+        file_prepare(&all->files[i], &tree->entries[i]);
+    rb_language_tree_settle(all);
+    return all;
+}
+
+/* ---- deciding ----------------------------------------------------------------------------------------- */
+
+static bool attribute_holds(const struct attribute *attribute, bool otherwise)
+{
+    if (attribute->state == ATTRIBUTE_UNSAID)
+        return otherwise;
+    return attribute->state != ATTRIBUTE_FALSE &&
+           !(attribute->state == ATTRIBUTE_VALUE && strcmp(attribute->value, "false") == 0);
+}
+
+/* What .gitattributes say: the language, and what is left out. */
+static void file_attributes(struct language_file *file, struct attributes *attributes,
+                            const struct rb_tree_entry *entry)
+{
+    struct attribute said[ATTRIBUTE_COUNT];
+    bool is_generated = (file->path & RB_PATH_GENERATED) ||
+                        (file->is_read ? file->reads_generated : (file->path & RB_PATH_SUSPECT) != 0);
+    file->said_language = RB_LANGUAGE_NONE;
+    file->said_detectable = file->said_undetectable = false;
+    if (!attributes) {
+        file->is_left_out = is_generated || (file->path & (RB_PATH_VENDORED | RB_PATH_DOCUMENTATION));
+        return;
+    }
+    attributes_of(said, attributes, entry->path);
+    const struct attribute *language = &said[ATTRIBUTE_LANGUAGE], *filter = &said[ATTRIBUTE_FILTER];
+    if (language->state == ATTRIBUTE_VALUE)
+        file->said_language = (int16_t)rb_language_by_alias(language->value, strlen(language->value));
+    file->said_unknown = language->state == ATTRIBUTE_VALUE && file->said_language == RB_LANGUAGE_NONE;
+    if (said[ATTRIBUTE_DETECTABLE].state != ATTRIBUTE_UNSAID) {
+        file->said_detectable = attribute_holds(&said[ATTRIBUTE_DETECTABLE], false);
+        file->said_undetectable = !file->said_detectable;
+    }
+    /* What Git LFS keeps elsewhere is a pointer of some 130 bytes here. */
+    bool is_elsewhere =
+        filter->state == ATTRIBUTE_VALUE && strcmp(filter->value, "lfs") == 0 && entry->size < 1024;
+    file->is_left_out =
+        is_elsewhere || attribute_holds(&said[ATTRIBUTE_GENERATED], is_generated) ||
+        attribute_holds(&said[ATTRIBUTE_VENDORED], (file->path & RB_PATH_VENDORED) != 0) ||
+        attribute_holds(&said[ATTRIBUTE_DOCUMENTATION], (file->path & RB_PATH_DOCUMENTATION) != 0);
+}
+
+/* Attributes, the content, or a name that means one language. False: open. */
+static bool file_is_certain(struct language_file *file)
+{
+    file->language = RB_LANGUAGE_NONE;
+    if (file->said_language != RB_LANGUAGE_NONE || file->said_unknown) {
+        file->language = file->said_language;
+        return true;
+    }
+    if (file->is_read && file->read_settles) {
+        file->language = file->read;
+        return true;
+    }
+    if (file->candidate_count == 1)
+        file->language = file->candidates[0];
+    return file->candidate_count == 1;
+}
+
+struct decider {
+    struct rb_language_tree *all;
+    struct evidence evidence;
+    struct evidence learned; /* what contents that were read have said, files of each open extension */
+    int header_language[COUNT(header_of)], header_beside[COUNT(header_of)];
+};
+
+/* Files of one open extension in one folder: what those that were read are, the others will be. */
+static uint64_t learned_key(uint64_t folder, const struct language_file *file)
+{
+    return folder ^ (uint64_t)(file->candidates - language_lists + 1) * 0xff51afd7ed558ccdULL;
+}
+
+static void decider_learn_content(struct decider *decider, const struct language_file *file,
+                                  const struct rb_tree_entry *entry)
+{
+    uint64_t folders[FOLDERS_MAX];
+    if (!file->is_read || file->candidate_count < 2 || file->language == RB_LANGUAGE_NONE)
+        return;
+    size_t count = folders_above(folders, entry->path);
+    for (size_t i = 0; i < count; i++)
+        evidence_add(&decider->learned, learned_key(folders[i], file), file->language, 1);
+}
+
+/* The language that most of the read files of this extension have, in the nearest folder where one was read.
+ */
+static int decide_by_read(const struct decider *decider, const struct language_file *file, const char *path)
+{
+    uint64_t folders[FOLDERS_MAX];
+    for (size_t i = folders_above(folders, path); i > 0; i--) {
+        int best = RB_LANGUAGE_NONE;
+        int64_t most = 0;
+        for (size_t k = 0; k < file->candidate_count; k++) {
+            uint64_t key = evidence_key(learned_key(folders[i - 1], file), file->candidates[k]);
+            int64_t files = evidence_slot(&decider->learned, key)->bytes;
+            if (files > most) {
+                most = files;
+                best = file->candidates[k];
+            }
+        }
+        if (best != RB_LANGUAGE_NONE)
+            return best;
+    }
+    return RB_LANGUAGE_NONE;
+}
+
+static void decider_learn(struct decider *decider, const struct language_file *file,
+                          const struct rb_tree_entry *entry)
+{
+    uint64_t folders[FOLDERS_MAX];
+    if (file->language == RB_LANGUAGE_NONE || file->is_left_out || !decider->all->is_open[file->language])
+        return;
+    size_t count = folders_above(folders, entry->path);
+    for (size_t i = 0; i < count; i++)
+        evidence_add(&decider->evidence, folders[i], file->language, entry_bytes(entry) + 1);
+}
+
+static int table_find(const char *const (*table)[2], size_t count, const char *extension)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(table[i][0], extension) == 0)
+            return rb_language_index(table[i][1]);
+    }
+    return RB_LANGUAGE_NONE;
+}
+
+static int64_t evidence_of(const struct decider *decider, uint64_t folder, int language)
+{
+    return evidence_slot(&decider->evidence, evidence_key(folder, language))->bytes;
+}
+
+static int decide_header(const struct decider *decider, const char *path)
+{
+    uint64_t folders[FOLDERS_MAX];
+    for (size_t i = folders_above(folders, path); i > 0; i--) {
+        int best = RB_LANGUAGE_NONE;
+        int64_t most = 0;
+        for (size_t k = 0; k < COUNT(header_of); k++) {
+            int64_t bytes = evidence_of(decider, folders[i - 1], decider->header_beside[k]);
+            if (bytes > most) {
+                most = bytes;
+                best = decider->header_language[k];
+            }
+        }
+        if (best != RB_LANGUAGE_NONE)
+            return best;
+    }
+    return rb_language_index("C");
+}
+
+static int decide_by_neighbours(const struct decider *decider, const struct language_file *file,
+                                const char *path)
+{
+    uint64_t folders[FOLDERS_MAX];
+    for (size_t i = folders_above(folders, path); i > 0; i--) {
+        int best = RB_LANGUAGE_NONE;
+        int64_t most = 0;
+        for (size_t k = 0; k < file->candidate_count; k++) {
+            /* Data lies beside everything. */
+            int64_t bytes = rb_languages[file->candidates[k]].type == RB_DATA
+                                ? 0
+                                : evidence_of(decider, folders[i - 1], file->candidates[k]);
+            if (bytes > most) {
+                most = bytes;
+                best = file->candidates[k];
+            }
+        }
+        if (best != RB_LANGUAGE_NONE)
+            return best;
+    }
+    return RB_LANGUAGE_NONE;
+}
+
+static int only_popular(const struct language_file *file)
+{
+    int found = RB_LANGUAGE_NONE;
+    for (size_t i = 0; i < file->candidate_count; i++) {
+        if (!rb_languages[file->candidates[i]].is_popular)
             continue;
-        const struct rb_shared_extension *shared;
-        languages[i] = (int16_t)rb_language_of(&shared, entry->path);
-        if (languages[i] != RB_LANGUAGE_NONE)
-            neighbours_note(all, entry->path, languages[i]);
-        int hinted = rb_language_hinted(entry->path);
-        if (hinted != RB_LANGUAGE_NONE)
-            all->whole[hinted]++;
+        if (found != RB_LANGUAGE_NONE)
+            return RB_LANGUAGE_NONE;
+        found = file->candidates[i];
+    }
+    return found;
+}
+
+/* The language that linguist's tests give where none holds. */
+static int default_of(const char *extension)
+{
+    const struct language_heuristic *heuristic = language_heuristic_of(extension);
+    return heuristic ? language_heuristic_default(heuristic) : RB_LANGUAGE_NONE;
+}
+
+static int decide_open(const struct decider *decider, const struct language_file *file, const char *path)
+{
+    int language = decide_by_read(decider, file, path);
+    if (language != RB_LANGUAGE_NONE)
+        return language;
+    for (size_t i = 0; i < COUNT(hints); i++) {
+        if ((decider->all->hints >> i & 1) && strcmp(hints[i].extension, file->extension) == 0)
+            return rb_language_index(hints[i].language);
+    }
+    /* Files with queries lie so in every editor that has them. */
+    if (strcmp(file->extension, ".scm") == 0 && is_under(path, "queries/"))
+        return rb_language_index("Tree-sitter Query");
+    language = table_find(nearly_always, COUNT(nearly_always), file->extension);
+    if (language == RB_LANGUAGE_NONE)
+        language = default_of(file->extension);
+    if (language == RB_LANGUAGE_NONE)
+        language = decide_by_neighbours(decider, file, path);
+    if (language == RB_LANGUAGE_NONE)
+        language = table_find(mostly, COUNT(mostly), file->extension);
+    if (language == RB_LANGUAGE_NONE)
+        language = only_popular(file);
+    return language == RB_LANGUAGE_NONE ? file->candidates[0] : language;
+}
+
+/* A program without an extension: its first line would say. */
+static int decide_program(const struct decider *decider, const char *path)
+{
+    int ruby = rb_language_index("Ruby"), shell = rb_language_index("Shell");
+    if (strcmp(base_of(path), "artisan") == 0)
+        return rb_language_index("PHP");
+    int php = rb_language_index("PHP");
+    if (decider->all->main_language == php && is_under(path, "bin/"))
+        return php;
+    bool is_ruby = evidence_of(decider, FOLDER_ROOT, ruby) > evidence_of(decider, FOLDER_ROOT, shell) &&
+                   decider->all->main_language == ruby;
+    if (is_ruby && (is_under(path, "bin/") || is_under(path, "exe/")))
+        return ruby;
+    /* "Scripts to rule them all" have these names, and are of the shell. */
+    static const char *const shells[] = {"bootstrap", "setup",   "update", "server",
+                                         "test",      "cibuild", "build"};
+    for (size_t i = 0; i < COUNT(shells); i++) {
+        if (strcmp(base_of(path), shells[i]) == 0)
+            return shell;
+    }
+    if (is_ruby && is_under(path, "script/"))
+        return ruby;
+    return shell;
+}
+
+static bool is_header(const struct language_file *file)
+{
+    return strcmp(file->extension, ".h") == 0;
+}
+
+static bool is_bare_program(const struct language_file *file, const struct rb_tree_entry *entry)
+{
+    return entry->kind == RB_ENTRY_EXECUTABLE && file->candidate_count == 0 &&
+           !strchr(base_of(entry->path), '.');
+}
+
+/* The language with the most bytes, of those that the names tell. */
+static int main_language(const struct rb_language_tree *all)
+{
+    int64_t *bytes = rb_calloc(rb_language_total, sizeof *bytes), most = 0;
+    int best = RB_LANGUAGE_NONE;
+    for (size_t i = 0; i < all->tree->count; i++) {
+        const struct language_file *file = &all->files[i];
+        if (file->language == RB_LANGUAGE_NONE || file->is_left_out ||
+            rb_languages[file->language].type != RB_PROGRAMMING)
+            continue;
+        int language = rb_languages[file->language].group;
+        bytes[language] += entry_bytes(&all->tree->entries[i]);
+        if (bytes[language] > most) {
+            most = bytes[language];
+            best = language;
+        }
+    }
+    free(bytes);
+    return best;
+}
+
+/* Each pass decides what the one before it made decidable: names, then extensions of several languages, then
+ * headers and programs. */
+static void decider_run(struct decider *decider)
+{
+    struct rb_language_tree *all = decider->all;
+    const struct rb_tree_entry *entries = all->tree->entries;
+    for (int pass = 0; pass < 3; pass++) {
+        for (size_t i = 0; i < all->tree->count; i++) {
+            struct language_file *file = &all->files[i];
+            if (!file->is_file || file->is_decided)
+                continue;
+            if (pass == 0) {
+                file_attributes(file, all->attributes, &entries[i]);
+                file->is_decided = file_is_certain(file);
+            } else if (file->candidate_count && (pass == 2 || !is_header(file))) {
+                file->language = (int16_t)(is_header(file) ? decide_header(decider, entries[i].path)
+                                                           : decide_open(decider, file, entries[i].path));
+                file->is_decided = true;
+            } else if (pass == 2 && is_bare_program(file, &entries[i]) && !file->is_read) {
+                file->language = (int16_t)decide_program(decider, entries[i].path);
+            }
+            if (!file->is_decided || pass == 2)
+                continue;
+            decider_learn(decider, file, &entries[i]);
+            if (pass == 0)
+                decider_learn_content(decider, file, &entries[i]);
+        }
+        if (pass == 0)
+            all->main_language = main_language(all);
     }
 }
 
-static void tree_settle(int16_t *languages, const struct neighbours *all, const struct rb_tree *tree)
+void rb_language_tree_settle(struct rb_language_tree *all)
 {
-    for (size_t i = 0; i < tree->count; i++) {
-        const struct rb_tree_entry *entry = &tree->entries[i];
-        if (languages[i] != RB_LANGUAGE_NONE ||
-            (entry->kind != RB_ENTRY_FILE && entry->kind != RB_ENTRY_EXECUTABLE))
-            continue;
-        const struct rb_shared_extension *shared;
-        rb_language_of(&shared, entry->path);
-        if (shared)
-            languages[i] = (int16_t)shared_decide(all, shared, entry->path);
+    struct decider decider = {.all = all, .evidence = {.mask = 1023}, .learned = {.mask = 1023}};
+    decider.evidence.slots = rb_calloc(decider.evidence.mask + 1, sizeof *decider.evidence.slots);
+    decider.learned.slots = rb_calloc(decider.learned.mask + 1, sizeof *decider.learned.slots);
+    for (size_t i = 0; i < COUNT(header_of); i++) {
+        decider.header_beside[i] = rb_language_index(header_of[i][0]);
+        decider.header_language[i] = rb_language_index(header_of[i][1]);
     }
+    for (size_t i = 0; i < all->tree->count; i++)
+        all->files[i].is_decided = false;
+    decider_run(&decider);
+    free(decider.evidence.slots);
+    free(decider.learned.slots);
+}
+
+int rb_language_tree_of(const struct rb_language_tree *all, size_t entry)
+{
+    return all->files[entry].language;
+}
+
+bool rb_language_tree_counts(const struct rb_language_tree *all, size_t entry)
+{
+    const struct language_file *file = &all->files[entry];
+    if (!file->is_file || file->is_left_out || file->language == RB_LANGUAGE_NONE || file->said_undetectable)
+        return false;
+    enum rb_language_type type = rb_languages[file->language].type;
+    return file->said_detectable || type == RB_PROGRAMMING || type == RB_MARKUP;
 }
 
 void rb_language_of_tree(int16_t *languages, const struct rb_tree *tree)
 {
-    struct neighbours all = {.mask = 1023};
-    all.slots = rb_calloc(all.mask + 1, sizeof *all.slots);
-    all.whole = rb_calloc(rb_language_total, sizeof *all.whole);
-    tree_learn(languages, &all, tree);
-    tree_settle(languages, &all, tree);
-    free(all.whole);
-    free(all.slots);
+    struct rb_arena *arena = rb_arena_new();
+    const struct rb_language_tree *all = rb_language_tree_new(tree, arena);
+    for (size_t i = 0; i < tree->count; i++)
+        languages[i] = (int16_t)rb_language_tree_of(all, i);
+    rb_arena_free(arena);
 }

@@ -1,13 +1,15 @@
 /*
  * What the scanner says about a repository on disk, without any server: scanner_judge PATH [full]. For
  * looking at its judgement on real repositories, and for measuring it (the time of each part goes to standard
- * error).
+ * error). "languages" prints three lines: the bytes of each from the file list alone, with .gitattributes,
+ * and after reading; "files" also each file's.
  */
 #include <git2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/repo/language.h"
 #include "scanner/scan.h"
 
 struct listing {
@@ -43,6 +45,8 @@ static int listing_add(const char *root, const git_tree_entry *entry, void *payl
     } else {
         if (git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK)
             item->kind = RB_ENTRY_SYMLINK;
+        else if (git_tree_entry_filemode(entry) == GIT_FILEMODE_BLOB_EXECUTABLE)
+            item->kind = RB_ENTRY_EXECUTABLE;
         git_odb *odb;
         size_t size = 0;
         git_object_t kind;
@@ -70,12 +74,50 @@ static void read_manifests(struct rb_scan *scan, git_repository *repository)
     }
 }
 
+static bool is_attributes(const struct rb_tree_entry *entry)
+{
+    return strcmp(rb_path_base(entry->path), ".gitattributes") == 0;
+}
+
+static void read_languages(struct rb_scan *scan, git_repository *repository, bool attributes)
+{
+    for (size_t i = 0; i < scan->wanted_count; i++) {
+        git_oid id;
+        git_blob *blob;
+        if (is_attributes(scan->wanted[i].entry) != attributes ||
+            git_oid_fromstr(&id, scan->wanted[i].entry->sha) || git_blob_lookup(&blob, repository, &id))
+            continue;
+        rb_scan_languages_read(scan, i, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
+        git_blob_free(blob);
+    }
+    rb_scan_languages_settle(scan);
+}
+
+/* Shares, and with "files" each file's language, as JSON: to be compared with linguist's. */
+static void print_languages(const struct rb_scan *scan, bool files)
+{
+    json_t *out = json_object(), *shares = json_object(), *all = json_object();
+    for (size_t i = 0; i < scan->language_count; i++)
+        json_object_set_new(shares, scan->languages[i].name, json_integer(scan->languages[i].bytes));
+    for (size_t i = 0; files && i < scan->tree->count; i++) {
+        int language = rb_language_tree_of(scan->language_tree, i);
+        if (rb_language_tree_counts(scan->language_tree, i))
+            json_object_set_new(all, scan->tree->entries[i].path,
+                                json_string(rb_languages[rb_language_counted_as(language)].name));
+    }
+    json_object_set_new(out, "languages", shares);
+    json_object_set_new(out, "files", all);
+    json_dumpf(out, stdout, JSON_COMPACT);
+    printf("\n");
+    json_decref(out);
+}
+
 int main(int argc, char **argv)
 {
     struct listing listing = {.arena = rb_arena_new()};
     git_object *tree = NULL, *commit = NULL;
     if (argc < 2) {
-        fprintf(stderr, "usage: %s PATH [full]\n", argv[0]);
+        fprintf(stderr, "usage: %s PATH [full|languages|files]\n", argv[0]);
         return 2;
     }
     git_libgit2_init();
@@ -94,13 +136,27 @@ int main(int argc, char **argv)
     int64_t start = rb_clock_us();
     rb_scan_survey(&scan, &list, listing.arena);
     int64_t surveyed = rb_clock_us();
+    bool is_about_languages =
+        argc > 2 && (strcmp(argv[2], "languages") == 0 || strcmp(argv[2], "files") == 0);
+    if (is_about_languages)
+        print_languages(&scan, strcmp(argv[2], "files") == 0); /* from the file list alone */
+    int64_t begun = rb_clock_us();
+    rb_scan_languages_wanted(&scan);
+    read_languages(&scan, listing.repository, true);
+    if (is_about_languages)
+        print_languages(&scan, strcmp(argv[2], "files") == 0); /* and .gitattributes */
+    read_languages(&scan, listing.repository, false);
+    fprintf(stderr, "wanted=%zu languages_us=%lld\n", scan.wanted_count, (long long)(rb_clock_us() - begun));
+    if (is_about_languages)
+        print_languages(&scan, strcmp(argv[2], "files") == 0);
     read_manifests(&scan, listing.repository);
     int64_t read = rb_clock_us();
     rb_scan_settle(&scan);
     json_t *profile = rb_scan_profile(&scan, argv[1]);
     if (argc < 3)
         json_object_del(profile, "dependencies");
-    json_dumpf(profile, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(4));
+    if (!is_about_languages)
+        json_dumpf(profile, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(4));
     fprintf(stderr, "\nentries=%zu survey_us=%lld read_us=%lld profile_us=%lld\n", list.count,
             (long long)(surveyed - start), (long long)(read - surveyed), (long long)(rb_clock_us() - read));
     json_decref(profile);

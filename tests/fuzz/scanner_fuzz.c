@@ -1,12 +1,14 @@
 /*
  * Hostile manifests, made by libFuzzer: tests/fuzz/run builds and starts it. The environment's FUZZ_PATH says
- * which manifest the bytes are ("Cargo.toml"); "paths" makes them the file list itself, a path a line.
+ * which manifest the bytes are ("Cargo.toml"); "paths" makes them the file list itself, a path a line;
+ * ".gitattributes" and "content:NAME" what decides languages.
  */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/repo/language.h"
 #include "scanner/scan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -45,6 +47,34 @@ static void fuzz_check(struct rb_scan *scan)
     json_decref(profile);
 }
 
+/* A .gitattributes is read and asked about paths of each kind; what it says is a language that there is. */
+static void fuzz_attributes(const char *text, size_t size, struct rb_arena *arena)
+{
+    static const char *const paths[] = {".gitattributes", "a.c", "a/b/c.js",     "a/b/[x]y z.py",
+                                        "docs/\xff.md",   "x.h", "vendor/a/b.go"};
+    enum { COUNT = sizeof paths / sizeof *paths };
+    struct rb_tree_entry entries[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        entries[i] = (struct rb_tree_entry){.path = paths[i], .kind = RB_ENTRY_FILE, .size = 100};
+    struct rb_tree tree = {.entries = entries, .count = COUNT, .complete = true};
+    struct rb_language_tree *all = rb_language_tree_new(&tree, arena);
+    rb_language_tree_read(all, 0, text, size);
+    rb_language_tree_settle(all);
+    for (size_t i = 0; i < COUNT; i++) {
+        if (rb_language_tree_of(all, i) >= (int)rb_language_total)
+            abort();
+    }
+}
+
+/* A content of each kind of file: what it says is a language that there is. */
+static void fuzz_content(const char *path, const char *text, size_t size)
+{
+    struct rb_language_reading reading = rb_language_read(path, text, size);
+    if (reading.language >= (int)rb_language_total ||
+        (reading.language != RB_LANGUAGE_NONE && !reading.is_settled))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *path = getenv("FUZZ_PATH");
@@ -57,6 +87,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(text, data, size);
     text[size] = 0;
     struct rb_tree tree = {.entries = entries, .count = 1, .complete = true};
+    if (path && (strcmp(path, ".gitattributes") == 0 || strncmp(path, "content:", 8) == 0)) {
+        if (*path == '.')
+            fuzz_attributes(text, size, arena);
+        else
+            fuzz_content(path + 8, text, size);
+        free(text);
+        rb_arena_free(arena);
+        return 0;
+    }
     if (path && strcmp(path, "paths") == 0) {
         tree.count = fuzz_paths(entries, text, arena);
         rb_scan_survey(&scan, &tree, arena);

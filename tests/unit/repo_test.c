@@ -1,6 +1,5 @@
 /* A connected repository as a subscriber sees it: PostgreSQL for the installation, the stand-in for GitHub;
  * and the languages of names, which need neither. */
-#include "lib/repo/language.h"
 #include "lib/repo/repo.h"
 #include "tests/unit/lib_servers.h"
 
@@ -304,97 +303,9 @@ static void a_payload_too_large_for_its_event_is_read_by_reference(void **state)
     rb_arena_free(arena);
 }
 
-/* ---- languages ---------------------------------------------------------------------------------------- */
-
-static void names_tell_their_language(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *path, *language; /* NULL: none */
-        const char *shared;
-    } rows[] = {
-        {"main.c", "C", NULL},
-        {"SRC/MAIN.PY", "Python", NULL},
-        {"a/Dockerfile", "Dockerfile", NULL},
-        {"Dockerfile.dev", "Dockerfile", NULL},
-        {"Makefile", "Makefile", NULL},
-        {"view.blade.php", "Blade", NULL},
-        {"x.tar.unknown", NULL, NULL},
-        {".c", NULL, NULL}, /* a hidden file named c */
-        {"noextension", NULL, NULL},
-        {"", NULL, NULL},
-        {"a.c/", NULL, NULL},
-        {"x.h", NULL, ".h"},
-        {"dot.", NULL, NULL},
-        {"a.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL, NULL},
-        {"\xff\xfe.\xff", NULL, NULL},
-    };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const struct rb_shared_extension *shared = NULL;
-        int language = rb_language_of(&shared, rows[i].path);
-        const char *name = language == RB_LANGUAGE_NONE ? NULL : rb_languages[language].name;
-        if ((name == NULL) != (rows[i].language == NULL) || (name && strcmp(name, rows[i].language) != 0) ||
-            (shared == NULL) != (rows[i].shared == NULL) ||
-            (shared && strcmp(shared->extension, rows[i].shared) != 0))
-            fail_msg("%s: %s", rows[i].path, name ? name : "none");
-    }
-}
-
-static void the_table_agrees_with_itself(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < rb_language_total; i++) {
-        assert_int_equal(rb_language_index(rb_languages[i].name), i); /* no name twice */
-        assert_true(i == 0 || strcasecmp(rb_languages[i - 1].name, rb_languages[i].name) < 0);
-    }
-    assert_int_equal(rb_language_index("No such language"), RB_LANGUAGE_NONE);
-    for (size_t i = 0; i < rb_shared_extension_total; i++) {
-        const struct rb_shared_extension *shared = &rb_shared_extensions[i], *found = NULL;
-        char path[64];
-        for (size_t c = 0; c < RB_LANGUAGE_CANDIDATES && shared->candidates[c]; c++) {
-            if (*shared->candidates[c] && rb_language_index(shared->candidates[c]) == RB_LANGUAGE_NONE)
-                fail_msg("%s names %s", shared->extension, shared->candidates[c]);
-        }
-        snprintf(path, sizeof(path), "x%s", shared->extension);
-        assert_int_equal(rb_language_of(&found, path), RB_LANGUAGE_NONE); /* it stands in no other row */
-        assert_ptr_equal(found, shared);
-    }
-    for (size_t i = 0; i < rb_language_hint_total; i++)
-        assert_int_not_equal(rb_language_index(rb_language_hints[i].language), RB_LANGUAGE_NONE);
-}
-
-static void neighbours_settle_shared_extensions(void **state)
-{
-    (void)state;
-    static const struct rb_tree_entry entries[] = {
-        {.path = "c/a.c"},
-        {.path = "c/a.h"},
-        {.path = "cpp/a.cpp"},
-        {.path = "cpp/a.h"},
-        {.path = "cpp/b.cpp"},
-        {.path = "other/x.h"},
-        {.path = "x.c", .kind = RB_ENTRY_DIRECTORY},
-        {.path = "y.c", .kind = RB_ENTRY_SYMLINK},
-        {.path = "z.c", .kind = RB_ENTRY_SUBMODULE},
-    };
-    static const char *const wanted[] = {"C", "C", "C++", "C++", "C++", "C++", NULL, NULL, NULL};
-    enum { COUNT = sizeof(entries) / sizeof(entries[0]) };
-    int16_t languages[COUNT];
-    rb_language_of_tree(languages, &(struct rb_tree){.entries = entries, .count = COUNT});
-    for (size_t i = 0; i < COUNT; i++) {
-        const char *name = languages[i] == RB_LANGUAGE_NONE ? NULL : rb_languages[languages[i]].name;
-        if ((name == NULL) != (wanted[i] == NULL) || (name && strcmp(name, wanted[i]) != 0))
-            fail_msg("%s: %s", entries[i].path, name ? name : "none");
-    }
-    rb_language_of_tree(languages, &(struct rb_tree){0});
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_tell_their_language),
-        cmocka_unit_test(the_table_agrees_with_itself),
-        cmocka_unit_test(neighbours_settle_shared_extensions),
         cmocka_unit_test_setup(opening_asks_for_the_present_generation, begin),
         cmocka_unit_test_setup(a_truncated_tree_is_walked_to_the_same_list, begin),
         cmocka_unit_test_setup(failures_of_github_are_told_apart, begin),

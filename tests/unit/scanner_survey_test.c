@@ -5,93 +5,6 @@
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-static const char *language_of(const char *path)
-{
-    const struct rb_shared_extension *shared;
-    int index = rb_language_of(&shared, path);
-    return index != RB_LANGUAGE_NONE ? rb_languages[index].name : shared ? "shared" : "none";
-}
-
-static void test_languages_by_name(void **state)
-{
-    (void)state;
-    static const char *const cases[][2] = {
-        {"a.c", "C"},
-        {"a/b.CPP", "C++"},
-        {"x.py", "Python"},
-        {"x.go", "Go"},
-        {"Makefile", "Makefile"},
-        {"Makefile.linux", "Makefile"},
-        {"Dockerfile", "Dockerfile"},
-        {"Dockerfile.dev", "Dockerfile"},
-        {"dev.dockerfile", "Dockerfile"},
-        {"CMakeLists.txt", "CMake"},
-        {"notes.txt", "Text"},
-        {"a.blade.php", "Blade"},
-        {"a.php", "PHP"},
-        {"a.tsx", "TypeScript"},
-        {"a.jsx", "JavaScript"},
-        {"build.gradle.kts", "Gradle Kotlin DSL"},
-        {"x.kt", "Kotlin"},
-        {"a.h", "shared"},
-        {"a.ts", "shared"},
-        {"README", "Text"},
-        {"a.md", "Markdown"},
-        {"a.sql", "SQL"},
-        {".gitignore", "Ignore List"},
-        {"a.unknownextension", "none"},
-        {"noextension", "none"},
-        {".c", "none"},
-        {"a.", "none"},
-        {"", "none"},
-        {"dir.py/file", "none"},
-        {"Gemfile", "Ruby"},
-        {"go.mod", "Go Module"},
-        {"BUILD.bazel", "Starlark"},
-        {"a.vue", "Vue"},
-        {"a.R", "R"},
-        {"a.S", "Assembly"},
-        {"app.module.css", "CSS"},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        if (strcmp(language_of(cases[i][0]), cases[i][1]) != 0)
-            fail_msg("%s is %s", cases[i][0], language_of(cases[i][0]));
-    }
-}
-
-static void test_the_table_is_sound(void **state)
-{
-    (void)state;
-    assert_true(rb_language_total >= 150);
-    for (size_t i = 1; i < rb_language_total; i++)
-        assert_true(strcasecmp(rb_languages[i - 1].name, rb_languages[i].name) < 0);
-    for (size_t i = 0; i < rb_shared_extension_total; i++) {
-        for (size_t k = 0; k < RB_LANGUAGE_CANDIDATES && rb_shared_extensions[i].candidates[k]; k++) {
-            const char *name = rb_shared_extensions[i].candidates[k];
-            if (*name && rb_language_index(name) == RB_LANGUAGE_NONE)
-                fail_msg("%s: no language %s", rb_shared_extensions[i].extension, name);
-        }
-    }
-    for (size_t i = 0; i < rb_language_group_total; i++) {
-        int index = rb_language_index(rb_language_groups[i].name);
-        assert_int_not_equal(index, RB_LANGUAGE_NONE);
-        assert_int_not_equal(rb_language_counted_as(index), RB_LANGUAGE_NONE);
-    }
-    for (size_t i = 0; i < rb_language_hint_total; i++)
-        assert_int_not_equal(rb_language_index(rb_language_hints[i].language), RB_LANGUAGE_NONE);
-    /* No extension twice: the index would answer with either. */
-    for (size_t i = 0; i < rb_language_total; i++) {
-        char words[1024];
-        snprintf(words, sizeof words, "%s", rb_languages[i].extensions ? rb_languages[i].extensions : "");
-        char *rest = words;
-        for (char *word; (word = strsep(&rest, " ")) && *word;) {
-            char path[64];
-            snprintf(path, sizeof path, "x%s", word);
-            assert_string_equal(language_of(path), rb_languages[i].name);
-        }
-    }
-}
-
 static const struct rb_scan_language *find_language(const struct rb_scan *scan, const char *name)
 {
     for (size_t i = 0; i < scan->language_count; i++) {
@@ -159,6 +72,44 @@ static void test_shares_leave_out_what_is_not_written_here(void **state)
     SURVEY(data, arena, {"a.yaml", 3}, {"b.json", 1});
     assert_int_equal(data.language_count, 2);
     assert_int_equal(find_language(&data, "YAML")->tenths, 750);
+    assert_string_equal(find_language(&data, "YAML")->type, "data");
+    SURVEY(style, arena, {"a.css", 900}, {"a.java", 100}, {"b.py", 50});
+    json_t *profile = rb_scan_profile(&style, "acme/x");
+    assert_string_equal(json_string_value(json_object_get(profile, "primary_language")), "CSS");
+    assert_string_equal(json_string_value(json_object_get(profile, "primary_programming_language")), "Java");
+    json_decref(profile);
+    profile = rb_scan_profile(&data, "acme/x");
+    assert_true(json_is_null(json_object_get(profile, "primary_language")));
+    assert_true(json_is_null(json_object_get(profile, "primary_programming_language")));
+    json_decref(profile);
+    rb_arena_free(arena);
+}
+
+static void test_contents_and_attributes_change_the_shares(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    SURVEY(scan, arena, {".gitattributes", 50}, {"app.js", 50000}, {"a.py", 600}, {"run", 900},
+           {"theirs/b.py", 9000});
+    assert_string_equal(scan.languages[0].name, "JavaScript");
+    rb_scan_languages_wanted(&scan);
+    assert_true(scan.wanted_count >= 2);
+    assert_string_equal(scan.wanted[0].entry->path, ".gitattributes");
+    for (size_t i = 0; i < scan.wanted_count; i++) {
+        char minified[300];
+        memset(minified, 'x', sizeof minified);
+        assert_true(scan.wanted[i].max_bytes >= sizeof minified);
+        if (strcmp(scan.wanted[i].entry->path, ".gitattributes") == 0)
+            rb_scan_languages_read(&scan, i, "/theirs/** linguist-vendored\n", 29);
+        else if (strcmp(scan.wanted[i].entry->path, "app.js") == 0)
+            rb_scan_languages_read(&scan, i, minified, sizeof minified);
+        else
+            rb_scan_languages_read(&scan, i, "#!/bin/sh\n", 10);
+    }
+    rb_scan_languages_settle(&scan);
+    assert_int_equal(scan.language_count, 2);
+    assert_int_equal(find_language(&scan, "Python")->bytes, 600);
+    assert_int_equal(find_language(&scan, "Shell")->bytes, 900);
     rb_arena_free(arena);
 }
 
@@ -168,10 +119,7 @@ static void test_paths_are_told_apart(void **state)
     assert_true(rb_path_is_vendored("a/third_party/x.c"));
     assert_true(rb_path_is_vendored("jquery.js"));
     assert_false(rb_path_is_vendored("src/vendoring.c"));
-    assert_false(rb_path_is_vendored("src/jqueryHelpers.js"));
     assert_false(rb_path_is_vendored("vendor"));
-    assert_true(rb_path_is_generated("x/y.pb.go"));
-    assert_false(rb_path_is_generated("x/generated.go"));
     assert_true(rb_path_is_documentation("examples/a.c"));
     assert_false(rb_path_is_documentation("src/examples.c"));
     assert_true(rb_path_is_test("a/b_test.go"));
@@ -284,7 +232,7 @@ static void test_the_profile_holds_it_all(void **state)
         "\"files\":4,\"bytes\":1040",
         "\"summary\":\"Python (90.0%) with Shell, using Django. 4 files, 1.0 KB. The file list is "
         "incomplete.\"",
-        "{\"name\":\"Python\",\"files\":1,\"bytes\":900,\"share\":90.0}",
+        "{\"name\":\"Python\",\"type\":\"programming\",\"files\":1,\"bytes\":900,\"share\":90.0}",
         "\"frameworks\":[{\"name\":\"Django\",\"ecosystem\":\"pypi\",\"evidence\":\"requirements.txt\"}]",
         "{\"ecosystem\":\"pypi\",\"name\":\"django\",\"requirement\":\"==4\",\"kind\":\"runtime\","
         "\"manifest\":"
@@ -462,10 +410,9 @@ static void test_an_empty_repository(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_languages_by_name),
-        cmocka_unit_test(test_the_table_is_sound),
         cmocka_unit_test(test_shared_extensions_follow_their_neighbours),
         cmocka_unit_test(test_shares_leave_out_what_is_not_written_here),
+        cmocka_unit_test(test_contents_and_attributes_change_the_shares),
         cmocka_unit_test(test_paths_are_told_apart),
         cmocka_unit_test(test_structure_and_key_files),
         cmocka_unit_test(test_manifests_near_the_root_come_first),
