@@ -9,7 +9,7 @@
 
 #include "scanner/scan.h"
 
-#define FETCH_AT_ONCE      8 /* manifests per step: often enough for progress and for noticing a drain */
+#define FETCH_AT_ONCE      8 /* files per step: often enough for progress and for noticing a drain */
 #define SUMMARY_LANGUAGES  5 /* in the event, which is no place for everything */
 #define SUMMARY_FRAMEWORKS 20
 
@@ -21,7 +21,7 @@ struct job {
     const char *full_name;
     struct rb_tree tree;
     struct rb_scan scan;
-    size_t read; /* manifests done, for progress */
+    size_t read; /* files done, for progress */
 };
 
 /* The lock on the installation holds off a disconnect between our looking and our writing. */
@@ -52,48 +52,39 @@ void rb_scanner_worker_close(void *local, void *app)
 
 static void job_progress(struct job *job, const char *note)
 {
-    rb_work_progress(job->work, (int64_t)job->read, (int64_t)job->scan.manifest_count, note);
+    rb_work_progress(job->work, (int64_t)job->read, (int64_t)job->scan.wanted_count, note);
 }
 
-/* Reads the next manifests that were chosen; *more tells whether there was one. */
-static rb_err job_read_some(struct job *job, bool *more)
+/* Reads the next files that are wanted. */
+static rb_err job_read_some(struct job *job)
 {
     const struct rb_tree_entry *entries[FETCH_AT_ONCE];
-    size_t indexes[FETCH_AT_ONCE], lens[FETCH_AT_ONCE], count = 0;
+    size_t lens[FETCH_AT_ONCE], first = job->read, count = 0;
     const char *contents[FETCH_AT_ONCE];
     rb_err errs[FETCH_AT_ONCE];
-    for (; job->read < job->scan.manifest_count && count < FETCH_AT_ONCE; job->read++) {
-        if (job->scan.manifests[job->read].status != RB_MANIFEST_CHOSEN)
-            continue;
-        indexes[count] = job->read;
-        entries[count++] = job->scan.manifests[job->read].entry;
-    }
-    *more = count > 0;
-    if (count == 0)
-        return RB_OK;
+    for (; job->read < job->scan.wanted_count && count < FETCH_AT_ONCE; job->read++)
+        entries[count++] = job->scan.wanted[job->read].entry;
     rb_err err = rb_repo_files(contents, lens, errs, job->handle, entries, count, RB_SCAN_LOCK_BYTES);
     if (err)
         return err; /* temporary: the whole event comes again */
     for (size_t i = 0; i < count; i++) {
         if (contents[i] && errs[i] == RB_OK)
-            rb_scan_read(&job->scan, indexes[i], contents[i], lens[i]);
+            rb_scan_take(&job->scan, first + i, contents[i], lens[i]);
         else
-            rb_scan_miss(&job->scan, indexes[i],
-                         errs[i] == RB_ETOOBIG ? RB_MANIFEST_TOO_BIG : RB_MANIFEST_UNREADABLE,
-                         rb_err_name(errs[i]));
+            rb_scan_lack(&job->scan, first + i, errs[i], rb_err_name(errs[i]));
     }
-    job_progress(job, job->scan.manifests[indexes[count - 1]].path);
+    job_progress(job, "reading manifests");
     return RB_OK;
 }
 
-static rb_err job_read_manifests(struct job *job)
+static rb_err job_read_wanted(struct job *job)
 {
     rb_err err = RB_OK;
     job_progress(job, "reading manifests");
-    for (bool more = true; more && !err;) {
+    while (!err && job->read < job->scan.wanted_count) {
         if (rb_work_is_draining(job->work))
             return rb_error_set(RB_EUNAVAILABLE, "the scanner is stopping");
-        err = job_read_some(job, &more);
+        err = job_read_some(job);
     }
     return err;
 }
@@ -156,7 +147,7 @@ static rb_err job_run(struct job *job)
     if (err)
         return err;
     rb_scan_survey(&job->scan, &job->tree, rb_work_arena(job->work));
-    err = job_read_manifests(job);
+    err = job_read_wanted(job);
     if (err)
         goto out;
     rb_scan_settle(&job->scan);

@@ -55,18 +55,20 @@ static int listing_add(const char *root, const git_tree_entry *entry, void *payl
     return 0;
 }
 
-static void read_manifests(struct rb_scan *scan, git_repository *repository)
+static void read_wanted(struct rb_scan *scan, git_repository *repository)
 {
-    for (size_t i = 0; i < scan->manifest_count; i++) {
+    for (size_t i = 0; i < scan->wanted_count; i++) {
         git_oid id;
         git_blob *blob;
-        if (scan->manifests[i].status != RB_MANIFEST_CHOSEN ||
-            git_oid_fromstr(&id, scan->manifests[i].entry->sha) || git_blob_lookup(&blob, repository, &id))
+        if (git_oid_fromstr(&id, scan->wanted[i].entry->sha) || git_blob_lookup(&blob, repository, &id)) {
+            rb_scan_lack(scan, i, RB_ENOTFOUND, "git has no such blob");
             continue;
+        }
         size_t len = (size_t)git_blob_rawsize(blob);
-        const char *content = rb_arena_strndup(scan->arena, git_blob_rawcontent(blob), len);
+        char *content = rb_strndup(git_blob_rawcontent(blob), len);
         git_blob_free(blob);
-        rb_scan_read(scan, i, content, len);
+        rb_scan_take(scan, i, content, len);
+        free(content);
     }
 }
 
@@ -94,7 +96,7 @@ int main(int argc, char **argv)
     int64_t start = rb_clock_us();
     rb_scan_survey(&scan, &list, listing.arena);
     int64_t surveyed = rb_clock_us();
-    read_manifests(&scan, listing.repository);
+    read_wanted(&scan, listing.repository);
     int64_t read = rb_clock_us();
     rb_scan_settle(&scan);
     json_t *profile = rb_scan_profile(&scan, argv[1]);
