@@ -9,8 +9,8 @@
 
 #include "scanner/scan.h"
 
-#define FETCH_AT_ONCE      8 /* files per step: often enough for progress and for noticing a drain */
-#define SUMMARY_LANGUAGES  5 /* in the event, which is no place for everything */
+#define PROGRESS_EVERY     16 /* files */
+#define SUMMARY_LANGUAGES  5  /* in the event, which is no place for everything */
 #define SUMMARY_FRAMEWORKS 20
 
 struct job {
@@ -55,37 +55,35 @@ static void job_progress(struct job *job, const char *note)
     rb_work_progress(job->work, (int64_t)job->read, (int64_t)job->scan.wanted_count, note);
 }
 
-/* Reads the next files that are wanted. */
-static rb_err job_read_some(struct job *job)
+/* An rb_repo_content_fn. */
+static rb_err job_on_content(void *arg, size_t index, const char *content, size_t len, rb_err err,
+                             const char *why)
 {
-    const struct rb_tree_entry *entries[FETCH_AT_ONCE];
-    size_t lens[FETCH_AT_ONCE], first = job->read, count = 0;
-    const char *contents[FETCH_AT_ONCE];
-    rb_err errs[FETCH_AT_ONCE];
-    for (; job->read < job->scan.wanted_count && count < FETCH_AT_ONCE; job->read++)
-        entries[count++] = job->scan.wanted[job->read].entry;
-    rb_err err = rb_repo_files(contents, lens, errs, job->handle, entries, count, RB_SCAN_LOCK_BYTES);
-    if (err)
-        return err; /* temporary: the whole event comes again */
-    for (size_t i = 0; i < count; i++) {
-        if (contents[i] && errs[i] == RB_OK)
-            rb_scan_take(&job->scan, first + i, contents[i], lens[i]);
-        else
-            rb_scan_lack(&job->scan, first + i, errs[i], rb_err_name(errs[i]));
-    }
-    job_progress(job, "reading manifests");
+    struct job *job = arg;
+    if (rb_work_is_draining(job->work))
+        return rb_error_set(RB_EUNAVAILABLE, "the scanner is stopping");
+    if (content)
+        rb_scan_take(&job->scan, index, content, len);
+    else
+        rb_scan_lack(&job->scan, index, err, why);
+    job->read = index + 1;
+    if (job->read % PROGRESS_EVERY == 0)
+        job_progress(job, "reading manifests");
     return RB_OK;
 }
 
 static rb_err job_read_wanted(struct job *job)
 {
-    rb_err err = RB_OK;
+    size_t count = job->scan.wanted_count;
+    struct rb_repo_want *wants = rb_arena_alloc(rb_work_arena(job->work), count * sizeof *wants);
+    for (size_t i = 0; i < count; i++)
+        wants[i] = (struct rb_repo_want){job->scan.wanted[i].entry, job->scan.wanted[i].max_bytes};
     job_progress(job, "reading manifests");
-    while (!err && job->read < job->scan.wanted_count) {
-        if (rb_work_is_draining(job->work))
-            return rb_error_set(RB_EUNAVAILABLE, "the scanner is stopping");
-        err = job_read_some(job);
-    }
+    rb_err err = rb_repo_read(job->handle, wants, count, job_on_content, job);
+    const struct rb_repo_usage *used = rb_repo_used(job->handle);
+    job->scan.usage.rest = used->rest;
+    job->scan.usage.graphql = used->graphql;
+    job->scan.usage.cached = used->cached;
     return err;
 }
 
@@ -184,10 +182,11 @@ struct rb_result rb_scanner_handle(struct rb_work *work, void *app, void *local)
                     (long long)generation, rb_error_text());
     else
         rb_log_info("scanned repo=%s installation=%lld generation=%lld files=%lld manifests=%zu "
-                    "dependencies=%zu ms=%lld",
+                    "dependencies=%zu requests=%lld+%lld cached=%lld ms=%lld",
                     job->full_name, (long long)installation, (long long)generation,
                     (long long)job->scan.files, job->scan.manifest_count, job->scan.sheet.count,
-                    (long long)(rb_clock_ms() - started));
+                    (long long)job->scan.usage.rest, (long long)job->scan.usage.graphql,
+                    (long long)job->scan.usage.cached, (long long)(rb_clock_ms() - started));
     struct rb_result result = rb_result_from(err);
     rb_repo_close(job->handle);
     return result;

@@ -122,7 +122,13 @@ void rb_text_make_utf8(char *text);
 enum rb_json_kind {
     RB_JSON_INT, /* int64_t */
     RB_JSON_BOOL,
-    RB_JSON_TEXT /* char[size], zero-terminated */
+    RB_JSON_TEXT, /* char[size], zero-terminated */
+    RB_JSON_PIECE /* struct rb_json_piece: of any length, any bytes; for rb_json_members() alone */
+};
+/* A text within an answer that is being walked; gone with the call that it is given to. */
+struct rb_json_piece {
+    const char *at; /* NULL: none */
+    size_t len;
 };
 struct rb_json_field {
     const char *pointer; /* "/repository/id": RFC 6901 */
@@ -136,6 +142,12 @@ struct rb_json_field {
  * may call. */
 rb_err rb_json_find(const struct rb_json_field *fields, size_t count, const char *text,
                     size_t len) RB_MUST_CHECK;
+/* One call of `fn` for each member of the object at `pointer`, in their order, after the fields (pointers
+ * from the member's value) were read: what a member does not have is -1, false, "" or no piece. `name` is not
+ * terminated. RB_EPROTOCOL: not JSON; RB_ENOTFOUND: no object there. */
+typedef void (*rb_json_member_fn)(void *arg, const char *name, size_t name_len);
+rb_err rb_json_members(const char *pointer, const struct rb_json_field *fields, size_t count,
+                       const char *text, size_t len, rb_json_member_fn fn, void *arg) RB_MUST_CHECK;
 
 /* ---- clock and ids ------------------------------------------------------------------------------------ */
 

@@ -19,12 +19,17 @@ simdjson::error_code json_take(const struct rb_json_field &field, simdjson::dom:
     case RB_JSON_BOOL:
         return value.get_bool().get(*static_cast<bool *>(field.out));
     case RB_JSON_TEXT:
+    case RB_JSON_PIECE:
         break;
     }
     std::string_view text;
     simdjson::error_code error = value.get_string().get(text);
     if (error)
         return error;
+    if (field.kind == RB_JSON_PIECE) {
+        *static_cast<struct rb_json_piece *>(field.out) = {text.data(), text.size()};
+        return simdjson::SUCCESS;
+    }
     if (text.size() >= field.size || text.find('\0') != std::string_view::npos)
         return simdjson::CAPACITY;
     memcpy(field.out, text.data(), text.size());
@@ -46,7 +51,55 @@ rb_err json_find(simdjson::dom::parser &parser, const struct rb_json_field *fiel
     }
     return RB_OK;
 }
+
+void json_forget(const struct rb_json_field &field)
+{
+    switch (field.kind) {
+    case RB_JSON_INT:
+        *static_cast<int64_t *>(field.out) = -1;
+        break;
+    case RB_JSON_BOOL:
+        *static_cast<bool *>(field.out) = false;
+        break;
+    case RB_JSON_TEXT:
+        *static_cast<char *>(field.out) = '\0';
+        break;
+    case RB_JSON_PIECE:
+        *static_cast<struct rb_json_piece *>(field.out) = {nullptr, 0};
+        break;
+    }
+}
+
+rb_err json_members(simdjson::dom::parser &parser, const char *pointer, const struct rb_json_field *fields,
+                    size_t count, std::string_view text, rb_json_member_fn fn, void *arg)
+{
+    simdjson::dom::element document;
+    simdjson::error_code error = parser.parse(text.data(), text.size()).get(document);
+    if (error)
+        return rb_error_set(RB_EPROTOCOL, "not JSON: %s", simdjson::error_message(error));
+    simdjson::dom::object object;
+    if (document.at_pointer(pointer).get_object().get(object))
+        return rb_error_set(RB_ENOTFOUND, "no object at %s", pointer);
+    for (simdjson::dom::key_value_pair member : object) {
+        for (size_t i = 0; i < count; i++) {
+            simdjson::dom::element value;
+            json_forget(fields[i]);
+            if (member.value.is_object() &&
+                member.value.at_pointer(fields[i].pointer).get(value) == simdjson::SUCCESS)
+                (void)json_take(fields[i], value);
+        }
+        fn(arg, member.key.data(), member.key.size());
+    }
+    return RB_OK;
+}
 } // namespace
+
+rb_err rb_json_members(const char *pointer, const struct rb_json_field *fields, size_t count,
+                       const char *text, size_t len, rb_json_member_fn fn, void *arg)
+{
+    simdjson::dom::parser once; // texts are large here, and a parser is as large as its text
+    return json_members(once, pointer, fields, count, std::string_view(text, len), fn, arg);
+}
 
 rb_err rb_json_find(const struct rb_json_field *fields, size_t count, const char *text, size_t len)
 {

@@ -145,6 +145,55 @@ static void large_and_deep_texts_have_an_end(void **state)
     free(text);
 }
 
+struct walked {
+    char names[64];
+    int64_t size;
+    bool flag;
+    struct rb_json_piece text;
+    char word[8];
+};
+
+static void walk_note(void *arg, const char *name, size_t len)
+{
+    struct walked *walked = arg;
+    size_t used = strlen(walked->names);
+    snprintf(walked->names + used, sizeof(walked->names) - used, "%.*s:%lld%d%.*s%s ", (int)len, name,
+             (long long)walked->size, walked->flag, walked->text.at ? (int)walked->text.len : 1,
+             walked->text.at ? walked->text.at : "-", walked->word);
+}
+
+static void members_are_walked_one_by_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        rb_err err;
+        const char *walked;
+    } rows[] = {
+        {"{\"a\":{\"x\":{\"size\":3,\"flag\":true,\"text\":\"e\\u0041f\",\"word\":\"w\"},\"y\":{},\"z\":null,"
+         "\"v\":[1]}}",
+         RB_OK, "x:31eAfw y:-10- z:-10- v:-10- "},
+        {"{\"a\":{\"x\":{\"size\":\"3\",\"flag\":1,\"text\":7,\"word\":\"longer than it\"}}}", RB_OK,
+         "x:-10- "},
+        {"{\"a\":{}}", RB_OK, ""},
+        {"{\"a\":null}", RB_ENOTFOUND, ""},
+        {"{\"a\":[{}]}", RB_ENOTFOUND, ""},
+        {"[]", RB_ENOTFOUND, ""},
+        {"{\"a\":{\"x\":{\"size\":3}}", RB_EPROTOCOL, ""},
+        {"", RB_EPROTOCOL, ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct walked walked = {.names = ""};
+        const struct rb_json_field fields[] = {{"/size", RB_JSON_INT, &walked.size, 0},
+                                               {"/flag", RB_JSON_BOOL, &walked.flag, 0},
+                                               {"/text", RB_JSON_PIECE, &walked.text, 0},
+                                               {"/word", RB_JSON_TEXT, walked.word, sizeof(walked.word)}};
+        rb_err err = rb_json_members("/a", fields, 4, rows[i].text, strlen(rows[i].text), walk_note, &walked);
+        if (err != rows[i].err || strcmp(walked.names, rows[i].walked) != 0)
+            fail_msg("%s: %s, %s", rows[i].text, rb_err_name(err), walked.names);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +202,7 @@ int main(void)
         cmocka_unit_test(nothing_but_json_passes),
         cmocka_unit_test(no_beginning_of_a_text_passes),
         cmocka_unit_test(large_and_deep_texts_have_an_end),
+        cmocka_unit_test(members_are_walked_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
