@@ -204,6 +204,8 @@ struct rb_result rb_scanner_handle_disconnect(struct rb_work *work, void *app, v
         return rb_reject("the event names no installation or no generation");
     const struct rb_param params[] = {RB_P_INT(installation), RB_P_INT(generation)};
     rb_err err = rb_db_query(&rows, local, &statement, params, 2);
+    if (!err)
+        err = rb_blobs_forget(local, installation);
     if (!err) {
         rb_log_info("disconnected installation=%lld generation=%lld profiles=%lld", (long long)installation,
                     (long long)generation, (long long)rb_rows_affected(rows));

@@ -126,6 +126,65 @@ static void group_pair(struct group *group, struct blob **sorted)
     }
 }
 
+/* ---- the cache ---------------------------------------------------------------------------------------- */
+
+struct cache_walk {
+    struct blob **sorted;
+    size_t count;
+};
+
+static void cache_on_blob(void *arg, const struct rb_blob *found)
+{
+    struct cache_walk *walk = arg;
+    size_t low = 0, high = walk->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(walk->sorted[middle]->entry->sha, found->sha) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < walk->count && strcmp(walk->sorted[low]->entry->sha, found->sha) == 0; low++) {
+        if (!blob_is_open(walk->sorted[low]))
+            continue;
+        char *content = rb_strndup(found->content, found->len);
+        if (!blob_take(walk->sorted[low], content, found->len, false))
+            free(content); /* damaged: read again */
+    }
+}
+
+static rb_err group_from_cache(struct group *group, struct blob **sorted)
+{
+    struct cache_walk walk = {.sorted = sorted, .count = group->count};
+    struct rb_blob *wanted = rb_calloc(group->count, sizeof(*wanted));
+    size_t count = 0;
+    for (size_t i = 0; i < group->count; i++) {
+        if (blob_is_open(sorted[i]))
+            wanted[count++].sha = sorted[i]->entry->sha;
+    }
+    rb_err err =
+        rb_blobs_get(group->handle->db, group->handle->about.repo_id, wanted, count, cache_on_blob, &walk);
+    free(wanted);
+    return err;
+}
+
+static rb_err group_to_cache(const struct group *group)
+{
+    struct rb_repo_handle *handle = group->handle;
+    struct rb_blob *read = rb_calloc(group->count, sizeof(*read));
+    size_t count = 0;
+    for (size_t i = 0; i < group->count; i++) {
+        const struct blob *blob = &group->blobs[i];
+        if (blob->content && blob->is_new && blob->len <= RB_BLOB_BYTES_MAX)
+            read[count++] = (struct rb_blob){blob->entry->sha, blob->content, blob->len};
+    }
+    rb_err err = rb_blobs_put(handle->db, handle->about.repo_id, read, count);
+    if (!err && count)
+        err = rb_blobs_prune(handle->db, handle->about.repo_id);
+    free(read);
+    return err;
+}
+
 /* ---- queries ------------------------------------------------------------------------------------------ */
 
 struct batch {
@@ -267,6 +326,7 @@ static rb_err group_hand_over(const struct group *group, size_t first, rb_repo_c
     rb_err err = RB_OK;
     for (size_t i = 0; i < group->count && !err; i++) {
         const struct blob *blob = &group->blobs[i], *read = blob->same ? blob->same : blob;
+        group->handle->used.cached += read->content && !read->is_new;
         err = fn(arg, first + i, read->content, read->len, read->err, read->why);
     }
     return err;
@@ -276,15 +336,18 @@ static rb_err group_read(struct group *group, size_t first, rb_repo_content_fn f
 {
     struct blob **sorted = rb_calloc(group->count, sizeof(*sorted));
     group_pair(group, sorted);
+    rb_err err = group_from_cache(group, sorted);
     free(sorted);
-    group_fetch(group);
-    rb_err err = group->err;
-    if (err) {
-        rb_error_set(err, "%s", group->text);
-        rb_error_set_wait(group->wait);
-    } else {
-        err = group_hand_over(group, first, fn, arg);
+    if (!err) {
+        group_fetch(group);
+        err = group_to_cache(group); /* also what came before a failure: it need not come again */
     }
+    if (!err && group->err) {
+        err = rb_error_set(group->err, "%s", group->text);
+        rb_error_set_wait(group->wait);
+    }
+    if (!err)
+        err = group_hand_over(group, first, fn, arg);
     for (size_t i = 0; i < group->count; i++)
         free(group->blobs[i].content);
     return err;

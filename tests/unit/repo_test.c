@@ -68,6 +68,7 @@ static int begin(void **state)
 {
     static const struct rb_statement heads = {"no heads", "delete from tree_heads"};
     static const struct rb_statement trees = {"no trees", "delete from trees"};
+    static const struct rb_statement blobs = {"no blobs", "delete from blobs"};
     static const struct rb_statement live = {
         "live", "update installations set state = 'active', generation = 5, default_branch = 'main'"};
     (void)state;
@@ -75,6 +76,7 @@ static int begin(void **state)
     standin_control(&standin, "POST", "/limits", "{\"tree_entries\":100000}");
     sql(&heads, NULL, 0);
     sql(&trees, NULL, 0);
+    sql(&blobs, NULL, 0);
     sql(&live, NULL, 0);
     return 0;
 }
@@ -332,6 +334,58 @@ static void a_large_file_is_not_trusted_to_be_small(void **state)
     rb_arena_free(arena);
 }
 
+static int64_t count_blobs(void)
+{
+    static const struct rb_statement statement = {"blobs", "select count(*) from blobs where repo_id = 77"};
+    struct rb_rows *rows = NULL;
+    must(rb_db_query(&rows, db, &statement, NULL, 0));
+    int64_t count = rb_rows_int(rows, 0, 0);
+    rb_rows_free(rows);
+    return count;
+}
+
+/* What was read once is not asked for again, also when the rest could not be had; damage is no content. */
+static void what_was_read_is_kept(void **state)
+{
+    (void)state;
+    static const struct rb_statement damage = {
+        "damage", "update blobs set content = 'hullo' || chr(10)::bytea where size = 6"};
+    static struct reading reading;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_tree tree = shop_tree(arena);
+    struct rb_repo_usage used;
+    const struct rb_repo_want wants[] = {{&tree.entries[0], 100},
+                                         {&tree.entries[1], 100},
+                                         {&tree.entries[0], 100},
+                                         {&tree.entries[3], 5000},
+                                         {&tree.entries[0], 5}};
+    /* The large one comes by itself, and that fails for now. */
+    struct rb_tree_entry large = tree.entries[3];
+    struct rb_repo_want first[] = {wants[0], wants[1], wants[2], {&large, 5000}};
+    large.size = -1;
+    standin_control(&standin, "POST", "/faults",
+                    "{\"path\":\"/repos/acme/shop/git/blobs\",\"kind\":\"rate-limit\",\"seconds\":1}");
+    assert_int_equal(read_files(&reading, &used, first, 4), RB_ELIMIT);
+    assert_int_equal(reading.count, 0);
+    assert_int_equal(count_blobs(), 2);
+    must(read_files(&reading, &used, wants, 5));
+    assert_int_equal(used.rest, 0);
+    assert_int_equal(used.graphql, 1); /* for the large one */
+    assert_int_equal(used.cached, 3);
+    assert_string_equal(reading.files[2].content, "hello\n");
+    assert_int_equal(reading.files[4].err, RB_ETOOBIG);
+    assert_int_equal(count_blobs(), 3);
+    must(read_files(&reading, &used, wants, 5));
+    assert_int_equal(used.rest + used.graphql, 0);
+    assert_int_equal(used.cached, 4);
+    sql(&damage, NULL, 0);
+    must(read_files(&reading, &used, wants, 5));
+    assert_int_equal(used.graphql, 1);
+    assert_string_equal(reading.files[0].content, "hello\n");
+    reading_clear(&reading);
+    rb_arena_free(arena);
+}
+
 /* Whatever becomes of queries, files are read to the byte or it is said why not. */
 static void queries_may_fail_as_they_like(void **state)
 {
@@ -572,6 +626,7 @@ int main(void)
         cmocka_unit_test_setup(failures_of_github_are_told_apart, begin),
         cmocka_unit_test_setup(files_are_read_many_at_once, begin),
         cmocka_unit_test_setup(a_large_file_is_not_trusted_to_be_small, begin),
+        cmocka_unit_test_setup(what_was_read_is_kept, begin),
         cmocka_unit_test_setup(queries_may_fail_as_they_like, begin),
         cmocka_unit_test_setup(what_is_no_text_is_read_to_the_byte, begin),
         cmocka_unit_test(a_payload_too_large_for_its_event_is_read_by_reference),
