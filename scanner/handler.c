@@ -160,6 +160,15 @@ out:
     return err;
 }
 
+/* A limit of GitHub's: the runtime brings the event back when the time has come. */
+static void job_note_wait(struct job *job, int64_t wait_ms)
+{
+    char time[RB_TIME_SIZE];
+    rb_time_format(time, rb_clock_wall_ms() + wait_ms);
+    job_progress(job,
+                 rb_arena_printf(rb_work_arena(job->work), "waiting for GitHub's limit until %.19sZ", time));
+}
+
 struct rb_result rb_scanner_handle(struct rb_work *work, void *app, void *local)
 {
     struct rb_scanner *scanner = app;
@@ -187,7 +196,10 @@ struct rb_result rb_scanner_handle(struct rb_work *work, void *app, void *local)
                     (long long)job->scan.files, job->scan.manifest_count, job->scan.sheet.count,
                     (long long)job->scan.usage.rest, (long long)job->scan.usage.graphql,
                     (long long)job->scan.usage.cached, (long long)(rb_clock_ms() - started));
+    int64_t wait = err ? rb_error_wait_ms() : 0;
     struct rb_result result = rb_result_from(err);
+    if (wait > 0)
+        job_note_wait(job, wait);
     rb_repo_close(job->handle);
     return result;
 }

@@ -16,7 +16,7 @@
 
 #define RB_SCAN_MANIFESTS_MAX    1000 /* some ten requests of a hundred; the most that were seen are 391 */
 #define RB_SCAN_READ_BYTES       33554432 /* of the files of one scan, by the sizes in the tree */
-#define RB_SCAN_SKIPPED_MAX      200      /* listed one by one; the others are counted */
+#define RB_SCAN_SKIPPED_MAX      200 /* listed one by one, of each kind a quarter; the others are counted */
 #define RB_SCAN_MANIFEST_BYTES   1048576  /* no hand-written manifest comes near */
 #define RB_SCAN_LOCK_BYTES       16777216 /* of a lock file: the largest known have 5 MB */
 #define RB_SCAN_DEPENDENCIES_MAX 5000     /* that manifests name: about 1 MB of profile */
@@ -276,9 +276,9 @@ struct rb_scan {
     struct rb_scan_wanted *wanted;
     size_t wanted_count, wanted_capacity;
     int64_t wanted_bytes;
-    struct rb_scan_skipped *skipped; /* the first RB_SCAN_SKIPPED_MAX */
-    size_t skipped_count;            /* of them */
-    size_t skips[RB_SKIP_KINDS];     /* of all */
+    struct rb_scan_skipped *skipped; /* the first of each kind */
+    size_t skipped_count;
+    size_t skips[RB_SKIP_KINDS]; /* how many there are of each */
     struct rb_scan_usage usage;
     struct rb_scan_sheet sheet;
 };

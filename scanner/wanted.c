@@ -28,9 +28,8 @@ static int skip_line(const char *error)
 
 void rb_scan_skip(struct rb_scan *scan, const char *path, enum rb_scan_skip why, const char *error)
 {
-    scan->skips[why]++;
-    if (scan->skipped_count == RB_SCAN_SKIPPED_MAX)
-        return;
+    if (++scan->skips[why] > RB_SCAN_SKIPPED_MAX / RB_SKIP_KINDS)
+        return; /* no kind hides the others */
     if (!scan->skipped)
         scan->skipped = rb_arena_alloc(scan->arena, RB_SCAN_SKIPPED_MAX * sizeof *scan->skipped);
     scan->skipped[scan->skipped_count++] = (struct rb_scan_skipped){

@@ -142,12 +142,27 @@ struct rb_json_field {
  * may call. */
 rb_err rb_json_find(const struct rb_json_field *fields, size_t count, const char *text,
                     size_t len) RB_MUST_CHECK;
-/* One call of `fn` for each member of the object at `pointer`, in their order, after the fields (pointers
- * from the member's value) were read: what a member does not have is -1, false, "" or no piece. `name` is not
- * terminated. RB_EPROTOCOL: not JSON; RB_ENOTFOUND: no object there. */
-typedef void (*rb_json_member_fn)(void *arg, const char *name, size_t name_len);
+/*
+ * Two walks over large answers, with the fields of one piece at a time: what a piece does not have is -1,
+ * false,
+ * "" or no piece. `room` is how many bytes behind the text may be read (not written): with RB_JSON_ROOM or
+ * more of them the text is not copied.
+ */
+#define RB_JSON_ROOM 64 /* what simdjson wants behind a text */
+struct rb_json_text {
+    const char *at;
+    size_t len, room;
+};
+typedef void (*rb_json_member_fn)(void *arg, const char *name, size_t name_len); /* `name`: not terminated */
+/* One call of `fn` for each member of the object at `pointer`, in their order, after the fields ("/size": of
+ * the member's own members) were read. RB_EPROTOCOL: not JSON; RB_ENOTFOUND: no object there. */
 rb_err rb_json_members(const char *pointer, const struct rb_json_field *fields, size_t count,
-                       const char *text, size_t len, rb_json_member_fn fn, void *arg) RB_MUST_CHECK;
+                       const struct rb_json_text *text, rb_json_member_fn fn, void *arg) RB_MUST_CHECK;
+/* The same for each element of the list at `list`, which has no name. `flag` is something else in the text:
+ * 0, 1, or -1 when it is no boolean or not there. RB_ENOTFOUND: no list there. */
+rb_err rb_json_list(int *flag_value, const char *flag, const char *list, const struct rb_json_field *fields,
+                    size_t count, const struct rb_json_text *text, rb_json_member_fn fn,
+                    void *arg) RB_MUST_CHECK;
 
 /* ---- clock and ids ------------------------------------------------------------------------------------ */
 

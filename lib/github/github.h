@@ -94,6 +94,7 @@ struct rb_github_response {
     rb_err err; /* RB_OK for any complete HTTP answer; else RB_EUNAVAILABLE, RB_ETIMEOUT, RB_ETOOBIG */
     char *body; /* zero-terminated, may be NULL */
     size_t len;
+    size_t room; /* bytes behind it that are ours too (RB_JSON_ROOM); 0: not known */
     char etag[160];
     char scopes[256];       /* X-OAuth-Scopes; "" when absent */
     bool has_scopes;        /* the header was there: a classic token */
@@ -186,7 +187,8 @@ rb_err rb_github_read_deliveries(const struct rb_github_response *response, rb_g
 rb_err rb_github_read_commit(char commit[65], char tree[65],
                              const struct rb_github_response *response) RB_MUST_CHECK;
 /* One call of `fn` per entry, in GitHub's order; stops at its first error. `type` is blob, tree or commit;
- * `size` -1 when absent or no size. An answer that does not say whether it is all is RB_EPROTOCOL. */
+ * `size` -1 when absent or no size. With RB_EPROTOCOL, also for an answer that does not say whether it is
+ * all, the entries that `fn` was given are worth nothing. `path` is gone when `fn` returns. */
 typedef rb_err (*rb_github_entry_fn)(void *arg, const char *path, const char *mode, const char *type,
                                      const char *sha, int64_t size);
 rb_err rb_github_read_tree(bool *truncated, const struct rb_github_response *response, rb_github_entry_fn fn,

@@ -135,7 +135,8 @@ rb_err rb_github_read_blobs(const struct rb_github_response *response, rb_github
                                            {"/text", RB_JSON_PIECE, &walk.text, 0}};
     if (!response->body)
         return rb_error_set(RB_EPROTOCOL, "GitHub's answer to a query is empty");
-    rb_err err = rb_json_members("/data/repository", fields, sizeof(fields) / sizeof(*fields), response->body,
-                                 response->len, query_on_member, &walk);
+    const struct rb_json_text text = {response->body, response->len, response->room};
+    rb_err err = rb_json_members("/data/repository", fields, sizeof(fields) / sizeof(*fields), &text,
+                                 query_on_member, &walk);
     return err == RB_ENOTFOUND ? query_failed(response) : err;
 }

@@ -251,7 +251,9 @@ void github_transfer_read(struct github_call *call, CURLcode code)
     response->status = (int)status;
     response->len = call->body.len;
     if (call->body.len) { /* moved: a copy of a large answer would be held beside it */
-        response->body = call->body.data;
+        response->room = RB_JSON_ROOM;
+        response->body = rb_realloc(call->body.data, call->body.len + 1 + RB_JSON_ROOM);
+        memset(response->body + response->len, 0, 1 + RB_JSON_ROOM);
         rb_buf_init(&call->body, call->body.limit);
     } else {
         response->body = rb_strdup("");
