@@ -83,7 +83,9 @@ static size_t transfer_on_header(char *line, size_t size, size_t count, void *ar
         call->head_is_whole = false;
     } else if (len <= 2 && (*line == '\r' || *line == '\n')) {
         call->head_is_whole = true;
-    } else if (transfer_header(line, len, "etag", response->etag, sizeof(response->etag))) {
+    } else if (transfer_header(line, len, "etag", response->etag, sizeof(response->etag)) ||
+               transfer_header(line, len, "x-ratelimit-resource", response->resource,
+                               sizeof(response->resource))) {
         return len;
     } else if (transfer_header(line, len, "x-oauth-scopes", response->scopes, sizeof(response->scopes))) {
         response->has_scopes = true;
@@ -93,9 +95,6 @@ static size_t transfer_on_header(char *line, size_t size, size_t count, void *ar
         response->rate_remaining = transfer_number(value, INT64_MAX);
     } else if (transfer_header(line, len, "x-ratelimit-reset", value, 24)) {
         response->rate_reset = transfer_number(value, GITHUB_TIME_MAX);
-    } else if (transfer_header(line, len, "x-ratelimit-resource", response->resource,
-                               sizeof(response->resource))) {
-        return len;
     } else if (transfer_header(line, len, "retry-after", value, 24)) {
         response->retry_after = transfer_number(value, GITHUB_TIME_MAX);
     }

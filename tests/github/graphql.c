@@ -522,6 +522,9 @@ static json_t *answer_object(struct query *query, const struct selection *at, st
                                         "Resource limits for this query exceeded."));
         return json_null();
     }
+    if (place->repo == NULL) { // the schema has objects in repositories alone
+        return json_null();
+    }
     if (oid_text != NULL && git_oid_fromstr(&oid, oid_text) == 0) {
         git_object_lookup(&object, place->repo->git, &oid, GIT_OBJECT_ANY);
     } else if (oid_text == NULL && expression != NULL) {
