@@ -1,6 +1,6 @@
 /*
- * Which manifests are worth a request each: those of the repository itself first, the nearest to the root
- * first, and no kind so many that the others starve.
+ * Which manifests are worth reading: those of the repository itself first, the nearest to the root first, and
+ * no kind so many that the others starve.
  */
 #include "scanner/scan.h"
 
@@ -31,14 +31,28 @@ struct choice {
     const struct rb_tree_entry *entry;
     const struct rb_scan_format *format;
     size_t depth;
+    int rank;
+    size_t kind; /* which counter its format has */
     bool aside;
 };
+
+/* What says most of the repository comes first. */
+static int choice_rank(const struct rb_scan_format *format, bool aside)
+{
+    if (strcmp(format->ecosystem, "github-actions") == 0)
+        return 3;
+    if (aside)
+        return 4;
+    if (format->is_lock)
+        return 1;
+    return format->is_package || (*format->ecosystem && strcmp(format->ecosystem, "docker") != 0) ? 0 : 2;
+}
 
 static int choice_order(const void *a, const void *b)
 {
     const struct choice *x = a, *y = b;
-    if (x->aside != y->aside)
-        return x->aside ? 1 : -1;
+    if (x->rank != y->rank)
+        return x->rank < y->rank ? -1 : 1;
     if (x->depth != y->depth)
         return x->depth < y->depth ? -1 : 1;
     return strcmp(x->entry->path, y->entry->path);
@@ -88,47 +102,88 @@ static bool path_is_aside(const char *path, const struct rb_scan_format *format)
     return format->parse != rb_nuget_parse && rb_path_is_test(path);
 }
 
+/* Notes a manifest, and asks for its content where that can be read and says something. */
 static void manifest_put(struct rb_scan *scan, const struct choice *choice)
 {
-    struct rb_scan_manifest *manifest = &scan->manifests[scan->manifest_count++];
+    struct rb_scan_manifest *manifest = &scan->manifests[scan->manifest_count];
     const char *path = choice->entry->path;
-    manifest->entry = choice->entry;
-    manifest->format = choice->format;
-    manifest->path = rb_text_clean(scan->arena, path, strlen(path), RB_SCAN_PATH_MAX);
-    manifest->aside = choice->aside;
-    manifest->error = "";
-    manifest->status = !choice->format->parse ? RB_MANIFEST_NOTED
-                       : choice->entry->size > (int64_t)rb_scan_format_bytes(choice->format)
-                           ? RB_MANIFEST_TOO_BIG
-                           : RB_MANIFEST_CHOSEN;
+    size_t max = rb_scan_format_bytes(choice->format);
+    struct rb_scan_wanted wanted = {.entry = choice->entry,
+                                    .max_bytes = max,
+                                    .index = scan->manifest_count,
+                                    .take = rb_scan_read,
+                                    .miss = rb_scan_miss};
+    enum rb_manifest_status status = RB_MANIFEST_CHOSEN;
+    if (!choice->format->parse) {
+        status = RB_MANIFEST_NOTED;
+    } else if (choice->entry->size > (int64_t)max) {
+        status = RB_MANIFEST_TOO_BIG;
+        rb_scan_skip(scan, path, RB_SKIP_SIZE, "larger than such a file is read");
+    } else if (!rb_scan_want(scan, &wanted)) {
+        scan->manifests_left_out++;
+        return;
+    }
+    *manifest = (struct rb_scan_manifest){
+        .entry = choice->entry,
+        .format = choice->format,
+        .path = rb_text_clean(scan->arena, path, strlen(path), RB_SCAN_PATH_MAX),
+        .aside = choice->aside,
+        .status = status,
+        .error = "",
+    };
+    scan->manifest_count++;
 }
 
 /* In the first round no format takes more than this; what is left of the places goes by order alone. */
-#define FIRST_ROUND_PER_FORMAT 20
+#define FIRST_ROUND_PER_FORMAT 250
+#define FORMAT_KINDS_MAX       256 /* that are told apart */
 
 static void choices_take(struct rb_scan *scan, const struct choice *choices, size_t count)
 {
-    scan->manifests = rb_arena_alloc(scan->arena, RB_SCAN_MANIFESTS_MAX * sizeof *scan->manifests);
+    size_t places = count < RB_SCAN_MANIFESTS_MAX ? count : RB_SCAN_MANIFESTS_MAX, used = 0;
+    size_t taken_of[FORMAT_KINDS_MAX] = {0};
     bool *taken = rb_calloc(count + 1, sizeof *taken);
-    for (int round = 0; round < 2; round++) {
-        for (size_t i = 0; i < count && scan->manifest_count < RB_SCAN_MANIFESTS_MAX; i++) {
-            size_t same = 0;
-            for (size_t k = 0; round == 0 && k < scan->manifest_count; k++)
-                same += scan->manifests[k].format == choices[i].format;
-            if (taken[i] || same >= FIRST_ROUND_PER_FORMAT)
-                continue;
-            taken[i] = true;
+    scan->manifests = rb_arena_alloc(scan->arena, places * sizeof *scan->manifests);
+    for (size_t i = 0; i < count && used < places; i++) {
+        taken[i] = taken_of[choices[i].kind]++ < FIRST_ROUND_PER_FORMAT;
+        used += taken[i];
+    }
+    for (size_t i = 0; i < count && used < places; i++) {
+        used += !taken[i];
+        taken[i] = true;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (taken[i]) {
             manifest_put(scan, &choices[i]);
+        } else {
+            scan->manifests_left_out++;
+            rb_scan_skip(scan, choices[i].entry->path, RB_SKIP_LIMIT, "a scan reads 1,000 manifests");
         }
     }
-    scan->manifests_left_out = count - scan->manifest_count;
     free(taken);
+}
+
+/* Formats in the order they are met. */
+struct kinds {
+    const struct rb_scan_format *formats[FORMAT_KINDS_MAX];
+    size_t count;
+};
+
+static size_t kind_of(struct kinds *kinds, const struct rb_scan_format *format)
+{
+    size_t i = 0;
+    while (i < kinds->count && kinds->formats[i] != format)
+        i++;
+    if (i == kinds->count && i < FORMAT_KINDS_MAX)
+        kinds->formats[kinds->count++] = format;
+    return i < FORMAT_KINDS_MAX ? i : FORMAT_KINDS_MAX - 1;
 }
 
 void rb_scan_choose(struct rb_scan *scan)
 {
     size_t room = 256, count = 0;
     struct choice *choices = rb_calloc(room, sizeof *choices);
+    struct kinds kinds = {.count = 0};
     for (size_t i = 0; i < scan->tree->count; i++) {
         const struct rb_tree_entry *entry = &scan->tree->entries[i];
         if (entry->kind != RB_ENTRY_FILE && entry->kind != RB_ENTRY_EXECUTABLE)
@@ -140,8 +195,13 @@ void rb_scan_choose(struct rb_scan *scan)
             room *= 2;
             choices = rb_realloc(choices, room * sizeof *choices);
         }
-        choices[count++] =
-            (struct choice){entry, format, rb_path_depth(entry->path), path_is_aside(entry->path, format)};
+        bool aside = path_is_aside(entry->path, format);
+        choices[count++] = (struct choice){.entry = entry,
+                                           .format = format,
+                                           .depth = rb_path_depth(entry->path),
+                                           .rank = choice_rank(format, aside),
+                                           .kind = kind_of(&kinds, format),
+                                           .aside = aside};
     }
     qsort(choices, count, sizeof *choices, choice_order);
     choices_take(scan, choices, count);

@@ -9,8 +9,8 @@
 
 #include "scanner/scan.h"
 
-#define FETCH_AT_ONCE      8 /* manifests per step: often enough for progress and for noticing a drain */
-#define SUMMARY_LANGUAGES  5 /* in the event, which is no place for everything */
+#define PROGRESS_EVERY     16 /* files */
+#define SUMMARY_LANGUAGES  5  /* in the event, which is no place for everything */
 #define SUMMARY_FRAMEWORKS 20
 
 struct job {
@@ -21,7 +21,7 @@ struct job {
     const char *full_name;
     struct rb_tree tree;
     struct rb_scan scan;
-    size_t read; /* manifests done, for progress */
+    size_t read; /* files done, for progress */
 };
 
 /* The lock on the installation holds off a disconnect between our looking and our writing. */
@@ -52,49 +52,38 @@ void rb_scanner_worker_close(void *local, void *app)
 
 static void job_progress(struct job *job, const char *note)
 {
-    rb_work_progress(job->work, (int64_t)job->read, (int64_t)job->scan.manifest_count, note);
+    rb_work_progress(job->work, (int64_t)job->read, (int64_t)job->scan.wanted_count, note);
 }
 
-/* Reads the next manifests that were chosen; *more tells whether there was one. */
-static rb_err job_read_some(struct job *job, bool *more)
+/* An rb_repo_content_fn. */
+static rb_err job_on_content(void *arg, size_t index, const char *content, size_t len, rb_err err,
+                             const char *why)
 {
-    const struct rb_tree_entry *entries[FETCH_AT_ONCE];
-    size_t indexes[FETCH_AT_ONCE], lens[FETCH_AT_ONCE], count = 0;
-    const char *contents[FETCH_AT_ONCE];
-    rb_err errs[FETCH_AT_ONCE];
-    for (; job->read < job->scan.manifest_count && count < FETCH_AT_ONCE; job->read++) {
-        if (job->scan.manifests[job->read].status != RB_MANIFEST_CHOSEN)
-            continue;
-        indexes[count] = job->read;
-        entries[count++] = job->scan.manifests[job->read].entry;
-    }
-    *more = count > 0;
-    if (count == 0)
-        return RB_OK;
-    rb_err err = rb_repo_files(contents, lens, errs, job->handle, entries, count, RB_SCAN_LOCK_BYTES);
-    if (err)
-        return err; /* temporary: the whole event comes again */
-    for (size_t i = 0; i < count; i++) {
-        if (contents[i] && errs[i] == RB_OK)
-            rb_scan_read(&job->scan, indexes[i], contents[i], lens[i]);
-        else
-            rb_scan_miss(&job->scan, indexes[i],
-                         errs[i] == RB_ETOOBIG ? RB_MANIFEST_TOO_BIG : RB_MANIFEST_UNREADABLE,
-                         rb_err_name(errs[i]));
-    }
-    job_progress(job, job->scan.manifests[indexes[count - 1]].path);
+    struct job *job = arg;
+    if (rb_work_is_draining(job->work))
+        return rb_error_set(RB_EUNAVAILABLE, "the scanner is stopping");
+    if (content)
+        rb_scan_take(&job->scan, index, content, len);
+    else
+        rb_scan_lack(&job->scan, index, err, why);
+    job->read = index + 1;
+    if (job->read % PROGRESS_EVERY == 0)
+        job_progress(job, "reading manifests");
     return RB_OK;
 }
 
-static rb_err job_read_manifests(struct job *job)
+static rb_err job_read_wanted(struct job *job)
 {
-    rb_err err = RB_OK;
+    size_t count = job->scan.wanted_count;
+    struct rb_repo_want *wants = rb_arena_alloc(rb_work_arena(job->work), count * sizeof *wants);
+    for (size_t i = 0; i < count; i++)
+        wants[i] = (struct rb_repo_want){job->scan.wanted[i].entry, job->scan.wanted[i].max_bytes};
     job_progress(job, "reading manifests");
-    for (bool more = true; more && !err;) {
-        if (rb_work_is_draining(job->work))
-            return rb_error_set(RB_EUNAVAILABLE, "the scanner is stopping");
-        err = job_read_some(job, &more);
-    }
+    rb_err err = rb_repo_read(job->handle, wants, count, job_on_content, job);
+    const struct rb_repo_usage *used = rb_repo_used(job->handle);
+    job->scan.usage.rest = used->rest;
+    job->scan.usage.graphql = used->graphql;
+    job->scan.usage.cached = used->cached;
     return err;
 }
 
@@ -156,7 +145,7 @@ static rb_err job_run(struct job *job)
     if (err)
         return err;
     rb_scan_survey(&job->scan, &job->tree, rb_work_arena(job->work));
-    err = job_read_manifests(job);
+    err = job_read_wanted(job);
     if (err)
         goto out;
     rb_scan_settle(&job->scan);
@@ -169,6 +158,15 @@ static rb_err job_run(struct job *job)
 out:
     json_decref(profile);
     return err;
+}
+
+/* A limit of GitHub's: the runtime brings the event back when the time has come. */
+static void job_note_wait(struct job *job, int64_t wait_ms)
+{
+    char time[RB_TIME_SIZE];
+    rb_time_format(time, rb_clock_wall_ms() + wait_ms);
+    job_progress(job,
+                 rb_arena_printf(rb_work_arena(job->work), "waiting for GitHub's limit until %.19sZ", time));
 }
 
 struct rb_result rb_scanner_handle(struct rb_work *work, void *app, void *local)
@@ -193,11 +191,15 @@ struct rb_result rb_scanner_handle(struct rb_work *work, void *app, void *local)
                     (long long)generation, rb_error_text());
     else
         rb_log_info("scanned repo=%s installation=%lld generation=%lld files=%lld manifests=%zu "
-                    "dependencies=%zu ms=%lld",
+                    "dependencies=%zu requests=%lld+%lld cached=%lld ms=%lld",
                     job->full_name, (long long)installation, (long long)generation,
                     (long long)job->scan.files, job->scan.manifest_count, job->scan.sheet.count,
-                    (long long)(rb_clock_ms() - started));
+                    (long long)job->scan.usage.rest, (long long)job->scan.usage.graphql,
+                    (long long)job->scan.usage.cached, (long long)(rb_clock_ms() - started));
+    int64_t wait = err ? rb_error_wait_ms() : 0;
     struct rb_result result = rb_result_from(err);
+    if (wait > 0)
+        job_note_wait(job, wait);
     rb_repo_close(job->handle);
     return result;
 }
@@ -214,6 +216,8 @@ struct rb_result rb_scanner_handle_disconnect(struct rb_work *work, void *app, v
         return rb_reject("the event names no installation or no generation");
     const struct rb_param params[] = {RB_P_INT(installation), RB_P_INT(generation)};
     rb_err err = rb_db_query(&rows, local, &statement, params, 2);
+    if (!err)
+        err = rb_blobs_forget(local, installation);
     if (!err) {
         rb_log_info("disconnected installation=%lld generation=%lld profiles=%lld", (long long)installation,
                     (long long)generation, (long long)rb_rows_affected(rows));

@@ -175,6 +175,7 @@ json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo)
     json_object_set_new(profile, "dependencies_truncated", json_boolean(scan->sheet.truncated));
     json_object_set_new(profile, "manifests", profile_manifests(scan));
     json_object_set_new(profile, "manifests_left_out", json_integer((json_int_t)scan->manifests_left_out));
+    json_object_set_new(profile, "read", rb_scan_profile_read(scan));
     json_object_set_new(profile, "key_files", profile_key_files(scan));
     json_object_set_new(profile, "structure", profile_structure(scan));
     return profile;

@@ -2,8 +2,8 @@
  * scanner: the judgement, as pure functions.
  *
  * A scan is made in three steps, and only the middle one needs the network: rb_scan_survey() reads the file
- * list (languages, structure, key files, which manifests are worth fetching), rb_scan_read() takes the
- * content of one manifest, rb_scan_profile() gives the JSON. Everything that enters is hostile: paths are any
+ * list (languages, structure, key files, which files are worth reading), rb_scan_take() takes the content of
+ * one of these, rb_scan_profile() gives the JSON. Everything that enters is hostile: paths are any
  * bytes, manifests are whatever somebody committed. What leaves is valid UTF-8 of bounded size.
  */
 #ifndef RB_SCANNER_SCAN_H
@@ -14,7 +14,9 @@
 #include "lib/base/base.h"
 #include "lib/store/store.h"
 
-#define RB_SCAN_MANIFESTS_MAX    60       /* requests that one scan may cost, besides commit and tree */
+#define RB_SCAN_MANIFESTS_MAX    1000 /* some ten requests of a hundred; the most that were seen are 391 */
+#define RB_SCAN_READ_BYTES       33554432 /* of the files of one scan, by the sizes in the tree */
+#define RB_SCAN_SKIPPED_MAX      200 /* listed one by one, of each kind a quarter; the others are counted */
 #define RB_SCAN_MANIFEST_BYTES   1048576  /* no hand-written manifest comes near */
 #define RB_SCAN_LOCK_BYTES       16777216 /* of a lock file: the largest known have 5 MB */
 #define RB_SCAN_DEPENDENCIES_MAX 5000     /* that manifests name: about 1 MB of profile */
@@ -180,7 +182,7 @@ size_t rb_path_depth(const char *path);      /* folders above it */
 /* The framework a dependency shows, or NULL. Static string. */
 const char *rb_framework_of(const char *ecosystem, const char *package);
 
-/* ---- the scan ----------------------------------------------------------------------------------------- */
+/* ---- what is read ------------------------------------------------------------------------------------- */
 
 enum rb_manifest_status {
     RB_MANIFEST_CHOSEN,
@@ -197,6 +199,48 @@ struct rb_scan_manifest {
     enum rb_manifest_status status;
     const char *error; /* "" when none */
 };
+
+/*
+ * A file that some part of the scan wants to read: the one list from which whoever has the contents (the
+ * handler, a test) reads all of them in as few requests as possible. `take` gets the whole content,
+ * zero-terminated, gone when it returns; `miss`, which may be NULL, hears that it could not be had.
+ */
+struct rb_scan;
+struct rb_scan_wanted {
+    const struct rb_tree_entry *entry;
+    size_t max_bytes;
+    size_t index; /* what the part calls it */
+    void (*take)(struct rb_scan *scan, size_t index, const char *content, size_t len);
+    void (*miss)(struct rb_scan *scan, size_t index, enum rb_manifest_status status, const char *error);
+};
+/* Puts a file on the list, in the order of worth. False, and noted as skipped, where the bytes of this scan
+ * are used up: `miss` is not called then. */
+bool rb_scan_want(struct rb_scan *scan, const struct rb_scan_wanted *wanted);
+/* For whoever reads: what file `index` of the list is, or why it could not be had. */
+void rb_scan_take(struct rb_scan *scan, size_t index, const char *content, size_t len);
+void rb_scan_lack(struct rb_scan *scan, size_t index, rb_err why, const char *error);
+
+/* Why something that would have been worth reading says nothing. */
+enum rb_scan_skip { RB_SKIP_SIZE, RB_SKIP_LIMIT, RB_SKIP_UNREADABLE, RB_SKIP_PARSE, RB_SKIP_KINDS };
+struct rb_scan_skipped {
+    const char *path; /* valid UTF-8 */
+    enum rb_scan_skip why;
+    int line;          /* where it cannot be parsed; 0: not known */
+    const char *error; /* for a person */
+};
+/* Notes it. `error` may hold "line N"; it and `path` need not be UTF-8. */
+void rb_scan_skip(struct rb_scan *scan, const char *path, enum rb_scan_skip why, const char *error);
+/* What reading has cost; filled in by whoever read. */
+struct rb_scan_usage {
+    int64_t rest, graphql; /* requests to GitHub, answered or not */
+    int64_t files, bytes;  /* that were read, wherever from */
+    int64_t cached;        /* of these files, that were in the cache */
+};
+/* The part of the profile about it; a new reference. */
+json_t *rb_scan_profile_read(const struct rb_scan *scan);
+
+/* ---- the scan ----------------------------------------------------------------------------------------- */
+
 struct rb_scan_language {
     const char *name; /* static */
     const char *type; /* static: "programming", "markup", "data", "prose" */
@@ -205,10 +249,6 @@ struct rb_scan_language {
     bool is_programming; /* not markup, data or prose */
 };
 /* A file whose content the scan would like to have; without it the answer is a little less sure. */
-struct rb_scan_wanted {
-    const struct rb_tree_entry *entry; /* of the tree */
-    size_t max_bytes;                  /* of it: more is not looked at */
-};
 struct rb_scan_key_file {
     const char *path; /* valid UTF-8 */
     const char *role; /* static */
@@ -225,8 +265,6 @@ struct rb_scan {
     size_t language_count;
     bool has_data_only; /* nothing programmed, no markup: the languages are those of data and prose */
     struct rb_language_tree *language_tree; /* what is known of each file's language (lib/repo) */
-    struct rb_scan_wanted *wanted;          /* by rb_scan_languages_wanted() */
-    size_t wanted_count;
     struct rb_scan_key_file *key_files;
     size_t key_file_count;
     struct rb_scan_folder *top;
@@ -237,7 +275,14 @@ struct rb_scan {
     size_t ci_count;
     struct rb_scan_manifest *manifests;
     size_t manifest_count;
-    size_t manifests_left_out; /* beyond RB_SCAN_MANIFESTS_MAX */
+    size_t manifests_left_out; /* beyond RB_SCAN_MANIFESTS_MAX or RB_SCAN_READ_BYTES */
+    struct rb_scan_wanted *wanted;
+    size_t wanted_count, wanted_capacity;
+    int64_t wanted_bytes;
+    struct rb_scan_skipped *skipped; /* the first of each kind */
+    size_t skipped_count;
+    size_t skips[RB_SKIP_KINDS]; /* how many there are of each */
+    struct rb_scan_usage usage;
     struct rb_scan_sheet sheet;
 };
 
@@ -245,13 +290,10 @@ struct rb_scan {
 void rb_scan_survey(struct rb_scan *scan, const struct rb_tree *tree, struct rb_arena *arena);
 /* The parts of it, each in a file of its own. */
 void rb_scan_languages(struct rb_scan *scan);
-/* Fills scan->wanted: the few files whose content can change the languages, .gitattributes first, in the
- * order of their worth. After the survey. */
-void rb_scan_languages_wanted(struct rb_scan *scan);
-/* Takes the content of scan->wanted[index]: any bytes, perhaps only the first max_bytes. In any order; one
- * that cannot be had is left out. */
-void rb_scan_languages_read(struct rb_scan *scan, size_t index, const char *content, size_t len);
-/* Decides and counts anew, after the last of them. */
+/* Wants the few files whose content can change the languages, .gitattributes first, in the order of their
+ * worth; after rb_scan_languages(). */
+void rb_scan_languages_want(struct rb_scan *scan);
+/* Decides and counts anew, after what was wanted has come. rb_scan_settle() does it. */
 void rb_scan_languages_settle(struct rb_scan *scan);
 void rb_scan_structure(struct rb_scan *scan);
 void rb_scan_key_files(struct rb_scan *scan);

@@ -127,6 +127,7 @@ void rb_scan_settle(struct rb_scan *scan)
 {
     struct rb_scan_sheet *sheet = &scan->sheet;
     size_t count = sheet->count, kept = 0;
+    rb_scan_languages_settle(scan);
     for (size_t i = 0; i < count; i++) {
         if (sheet->items[i].alias && !sheet->items[i].offered)
             settle_alias(sheet, i, count);

@@ -209,6 +209,7 @@ void rb_scan_read(struct rb_scan *scan, size_t index, const char *content, size_
     struct rb_scan_manifest *manifest = &scan->manifests[index];
     if (len > rb_scan_format_bytes(manifest->format)) {
         manifest->status = RB_MANIFEST_TOO_BIG;
+        rb_scan_skip(scan, manifest->entry->path, RB_SKIP_SIZE, "larger than such a file is read");
         return;
     }
     if (len >= 3 &&
@@ -225,6 +226,8 @@ void rb_scan_read(struct rb_scan *scan, size_t index, const char *content, size_
         scan->sheet.members = members; /* an example's workspace is not this repository's */
     manifest->status = err ? RB_MANIFEST_UNREADABLE : RB_MANIFEST_PARSED;
     manifest->error = err ? read_error(scan->arena) : "";
+    if (err)
+        rb_scan_skip(scan, manifest->entry->path, RB_SKIP_PARSE, manifest->error);
 }
 
 void rb_scan_miss(struct rb_scan *scan, size_t index, enum rb_manifest_status status, const char *error)

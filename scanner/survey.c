@@ -90,20 +90,25 @@ void rb_scan_languages(struct rb_scan *scan)
     languages_sum(scan);
 }
 
-void rb_scan_languages_wanted(struct rb_scan *scan)
+static void languages_take(struct rb_scan *scan, size_t index, const char *content, size_t len)
+{
+    rb_language_tree_read(scan->language_tree, index, content, len);
+}
+
+void rb_scan_languages_want(struct rb_scan *scan)
 {
     struct rb_language_wanted wanted[RB_LANGUAGE_WANTED_MAX];
     size_t count = rb_language_tree_wanted(scan->language_tree, wanted);
-    scan->wanted = rb_arena_alloc(scan->arena, count * sizeof *scan->wanted + 1);
-    for (size_t i = 0; i < count; i++)
-        scan->wanted[i] = (struct rb_scan_wanted){&scan->tree->entries[wanted[i].entry], wanted[i].max_bytes};
-    scan->wanted_count = count;
-}
-
-void rb_scan_languages_read(struct rb_scan *scan, size_t index, const char *content, size_t len)
-{
-    size_t entry = (size_t)(scan->wanted[index].entry - scan->tree->entries);
-    rb_language_tree_read(scan->language_tree, entry, content, len);
+    for (size_t i = 0; i < count; i++) {
+        const struct rb_tree_entry *entry = &scan->tree->entries[wanted[i].entry];
+        if (entry->size >
+            (int64_t)wanted[i].max_bytes) /* what is larger is decided by its name and neighbours */
+            continue;
+        rb_scan_want(scan, &(struct rb_scan_wanted){.entry = entry,
+                                                    .max_bytes = wanted[i].max_bytes,
+                                                    .index = wanted[i].entry,
+                                                    .take = languages_take});
+    }
 }
 
 void rb_scan_languages_settle(struct rb_scan *scan)
@@ -126,6 +131,7 @@ void rb_scan_survey(struct rb_scan *scan, const struct rb_tree *tree, struct rb_
         scan->bytes += entry->size > 0 ? entry->size : 0;
     }
     rb_scan_languages(scan);
+    rb_scan_languages_want(scan); /* few, and decided before the manifests take what may be read */
     rb_scan_structure(scan);
     rb_scan_key_files(scan);
     rb_scan_choose(scan);

@@ -122,7 +122,13 @@ void rb_text_make_utf8(char *text);
 enum rb_json_kind {
     RB_JSON_INT, /* int64_t */
     RB_JSON_BOOL,
-    RB_JSON_TEXT /* char[size], zero-terminated */
+    RB_JSON_TEXT, /* char[size], zero-terminated */
+    RB_JSON_PIECE /* struct rb_json_piece: of any length, any bytes; for rb_json_members() alone */
+};
+/* A text within an answer that is being walked; gone with the call that it is given to. */
+struct rb_json_piece {
+    const char *at; /* NULL: none */
+    size_t len;
 };
 struct rb_json_field {
     const char *pointer; /* "/repository/id": RFC 6901 */
@@ -136,6 +142,27 @@ struct rb_json_field {
  * may call. */
 rb_err rb_json_find(const struct rb_json_field *fields, size_t count, const char *text,
                     size_t len) RB_MUST_CHECK;
+/*
+ * Two walks over large answers, with the fields of one piece at a time: what a piece does not have is -1,
+ * false,
+ * "" or no piece. `room` is how many bytes behind the text may be read (not written): with RB_JSON_ROOM or
+ * more of them the text is not copied.
+ */
+#define RB_JSON_ROOM 64 /* what simdjson wants behind a text */
+struct rb_json_text {
+    const char *at;
+    size_t len, room;
+};
+typedef void (*rb_json_member_fn)(void *arg, const char *name, size_t name_len); /* `name`: not terminated */
+/* One call of `fn` for each member of the object at `pointer`, in their order, after the fields ("/size": of
+ * the member's own members) were read. RB_EPROTOCOL: not JSON; RB_ENOTFOUND: no object there. */
+rb_err rb_json_members(const char *pointer, const struct rb_json_field *fields, size_t count,
+                       const struct rb_json_text *text, rb_json_member_fn fn, void *arg) RB_MUST_CHECK;
+/* The same for each element of the list at `list`, which has no name. `flag` is something else in the text:
+ * 0, 1, or -1 when it is no boolean or not there. RB_ENOTFOUND: no list there. */
+rb_err rb_json_list(int *flag_value, const char *flag, const char *list, const struct rb_json_field *fields,
+                    size_t count, const struct rb_json_text *text, rb_json_member_fn fn,
+                    void *arg) RB_MUST_CHECK;
 
 /* ---- clock and ids ------------------------------------------------------------------------------------ */
 

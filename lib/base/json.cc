@@ -11,6 +11,8 @@ extern "C" {
 
 namespace
 {
+static_assert(RB_JSON_ROOM >= simdjson::SIMDJSON_PADDING, "simdjson reads further than that");
+
 simdjson::error_code json_take(const struct rb_json_field &field, simdjson::dom::element value)
 {
     switch (field.kind) {
@@ -19,12 +21,17 @@ simdjson::error_code json_take(const struct rb_json_field &field, simdjson::dom:
     case RB_JSON_BOOL:
         return value.get_bool().get(*static_cast<bool *>(field.out));
     case RB_JSON_TEXT:
+    case RB_JSON_PIECE:
         break;
     }
     std::string_view text;
     simdjson::error_code error = value.get_string().get(text);
     if (error)
         return error;
+    if (field.kind == RB_JSON_PIECE) {
+        *static_cast<struct rb_json_piece *>(field.out) = {text.data(), text.size()};
+        return simdjson::SUCCESS;
+    }
     if (text.size() >= field.size || text.find('\0') != std::string_view::npos)
         return simdjson::CAPACITY;
     memcpy(field.out, text.data(), text.size());
@@ -46,7 +53,100 @@ rb_err json_find(simdjson::dom::parser &parser, const struct rb_json_field *fiel
     }
     return RB_OK;
 }
+
+void json_forget(const struct rb_json_field &field)
+{
+    switch (field.kind) {
+    case RB_JSON_INT:
+        *static_cast<int64_t *>(field.out) = -1;
+        break;
+    case RB_JSON_BOOL:
+        *static_cast<bool *>(field.out) = false;
+        break;
+    case RB_JSON_TEXT:
+        *static_cast<char *>(field.out) = '\0';
+        break;
+    case RB_JSON_PIECE:
+        *static_cast<struct rb_json_piece *>(field.out) = {nullptr, 0};
+        break;
+    }
+}
+
+// What `value`, if it is an object, has of the fields. A list may have 100,000 elements: its own members are
+// looked through once, in place of one search a pointer.
+void json_take_all(const struct rb_json_field *fields, size_t count, simdjson::dom::element value)
+{
+    for (size_t i = 0; i < count; i++)
+        json_forget(fields[i]);
+    simdjson::dom::object object;
+    if (value.get_object().get(object))
+        return;
+    for (simdjson::dom::key_value_pair member : object) {
+        for (size_t i = 0; i < count; i++) {
+            if (member.key == fields[i].pointer + 1)
+                (void)json_take(fields[i], member.value);
+        }
+    }
+}
+
+simdjson::error_code json_parse(simdjson::dom::parser &parser, const struct rb_json_text &text,
+                                simdjson::dom::element &document)
+{
+    bool is_to_copy = text.room < simdjson::SIMDJSON_PADDING;
+    return parser.parse(text.at, text.len, is_to_copy).get(document);
+}
+
+rb_err json_members(simdjson::dom::parser &parser, const char *pointer, const struct rb_json_field *fields,
+                    size_t count, const struct rb_json_text &text, rb_json_member_fn fn, void *arg)
+{
+    simdjson::dom::element document;
+    simdjson::error_code error = json_parse(parser, text, document);
+    if (error)
+        return rb_error_set(RB_EPROTOCOL, "not JSON: %s", simdjson::error_message(error));
+    simdjson::dom::object object;
+    if (document.at_pointer(pointer).get_object().get(object))
+        return rb_error_set(RB_ENOTFOUND, "no object at %s", pointer);
+    for (simdjson::dom::key_value_pair member : object) {
+        json_take_all(fields, count, member.value);
+        fn(arg, member.key.data(), member.key.size());
+    }
+    return RB_OK;
+}
+
+rb_err json_list(simdjson::dom::parser &parser, int *flag_value, const char *flag, const char *list,
+                 const struct rb_json_field *fields, size_t count, const struct rb_json_text &text,
+                 rb_json_member_fn fn, void *arg)
+{
+    simdjson::dom::element document;
+    simdjson::error_code error = json_parse(parser, text, document);
+    if (error)
+        return rb_error_set(RB_EPROTOCOL, "not JSON: %s", simdjson::error_message(error));
+    simdjson::dom::array array;
+    bool is_set = false;
+    *flag_value = document.at_pointer(flag).get_bool().get(is_set) ? -1 : is_set;
+    if (document.at_pointer(list).get_array().get(array))
+        return rb_error_set(RB_ENOTFOUND, "no list at %s", list);
+    for (simdjson::dom::element element : array) {
+        json_take_all(fields, count, element);
+        fn(arg, "", 0);
+    }
+    return RB_OK;
+}
 } // namespace
+
+rb_err rb_json_members(const char *pointer, const struct rb_json_field *fields, size_t count,
+                       const struct rb_json_text *text, rb_json_member_fn fn, void *arg)
+{
+    simdjson::dom::parser once; // texts are large here, and a parser is as large as its text
+    return json_members(once, pointer, fields, count, *text, fn, arg);
+}
+
+rb_err rb_json_list(int *flag_value, const char *flag, const char *list, const struct rb_json_field *fields,
+                    size_t count, const struct rb_json_text *text, rb_json_member_fn fn, void *arg)
+{
+    simdjson::dom::parser once;
+    return json_list(once, flag_value, flag, list, fields, count, *text, fn, arg);
+}
 
 rb_err rb_json_find(const struct rb_json_field *fields, size_t count, const char *text, size_t len)
 {

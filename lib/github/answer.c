@@ -295,38 +295,57 @@ rb_err rb_github_read_commit(char commit[65], char tree[65], const struct rb_git
     return fine ? RB_OK : answer_strange("a commit has a sha and a tree");
 }
 
-static rb_err answer_read_entry(const json_t *entry, rb_github_entry_fn fn, void *arg)
+/* A tree may have 25 MB: it is walked, not built. */
+struct answer_tree {
+    struct rb_json_piece path;
+    char mode[16], type[16], sha[65];
+    int64_t size;
+    rb_github_entry_fn fn;
+    void *arg;
+    rb_err err;
+    char *copy; /* of the path, terminated */
+    size_t room;
+};
+
+static void answer_on_entry(void *arg, const char *name, size_t name_len)
 {
-    const char *path = json_string_value(json_object_get(entry, "path"));
-    const char *mode = json_string_value(json_object_get(entry, "mode"));
-    const char *type = json_string_value(json_object_get(entry, "type"));
-    const json_t *size = json_object_get(entry, "size");
-    int64_t bytes = json_is_integer(size) ? json_integer_value(size) : -1;
-    char sha[65];
-    if (!path || !*path || !mode || !type || !answer_copy_sha(sha, entry))
-        return answer_strange("a tree's entry has path, mode, type and sha");
-    return fn(arg, path, mode, type, sha, bytes < 0 || bytes > ANSWER_SIZE_MAX ? -1 : bytes);
+    struct answer_tree *tree = arg;
+    size_t sha_len = strlen(tree->sha), path_len = tree->path.len;
+    (void)name, (void)name_len;
+    if (tree->err)
+        return;
+    if (path_len == 0 || memchr(tree->path.at, '\0', path_len) || !*tree->mode || !*tree->type ||
+        (sha_len != 40 && sha_len != 64) || strspn(tree->sha, "0123456789abcdef") != sha_len) {
+        tree->err = answer_strange("a tree's entry has path, mode, type and sha");
+        return;
+    }
+    if (path_len >= tree->room) {
+        tree->room = path_len * 2 + 256;
+        tree->copy = rb_realloc(tree->copy, tree->room);
+    }
+    memcpy(tree->copy, tree->path.at, path_len);
+    tree->copy[path_len] = '\0';
+    tree->err = tree->fn(tree->arg, tree->copy, tree->mode, tree->type, tree->sha,
+                         tree->size < 0 || tree->size > ANSWER_SIZE_MAX ? -1 : tree->size);
 }
 
 rb_err rb_github_read_tree(bool *truncated, const struct rb_github_response *response, rb_github_entry_fn fn,
                            void *arg)
 {
-    json_t *body = answer_parse(response), *entry;
-    const json_t *entries = json_object_get(body, "tree"), *cut = json_object_get(body, "truncated");
-    size_t index;
+    struct answer_tree tree = {.fn = fn, .arg = arg};
+    const struct rb_json_field fields[] = {{"/path", RB_JSON_PIECE, &tree.path, 0},
+                                           {"/mode", RB_JSON_TEXT, tree.mode, sizeof(tree.mode)},
+                                           {"/type", RB_JSON_TEXT, tree.type, sizeof(tree.type)},
+                                           {"/sha", RB_JSON_TEXT, tree.sha, sizeof(tree.sha)},
+                                           {"/size", RB_JSON_INT, &tree.size, 0}};
+    const struct rb_json_text text = {response->body ? response->body : "", response->len, response->room};
+    int cut = -1;
+    rb_err err = rb_json_list(&cut, "/truncated", "/tree", fields, sizeof(fields) / sizeof(*fields), &text,
+                              answer_on_entry, &tree);
+    free(tree.copy);
+    *truncated = cut == 1;
+    if (tree.err)
+        return tree.err;
     /* Without the word of GitHub that it is all, it may not be. */
-    rb_err err = json_is_array(entries) && json_is_boolean(cut)
-                     ? RB_OK
-                     : answer_strange("a tree has a list of entries and says whether it is all");
-    *truncated = json_is_true(cut);
-    if (err)
-        entries = NULL;
-    json_array_foreach(entries, index, entry)
-    {
-        err = answer_read_entry(entry, fn, arg);
-        if (err)
-            break;
-    }
-    json_decref(body);
-    return err;
+    return err || cut < 0 ? answer_strange("a tree has a list of entries and says whether it is all") : RB_OK;
 }

@@ -1,6 +1,7 @@
 /*
  * One budget of requests per token, as GitHub asks for ("Best practices for using the REST API"): few at
- * once, writes one after another, and silence until the time that a limit named.
+ * once, writes one after another, and silence until the time that a limit named. REST and GraphQL have rates
+ * of their own and each its lane here; a secondary limit is about the person and closes both.
  */
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -13,13 +14,20 @@
 #define BUDGET_WAIT_SECONDS \
     7200 /* GitHub's window is an hour; clocks differ; asking again is harmless then */
 
+#define BUDGET_QUERIES 4 /* at once: each is up to 10 s of work for GitHub, which counts those too */
+
+enum { LANE_REST, LANE_QUERY, LANES };
+struct budget_lane {
+    int in_flight;
+    int64_t blocked_until; /* rb_clock_ms() */
+    struct github_queue waiting;
+};
 struct github_budget {
     struct github_budget *next;
     uint8_t key[16]; /* of the token, by SHA-256: the token itself is not kept */
     int in_flight;
     bool writing;
-    int64_t blocked_until; /* rb_clock_ms() */
-    struct github_queue waiting;
+    struct budget_lane lanes[LANES];
 };
 
 void github_queue_push(struct github_queue *queue, struct github_call *call)
@@ -66,38 +74,61 @@ struct github_budget *github_budget_of(struct github_budgets *budgets, const cha
     return budget;
 }
 
+static struct budget_lane *budget_lane(struct github_budget *budget, const struct github_call *call)
+{
+    return &budget->lanes[call->request.is_query ? LANE_QUERY : LANE_REST];
+}
+
 void github_budget_wait(struct github_budget *budget, struct github_call *call)
 {
     call->budget = budget;
-    github_queue_push(&budget->waiting, call);
+    github_queue_push(&budget_lane(budget, call)->waiting, call);
 }
 
 /* What is asked without a token is nobody's write: people sign in side by side. */
 static bool budget_is_write(const struct github_call *call)
 {
-    return !call->request.base && call->request.method != RB_GITHUB_GET;
+    return !call->request.base && call->request.method != RB_GITHUB_GET && !call->request.is_query;
 }
 
-static bool budget_may_start(const struct github_budget *budget, int64_t now)
+/* The lane whose first call may start now, of two the one that ends sooner; NULL when none may. */
+static struct budget_lane *budget_may_start(struct github_budget *budget, int64_t now)
 {
-    const struct github_call *call = budget->waiting.head;
-    return call && budget->blocked_until <= now && budget->in_flight < RB_GITHUB_IN_FLIGHT &&
-           !(budget->writing && budget_is_write(call));
+    struct budget_lane *first = NULL;
+    if (budget->in_flight >= RB_GITHUB_IN_FLIGHT)
+        return NULL;
+    for (int i = 0; i < LANES; i++) {
+        struct budget_lane *lane = &budget->lanes[i];
+        const struct github_call *call = lane->waiting.head;
+        if (call && lane->blocked_until <= now && !(budget->writing && budget_is_write(call)) &&
+            !(i == LANE_QUERY && lane->in_flight >= BUDGET_QUERIES) &&
+            (!first || call->deadline < first->waiting.head->deadline))
+            first = lane;
+    }
+    return first;
 }
 
 struct github_call *github_budgets_next(struct github_budgets *budgets, int64_t now)
 {
     struct github_budget *least = NULL;
+    struct budget_lane *lane = NULL;
     for (struct github_budget *budget = budgets->head; budget; budget = budget->next) {
-        if (budget->blocked_until <= now)
-            budget->blocked_until = 0; /* else github_budgets_deadline() would name a time that is past */
-        if (budget_may_start(budget, now) && (!least || budget->in_flight < least->in_flight))
+        for (int i = 0; i < LANES; i++) {
+            if (budget->lanes[i].blocked_until <= now)
+                budget->lanes[i].blocked_until =
+                    0; /* else github_budgets_deadline() would name a time that is past */
+        }
+        struct budget_lane *open = budget_may_start(budget, now);
+        if (open && (!least || budget->in_flight < least->in_flight)) {
             least = budget;
+            lane = open;
+        }
     }
     if (!least)
         return NULL;
-    struct github_call *call = github_queue_pop(&least->waiting);
+    struct github_call *call = github_queue_pop(&lane->waiting);
     least->in_flight++;
+    lane->in_flight++;
     least->writing |= budget_is_write(call);
     return call;
 }
@@ -106,10 +137,13 @@ struct github_call *github_budgets_hopeless(struct github_budgets *budgets, int6
                                             int64_t *blocked_until)
 {
     for (struct github_budget *budget = budgets->head; budget; budget = budget->next) {
-        const struct github_call *call = budget->waiting.head;
-        if (call && (call->deadline <= now || call->deadline < budget->blocked_until)) {
-            *blocked_until = budget->blocked_until > now ? budget->blocked_until : 0;
-            return github_queue_pop(&budget->waiting);
+        for (int i = 0; i < LANES; i++) {
+            struct budget_lane *lane = &budget->lanes[i];
+            const struct github_call *call = lane->waiting.head;
+            if (call && (call->deadline <= now || call->deadline < lane->blocked_until)) {
+                *blocked_until = lane->blocked_until > now ? lane->blocked_until : 0;
+                return github_queue_pop(&lane->waiting);
+            }
         }
     }
     return NULL;
@@ -119,41 +153,68 @@ int64_t github_budgets_deadline(const struct github_budgets *budgets)
 {
     int64_t next = INT64_MAX;
     for (const struct github_budget *budget = budgets->head; budget; budget = budget->next) {
-        if (!budget->waiting.head)
-            continue;
-        int64_t at = budget->waiting.head->deadline;
-        if (budget->blocked_until && budget->blocked_until < at)
-            at = budget->blocked_until;
-        if (at < next)
-            next = at;
+        for (int i = 0; i < LANES; i++) {
+            const struct budget_lane *lane = &budget->lanes[i];
+            if (!lane->waiting.head)
+                continue;
+            int64_t at = lane->waiting.head->deadline;
+            if (lane->blocked_until && lane->blocked_until < at)
+                at = lane->blocked_until;
+            if (at < next)
+                next = at;
+        }
     }
     return next;
+}
+
+static void budget_block(struct budget_lane *lane, int64_t wait)
+{
+    if (wait > BUDGET_WAIT_SECONDS)
+        wait = BUDGET_WAIT_SECONDS;
+    int64_t until = wait > 0 ? rb_clock_ms() + wait * 1000 : 0;
+    if (until > lane->blocked_until) /* what another answer named before may be later */
+        lane->blocked_until = until;
 }
 
 void github_budget_ended(struct github_budget *budget, const struct github_call *call)
 {
     const struct rb_github_response *response = &call->response;
+    struct budget_lane *lane = budget_lane(budget, call);
     int64_t wall = rb_clock_wall_ms() / 1000;
     budget->in_flight--;
+    lane->in_flight--;
     if (budget_is_write(call))
         budget->writing = false;
+    if (*response->resource) /* the answer itself knows best whose rate it speaks of */
+        lane = &budget->lanes[strcmp(response->resource, "graphql") == 0 ? LANE_QUERY : LANE_REST];
     int64_t wait = rb_github_wait_seconds(response);
     if (wait == 0 && response->rate_remaining == 0 && response->rate_reset > wall) /* this was the last one */
         wait = response->rate_reset - wall;
-    if (wait > BUDGET_WAIT_SECONDS)
-        wait = BUDGET_WAIT_SECONDS;
-    int64_t until = wait > 0 ? rb_clock_ms() + wait * 1000 : 0;
-    if (until > budget->blocked_until) /* what another answer named before may be later */
-        budget->blocked_until = until;
+    budget_block(lane, wait);
+    if (github_is_limit(response) && response->rate_remaining != 0) {
+        for (int i = 0; i < LANES; i++) /* no rate is used up: this person asks too much */
+            budget_block(&budget->lanes[i], wait);
+    }
 }
 
 struct github_call *github_budgets_take_any(struct github_budgets *budgets)
 {
     for (struct github_budget *budget = budgets->head; budget; budget = budget->next) {
-        if (budget->waiting.head)
-            return github_queue_pop(&budget->waiting);
+        for (int i = 0; i < LANES; i++) {
+            if (budget->lanes[i].waiting.head)
+                return github_queue_pop(&budget->lanes[i].waiting);
+        }
     }
     return NULL;
+}
+
+static bool budget_is_idle(const struct github_budget *budget, int64_t now)
+{
+    for (int i = 0; i < LANES; i++) {
+        if (budget->lanes[i].waiting.head || budget->lanes[i].blocked_until > now)
+            return false;
+    }
+    return budget->in_flight == 0;
 }
 
 void github_budgets_forget_idle(struct github_budgets *budgets, int64_t now, bool all)
@@ -161,7 +222,7 @@ void github_budgets_forget_idle(struct github_budgets *budgets, int64_t now, boo
     struct github_budget **link = &budgets->head;
     while (*link) {
         struct github_budget *budget = *link;
-        if (!all && (budget->in_flight || budget->waiting.head || budget->blocked_until > now)) {
+        if (!all && !budget_is_idle(budget, now)) {
             link = &budget->next;
             continue;
         }

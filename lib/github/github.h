@@ -37,6 +37,7 @@ struct rb_github_request {
     const char *accept; /* static: "application/vnd.github+json" or "application/vnd.github.raw+json" */
     const char *name;   /* static: for metrics and messages, such as "create hook" */
     const char *base;   /* another address than the API's, asked without a token; NULL: the API. Borrowed. */
+    bool is_query;      /* a reading by GraphQL: another address, a budget of points of its own, no write */
     size_t body_max;    /* 0: RB_GITHUB_BODY_MAX */
     int timeout_ms;     /* whole request, 0: the client's default */
 };
@@ -79,6 +80,16 @@ void rb_github_get_blob(struct rb_github_request *request, const char *owner, co
 void rb_github_list_pull_files(struct rb_github_request *request, const char *owner, const char *repo,
                                int64_t number, int page);
 
+/* Many blobs in one request, by GraphQL (docs.github.com, "Blob" in the reference of its objects). It has no
+ * text for binary files and cuts the others at RB_GITHUB_QUERY_TEXT bytes, without that being documented;
+ * work that takes GitHub more than 10 s is given up, hence bytes are bounded too: `bytes` is what the tree
+ * says of all of them. Names of objects are hexadecimal, as trees have them. */
+#define RB_GITHUB_QUERY_BLOBS 100
+#define RB_GITHUB_QUERY_TEXT  512000
+#define RB_GITHUB_QUERY_BYTES 2097152
+void rb_github_query_blobs(struct rb_github_request *request, const char *owner, const char *repo,
+                           const char *const *shas, size_t count, size_t bytes);
+
 /* ---- answers ------------------------------------------------------------------------------------------ */
 
 struct rb_github_response {
@@ -86,6 +97,7 @@ struct rb_github_response {
     rb_err err; /* RB_OK for any complete HTTP answer; else RB_EUNAVAILABLE, RB_ETIMEOUT, RB_ETOOBIG */
     char *body; /* zero-terminated, may be NULL */
     size_t len;
+    size_t room; /* bytes behind it that are ours too (RB_JSON_ROOM); 0: not known */
     char etag[160];
     char scopes[256];       /* X-OAuth-Scopes; "" when absent */
     bool has_scopes;        /* the header was there: a classic token */
@@ -93,6 +105,7 @@ struct rb_github_response {
     char cursor[128];       /* of that page, where GitHub pages by cursor; as it stands in the address */
     int64_t rate_remaining; /* -1 when absent */
     int64_t rate_reset;     /* seconds since 1970, 0 when absent */
+    char resource[24];      /* whose rate that is: "core", "graphql"; "" when absent */
     int64_t retry_after;    /* seconds, 0 when absent */
     char message[256];      /* GitHub's "message", control characters removed; or curl's text */
 };
@@ -182,17 +195,36 @@ rb_err rb_github_read_pull_files(const struct rb_github_response *response, rb_g
 rb_err rb_github_read_commit(char commit[65], char tree[65],
                              const struct rb_github_response *response) RB_MUST_CHECK;
 /* One call of `fn` per entry, in GitHub's order; stops at its first error. `type` is blob, tree or commit;
- * `size` -1 when absent or no size. An answer that does not say whether it is all is RB_EPROTOCOL. */
+ * `size` -1 when absent or no size. With RB_EPROTOCOL, also for an answer that does not say whether it is
+ * all, the entries that `fn` was given are worth nothing. `path` is gone when `fn` returns. */
 typedef rb_err (*rb_github_entry_fn)(void *arg, const char *path, const char *mode, const char *type,
                                      const char *sha, int64_t size);
 rb_err rb_github_read_tree(bool *truncated, const struct rb_github_response *response, rb_github_entry_fn fn,
                            void *arg) RB_MUST_CHECK;
 
+/* One call of `fn` for each blob asked for that GitHub knows: `index` is its place in the request, `text` is
+ * NULL where there is none, and what is not UTF-8 in the file is something else in the text. Blobs that it
+ * does not know, or did not come to (it may answer in part), are left out. RB_ENOTFOUND, RB_EFORBIDDEN: the
+ * repository is hidden from this token's queries; RB_EUNAVAILABLE: it gave up, fewer may work; RB_EINVAL: it
+ * does not understand the query; each with its own words in rb_error_text(). Limits are in the response's
+ * status: a query that they refuse is answered 200, which the client makes 429. Pure. */
+struct rb_github_blob {
+    size_t index;
+    const char *text; /* not terminated, any bytes */
+    size_t len;
+    int64_t size; /* of the file; -1 when absent */
+    bool is_binary, is_truncated;
+};
+typedef void (*rb_github_blob_fn)(void *arg, const struct rb_github_blob *blob);
+rb_err rb_github_read_blobs(const struct rb_github_response *response, rb_github_blob_fn fn,
+                            void *arg) RB_MUST_CHECK;
+
 /* ---- the client --------------------------------------------------------------------------------------- */
 
 struct rb_github;
 struct rb_github_options {
-    const char *base_url;   /* https://api.github.com, https://HOST/api/v3, or the stand-in */
+    const char *base_url;   /* https://api.github.com, https://HOST/api/v3, or the stand-in. GraphQL is at
+                             * /graphql there, of /api/v3 at /api/graphql */
     const char *user_agent; /* GitHub requires one */
     int timeout_ms;         /* whole request, default 10,000 */
     int connect_timeout_ms; /* default 3,000 */

@@ -37,8 +37,9 @@ void github_queue_push(struct github_queue *queue, struct github_call *call);
 struct github_call *github_queue_pop(struct github_queue *queue);
 
 /*
- * What one token may do: RB_GITHUB_IN_FLIGHT requests at once, one write at a time, nothing before
- * `blocked_until`. Used by the I/O thread alone. Budgets that are idle and not blocked are forgotten.
+ * What one token may do: RB_GITHUB_IN_FLIGHT requests at once, of them few queries, one write at a time,
+ * nothing before the time that a limit named, for REST or for queries or for both. Used by the I/O thread
+ * alone. Budgets that are idle and not blocked are forgotten.
  */
 struct github_budgets {
     struct github_budget *head;
@@ -59,6 +60,8 @@ void github_budget_ended(struct github_budget *budget, const struct github_call 
 struct github_call *github_budgets_take_any(struct github_budgets *budgets);
 void github_budgets_forget_idle(struct github_budgets *budgets, int64_t now, bool all);
 
+/* A query that a limit refused is answered 200 with an error: makes it what REST answers, 429. */
+void github_query_limit(struct rb_github_response *response);
 /* Whether this answer means "later": budget and judgement agree on it. */
 bool github_is_limit(const struct rb_github_response *response);
 /* A repository as GitHub writes it; false when its id or name is missing or breaks the rules. */

@@ -9,7 +9,8 @@
 #define ACCEPT_JSON "application/vnd.github+json"
 #define ACCEPT_RAW  "application/vnd.github.raw+json"
 
-#define TREE_TIMEOUT_MS 60000 /* GitHub may think for 10 s, and then send 25 MB */
+#define BLOB_COMMON     1048576 /* bytes that arrive within the time of any request */
+#define TREE_TIMEOUT_MS 60000   /* GitHub may think for 10 s, and then send 25 MB */
 
 /* ---- names -------------------------------------------------------------------------------------------- */
 
@@ -153,4 +154,6 @@ void rb_github_get_blob(struct rb_github_request *request, const char *owner, co
                   rb_asprintf("/repos/%s/%s/git/blobs/%s", owner, repo, sha));
     request->accept = ACCEPT_RAW;
     request->body_max = max_bytes;
+    if (max_bytes > BLOB_COMMON)
+        request->timeout_ms = TREE_TIMEOUT_MS;
 }

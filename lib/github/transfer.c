@@ -83,7 +83,9 @@ static size_t transfer_on_header(char *line, size_t size, size_t count, void *ar
         call->head_is_whole = false;
     } else if (len <= 2 && (*line == '\r' || *line == '\n')) {
         call->head_is_whole = true;
-    } else if (transfer_header(line, len, "etag", response->etag, sizeof(response->etag))) {
+    } else if (transfer_header(line, len, "etag", response->etag, sizeof(response->etag)) ||
+               transfer_header(line, len, "x-ratelimit-resource", response->resource,
+                               sizeof(response->resource))) {
         return len;
     } else if (transfer_header(line, len, "x-oauth-scopes", response->scopes, sizeof(response->scopes))) {
         response->has_scopes = true;
@@ -117,10 +119,21 @@ static int transfer_on_request(void *arg, char *peer, char *own, int peer_port, 
 {
     struct github_call *call = arg;
     (void)peer, (void)own, (void)peer_port, (void)own_port;
-    if (call->request.method != RB_GITHUB_GET && call->is_sent)
+    if (call->request.method != RB_GITHUB_GET && !call->request.is_query && call->is_sent)
         return CURL_PREREQFUNC_ABORT;
     call->is_sent = true;
     return CURL_PREREQFUNC_OK;
+}
+
+/* docs.github.com, "Forming calls with GraphQL": beside REST on github.com, on a server of one's own REST is
+ * at /api/v3 and this at /api/graphql. */
+static char *transfer_url(const struct rb_github_request *request, const char *base_url)
+{
+    const char *base = request->base ? request->base : base_url;
+    size_t len = strlen(base);
+    if (request->is_query && len >= 7 && strcmp(base + len - 7, "/api/v3") == 0)
+        len -= 3;
+    return rb_asprintf("%.*s%s", (int)len, base, request->path);
 }
 
 static const char *const transfer_methods[] = {"GET", "POST", "PATCH", "DELETE"};
@@ -145,7 +158,7 @@ rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_
     call->easy = fine ? curl_easy_init() : NULL;
     if (!call->easy)
         return rb_error_set(RB_EINTERNAL, "libcurl has no memory for a request");
-    char *url = rb_asprintf("%s%s", request->base ? request->base : options->base_url, request->path);
+    char *url = transfer_url(request, options->base_url);
     int64_t left = call->deadline - now;
     CURL *easy = call->easy;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
@@ -236,8 +249,17 @@ void github_transfer_read(struct github_call *call, CURLcode code)
     }
     response->status = (int)status;
     response->len = call->body.len;
-    response->body = rb_strndup(call->body.data, call->body.len);
+    if (call->body.len) { /* moved: a copy of a large answer would be held beside it */
+        response->room = RB_JSON_ROOM;
+        response->body = rb_realloc(call->body.data, call->body.len + 1 + RB_JSON_ROOM);
+        memset(response->body + response->len, 0, 1 + RB_JSON_ROOM);
+        rb_buf_init(&call->body, call->body.limit);
+    } else {
+        response->body = rb_strdup("");
+    }
     transfer_read_message(response);
+    if (call->request.is_query)
+        github_query_limit(response);
 }
 
 const char *github_transfer_redirect(struct github_call *call, const char *base_url)

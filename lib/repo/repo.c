@@ -75,6 +75,11 @@ const struct rb_repo *rb_repo_about(const struct rb_repo_handle *handle)
     return &handle->about;
 }
 
+const struct rb_repo_usage *rb_repo_used(const struct rb_repo_handle *handle)
+{
+    return &handle->used;
+}
+
 rb_err rb_repo_tree(struct rb_tree *tree, struct rb_repo_handle *handle)
 {
     const struct rb_tree_key key = {.repo_id = handle->about.repo_id, .generation = handle->about.generation};
@@ -101,6 +106,7 @@ rb_err repo_ask(struct rb_github_response *response, struct rb_repo_handle *hand
 {
     char sentence[512];
     const char *name = request->name;
+    handle->used.rest++;
     rb_err err = rb_github_call(response, handle->sources.github, request, handle->token);
     if (err && !response->err) /* it was not even accepted */
         return err;

@@ -3,7 +3,8 @@
  *
  * Puts the other libraries together: opens the person's token from the store for as long as it is needed,
  * gives the tree (cache first, GitHub if we are the first to ask; truncated answers are walked folder by
- * folder) and the content of files. All functions block; one rb_repo per event, on one thread.
+ * folder) and the content of files (cache first, then many in one request). All functions block; one rb_repo
+ * per event, on one thread.
  */
 #ifndef RB_REPO_H
 #define RB_REPO_H
@@ -47,14 +48,33 @@ const struct rb_repo *rb_repo_about(const struct rb_repo_handle *handle);
 
 /* An empty repository (GitHub: 409) gives a complete tree of 0 entries with commit "". */
 rb_err rb_repo_tree(struct rb_tree *tree, struct rb_repo_handle *handle) RB_MUST_CHECK;
-/* Content of a file, zero-terminated in the arena. RB_ETOOBIG beyond `max_bytes`. */
-rb_err rb_repo_file(const char **content, size_t *len, struct rb_repo_handle *handle,
-                    const struct rb_tree_entry *entry, size_t max_bytes) RB_MUST_CHECK;
-/* Many files at once (requests overlap within the token's budget). contents[i] is NULL where errs[i] is not
- * RB_OK. The result is the first temporary error, so that the caller can retry the event, else RB_OK. */
-rb_err rb_repo_files(const char **contents, size_t *lens, rb_err *errs, struct rb_repo_handle *handle,
-                     const struct rb_tree_entry *const *entries, size_t count,
-                     size_t max_bytes) RB_MUST_CHECK;
+
+/*
+ * Reads many files, whatever their number within bounded memory, and hands each over in the order of `wants`:
+ * from the cache, else a hundred in one request (GraphQL), else one by one (REST), for what is too large for
+ * that, binary or no UTF-8, and where GitHub does not answer queries. What is handed over is to the byte what
+ * the tree names: it has that hash. What was read stays in the cache, also when the rest has to come later.
+ *
+ * `err` says what became of a file: RB_ETOOBIG beyond its `max_bytes`, RB_EINVAL no regular file, RB_ELIMIT
+ * beyond RB_REPO_SINGLES_MAX, or why GitHub does not give it; `content` is then NULL and `why` a sentence. It
+ * is zero-terminated and gone when `fn` returns. The result is the first temporary error, so that the caller
+ * can come again, or what `fn` returned, which ends the reading; else RB_OK.
+ */
+#define RB_REPO_SINGLES_MAX 300 /* requests for one file each, of a person's 5,000 an hour */
+struct rb_repo_want {
+    const struct rb_tree_entry *entry;
+    size_t max_bytes;
+};
+typedef rb_err (*rb_repo_content_fn)(void *arg, size_t index, const char *content, size_t len, rb_err err,
+                                     const char *why);
+rb_err rb_repo_read(struct rb_repo_handle *handle, const struct rb_repo_want *wants, size_t count,
+                    rb_repo_content_fn fn, void *arg) RB_MUST_CHECK;
+/* What this handle has cost so far. */
+struct rb_repo_usage {
+    int64_t rest, graphql; /* requests to GitHub, the tree's too */
+    int64_t cached;        /* files that the cache had */
+};
+const struct rb_repo_usage *rb_repo_used(const struct rb_repo_handle *handle);
 /* The files a pull request changes, all pages (GitHub lists 3,000 at most), in the arena. RB_ENOTFOUND: there
  * is no such pull request any more. */
 struct rb_repo_pull_file {

@@ -6,8 +6,8 @@
  * caller's event loop watches one descriptor (an epoll of ours) and calls rb_pool_dispatch() when it becomes
  * readable; statements run in pipeline mode. Both take the same statements and give the same rows.
  *
- * And the tree cache: the file list of a repository at a commit, fetched from GitHub once however many
- * subscribers want it.
+ * And two caches: the file list of a repository at a commit, fetched from GitHub once however many
+ * subscribers want it, and the contents of files that were read.
  */
 #ifndef RB_STORE_H
 #define RB_STORE_H
@@ -235,5 +235,31 @@ rb_err rb_tree_decode(struct rb_tree *tree, const void *data, size_t len,
                       struct rb_arena *arena) RB_MUST_CHECK;
 #define RB_TREE_ENTRIES_MAX 2000000   /* files of the largest known public repositories, with room */
 #define RB_TREE_BYTES_MAX   402653184 /* 384 MiB encoded: a bytea must stay below 1 GiB */
+
+/* ---- blob cache --------------------------------------------------------------------------------------- */
+
+/* Contents of files by their name in git, which is their hash; of one repository alone, since who may see one
+ * repository may not see another that has the same file. */
+struct rb_blob {
+    const char *sha;
+    const void *content;
+    size_t len;
+};
+#define RB_BLOB_BYTES_MAX   4194304  /* of one; larger ones are few, and would push out all others */
+#define RB_BLOBS_REPO_BYTES 67108864 /* of a repository: what two scans read at most */
+#define RB_BLOBS_DAYS       30       /* that nobody has wanted it */
+/* One call of `fn` for each of the `wanted` (their names) that is there, in any order; all in one statement,
+ * hence all of them in memory at once. The blob is gone when `fn` returns. */
+typedef void (*rb_blob_fn)(void *arg, const struct rb_blob *blob);
+rb_err rb_blobs_get(struct rb_db *db, int64_t repo_id, const struct rb_blob *wanted, size_t count,
+                    rb_blob_fn fn, void *arg) RB_MUST_CHECK;
+/* Those that are there already stay as they are. Nothing is kept of a repository that nobody has connected.
+ */
+rb_err rb_blobs_put(struct rb_db *db, int64_t repo_id, const struct rb_blob *blobs,
+                    size_t count) RB_MUST_CHECK;
+/* Removes what is beyond the numbers above, of this repository the bytes, of all of them the days. */
+rb_err rb_blobs_prune(struct rb_db *db, int64_t repo_id) RB_MUST_CHECK;
+/* Removes those of an installation's repository, when it was the last one. */
+rb_err rb_blobs_forget(struct rb_db *db, int64_t installation_id) RB_MUST_CHECK;
 
 #endif

@@ -59,38 +59,29 @@ static int listing_add(const char *root, const git_tree_entry *entry, void *payl
     return 0;
 }
 
-static void read_manifests(struct rb_scan *scan, git_repository *repository)
-{
-    for (size_t i = 0; i < scan->manifest_count; i++) {
-        git_oid id;
-        git_blob *blob;
-        if (scan->manifests[i].status != RB_MANIFEST_CHOSEN ||
-            git_oid_fromstr(&id, scan->manifests[i].entry->sha) || git_blob_lookup(&blob, repository, &id))
-            continue;
-        size_t len = (size_t)git_blob_rawsize(blob);
-        const char *content = rb_arena_strndup(scan->arena, git_blob_rawcontent(blob), len);
-        git_blob_free(blob);
-        rb_scan_read(scan, i, content, len);
-    }
-}
-
 static bool is_attributes(const struct rb_tree_entry *entry)
 {
     return strcmp(rb_path_base(entry->path), ".gitattributes") == 0;
 }
 
-static void read_languages(struct rb_scan *scan, git_repository *repository, bool attributes)
+/* Those of .gitattributes, or the others. */
+static void read_wanted(struct rb_scan *scan, git_repository *repository, bool attributes)
 {
     for (size_t i = 0; i < scan->wanted_count; i++) {
         git_oid id;
         git_blob *blob;
-        if (is_attributes(scan->wanted[i].entry) != attributes ||
-            git_oid_fromstr(&id, scan->wanted[i].entry->sha) || git_blob_lookup(&blob, repository, &id))
+        if (is_attributes(scan->wanted[i].entry) != attributes)
             continue;
-        rb_scan_languages_read(scan, i, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
+        if (git_oid_fromstr(&id, scan->wanted[i].entry->sha) || git_blob_lookup(&blob, repository, &id)) {
+            rb_scan_lack(scan, i, RB_ENOTFOUND, "git has no such blob");
+            continue;
+        }
+        size_t len = (size_t)git_blob_rawsize(blob);
+        char *content = rb_strndup(git_blob_rawcontent(blob), len);
         git_blob_free(blob);
+        rb_scan_take(scan, i, content, len);
+        free(content);
     }
-    rb_scan_languages_settle(scan);
 }
 
 /* Shares, and with "files" each file's language, as JSON: to be compared with linguist's. */
@@ -140,18 +131,15 @@ int main(int argc, char **argv)
         argc > 2 && (strcmp(argv[2], "languages") == 0 || strcmp(argv[2], "files") == 0);
     if (is_about_languages)
         print_languages(&scan, strcmp(argv[2], "files") == 0); /* from the file list alone */
-    int64_t begun = rb_clock_us();
-    rb_scan_languages_wanted(&scan);
-    read_languages(&scan, listing.repository, true);
+    read_wanted(&scan, listing.repository, true);
+    rb_scan_languages_settle(&scan);
     if (is_about_languages)
         print_languages(&scan, strcmp(argv[2], "files") == 0); /* and .gitattributes */
-    read_languages(&scan, listing.repository, false);
-    fprintf(stderr, "wanted=%zu languages_us=%lld\n", scan.wanted_count, (long long)(rb_clock_us() - begun));
-    if (is_about_languages)
-        print_languages(&scan, strcmp(argv[2], "files") == 0);
-    read_manifests(&scan, listing.repository);
+    read_wanted(&scan, listing.repository, false);
     int64_t read = rb_clock_us();
     rb_scan_settle(&scan);
+    if (is_about_languages)
+        print_languages(&scan, strcmp(argv[2], "files") == 0);
     json_t *profile = rb_scan_profile(&scan, argv[1]);
     if (argc < 3)
         json_object_del(profile, "dependencies");

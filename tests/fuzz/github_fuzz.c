@@ -1,5 +1,5 @@
 /* What comes from the address that GitHub is said to have. */
-#include "lib/github/github.h"
+#include "lib/github/internal.h"
 #include "tests/fuzz/fuzz.h"
 
 #define FUZZ_ENDS(text) FUZZ_HOLDS(strnlen(text, sizeof(text)) < sizeof(text))
@@ -98,6 +98,24 @@ static void fuzz_token(const char *body, size_t len)
     rb_github_has_scope(token.scopes, "repo");
 }
 
+static void fuzz_on_blob(void *arg, const struct rb_github_blob *blob)
+{
+    size_t *bytes = arg;
+    FUZZ_HOLDS(blob->index < 1000 && blob->size >= 0);
+    for (size_t i = 0; blob->text && i < blob->len; i++)
+        *bytes += (unsigned char)blob->text[i];
+}
+
+static void fuzz_query(const char *body, size_t len)
+{
+    struct rb_github_response response = fuzz_response(body, len, 200);
+    size_t bytes = 0;
+    rb_err err = rb_github_read_blobs(&response, fuzz_on_blob, &bytes);
+    FUZZ_HOLDS(err == RB_OK || *rb_error_text());
+    github_query_limit(&response);
+    FUZZ_HOLDS(response.status == 200 || response.status == 429);
+}
+
 /* The status is in the first two bytes, the message and the scopes are what follows. */
 static void fuzz_judge(const char *text, size_t len)
 {
@@ -124,8 +142,8 @@ static void fuzz_judge(const char *text, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct fuzz_target targets[] = {{"repo", fuzz_repo},   {"hook", fuzz_hook},
-                                                 {"tree", fuzz_tree},   {"token", fuzz_token},
-                                                 {"judge", fuzz_judge}, {NULL, NULL}};
+    static const struct fuzz_target targets[] = {
+        {"repo", fuzz_repo},   {"hook", fuzz_hook},   {"tree", fuzz_tree}, {"token", fuzz_token},
+        {"judge", fuzz_judge}, {"blobs", fuzz_query}, {NULL, NULL}};
     return fuzz_run(targets, data, size);
 }

@@ -177,6 +177,7 @@ static void control_limits(struct sim_exchange *x)
     const json_t *entries = json_object_get(json, "tree_entries");
     const json_t *remaining = json_object_get(json, "rate_remaining");
     const json_t *reset = json_object_get(json, "rate_reset");
+    const json_t *points = json_object_get(json, "points_remaining");
     if (json_is_integer(entries) && json_integer_value(entries) > 0) {
         state->tree_limit = (size_t)json_integer_value(entries);
         rb_sim_tree_cache_clear();
@@ -188,7 +189,10 @@ static void control_limits(struct sim_exchange *x)
             user->rate_used = user->rate_limit - left;
         }
         if (json_is_integer(reset)) {
-            user->rate_reset = json_integer_value(reset);
+            user->rate_reset = user->points_reset = json_integer_value(reset);
+        }
+        if (json_is_integer(points)) {
+            user->points_used = user->rate_limit - json_integer_value(points);
         }
     }
     control_ok(x);

@@ -19,6 +19,7 @@ enum fault_kind {
     FAULT_RATE_LIMIT,
     FAULT_SECONDARY_LIMIT,
     FAULT_ANSWER_LOST,
+    FAULT_HALF_ANSWER,
     FAULT_KINDS,
 };
 
@@ -33,6 +34,7 @@ static const char *const fault_names[FAULT_KINDS] = {
     [FAULT_RATE_LIMIT] = "rate-limit",
     [FAULT_SECONDARY_LIMIT] = "secondary-limit",
     [FAULT_ANSWER_LOST] = "answer-lost",
+    [FAULT_HALF_ANSWER] = "half-answer",
 };
 
 struct fault {
@@ -142,10 +144,14 @@ static void fault_rate_limit(struct sim_exchange *x, int64_t seconds)
 {
     const struct sim_user *user = rb_sim_asker(x);
     struct sim_user spent = user != NULL ? *user : x->sim->state.anonymous;
-    spent.rate_used = spent.rate_limit;
-    spent.rate_reset = rb_clock_wall_ms() / 1000 + seconds;
+    spent.rate_used = spent.points_used = spent.rate_limit;
+    spent.rate_reset = spent.points_reset = rb_clock_wall_ms() / 1000 + seconds;
     rb_sim_rate_headers(x, &spent);
-    rb_sim_answer_rate_limit(x, &spent);
+    if (rb_sim_is_query(x)) {
+        rb_sim_answer_query_limit(x);
+    } else {
+        rb_sim_answer_rate_limit(x, &spent);
+    }
 }
 
 /* GitHub's error shape, or the body that the test wants; none where HTTP allows none. */
@@ -186,6 +192,9 @@ static bool fault_do(struct sim_exchange *x, const struct fault *fault)
         return false;
     case FAULT_HANG:
         x->is_hanging = true;
+        return false;
+    case FAULT_HALF_ANSWER:
+        x->is_halved = true;
         return false;
     case FAULT_GARBAGE:
         rb_sim_answer_bytes(x, 200, "application/json; charset=utf-8", garbage, sizeof(garbage) - 1);

@@ -66,9 +66,14 @@ static void route_rate_limit(struct sim_exchange *x)
         "remaining", (json_int_t)(user->rate_limit - user->rate_used), "reset", (json_int_t)user->rate_reset);
     json_t *search = json_pack("{s:i, s:i, s:i, s:I}", "limit", 30, "used", 0, "remaining", 30, "reset",
                                (json_int_t)rb_clock_wall_ms() / 1000 + 60);
+    json_t *graphql = json_pack("{s:I, s:I, s:I, s:I}", "limit", (json_int_t)user->rate_limit, "used",
+                                (json_int_t)user->points_used, "remaining",
+                                (json_int_t)(user->rate_limit - user->points_used), "reset",
+                                (json_int_t)user->points_reset);
     x->has_no_rate = true;
-    rb_sim_answer_json(
-        x, 200, json_pack("{s:{s:O, s:o}, s:o}", "resources", "core", core, "search", search, "rate", core));
+    rb_sim_answer_json(x, 200,
+                       json_pack("{s:{s:O, s:o, s:o}, s:o}", "resources", "core", core, "search", search,
+                                 "graphql", graphql, "rate", core));
 }
 
 #define DOC_REPO    "repos/repos#get-a-repository"
@@ -82,6 +87,7 @@ static const struct sim_route route_table[] = {
     {"GET", "/login/oauth/authorize", SIM_NEED_NOTHING, "", rb_sim_oauth_authorize},
     {"POST", "/login/oauth/access_token", SIM_NEED_NOTHING, "", rb_sim_oauth_token},
     {"GET", "/rate_limit", SIM_NEED_NOTHING, "rate-limit/rate-limit", route_rate_limit},
+    {"POST", "/graphql", SIM_NEED_USER, "", rb_sim_graphql},
     {"GET", "/repos/:/:", SIM_NEED_READ, DOC_REPO, route_repo},
     {"GET", "/repos/:/:/branches", SIM_NEED_READ, "branches/branches#list-branches", rb_sim_git_branches},
     {"GET", "/repos/:/:/branches/*", SIM_NEED_READ, "branches/branches#get-a-branch", rb_sim_git_branch},
@@ -279,9 +285,18 @@ static bool route_permit(struct sim_exchange *x)
     return true;
 }
 
+bool rb_sim_is_query(const struct sim_exchange *x)
+{
+    return strcmp(x->path, "/graphql") == 0 && strcmp(x->method, "POST") == 0;
+}
+
 static void route_renew_rate(struct sim_user *user)
 {
     int64_t now = rb_clock_wall_ms() / 1000;
+    if (now >= user->points_reset) {
+        user->points_used = 0;
+        user->points_reset = now + SIM_RATE_WINDOW;
+    }
     if (now >= user->rate_reset) {
         user->rate_used = 0;
         user->rate_reset = now + SIM_RATE_WINDOW;
@@ -290,20 +305,28 @@ static void route_renew_rate(struct sim_user *user)
 
 void rb_sim_rate_headers(struct sim_exchange *x, const struct sim_user *user)
 {
-    int64_t left = user->rate_limit - user->rate_used;
+    bool is_query = rb_sim_is_query(x);
+    int64_t used = is_query ? user->points_used : user->rate_used;
+    int64_t left = user->rate_limit - used;
     rb_sim_header(x, "x-ratelimit-limit", "%lld", (long long)user->rate_limit);
     rb_sim_header(x, "x-ratelimit-remaining", "%lld", (long long)(left > 0 ? left : 0));
-    rb_sim_header(x, "x-ratelimit-used", "%lld", (long long)user->rate_used);
-    rb_sim_header(x, "x-ratelimit-reset", "%lld", (long long)user->rate_reset);
-    rb_sim_header(x, "x-ratelimit-resource", "core");
+    rb_sim_header(x, "x-ratelimit-used", "%lld", (long long)used);
+    rb_sim_header(x, "x-ratelimit-reset", "%lld",
+                  (long long)(is_query ? user->points_reset : user->rate_reset));
+    rb_sim_header(x, "x-ratelimit-resource", is_query ? "graphql" : "core");
 }
 
 static bool route_is_limited(struct sim_exchange *x)
 {
-    if (x->user->rate_used < x->user->rate_limit) {
+    bool is_query = rb_sim_is_query(x) && x->user->login != NULL;
+    if ((is_query ? x->user->points_used : x->user->rate_used) < x->user->rate_limit) {
         return false;
     }
-    rb_sim_answer_rate_limit(x, x->user);
+    if (is_query) {
+        rb_sim_answer_query_limit(x);
+    } else {
+        rb_sim_answer_rate_limit(x, x->user);
+    }
     return true;
 }
 
@@ -381,8 +404,8 @@ void rb_sim_api(struct sim_exchange *x)
     if (x->user != NULL) {
         // A 304 is free for those who say who they are; so is asking how many are left.
         bool is_free = x->has_no_rate || (x->answer.status == 304 && x->user->login != NULL);
-        bool is_counted = !is_free && x->user->rate_used < x->user->rate_limit;
-        x->user->rate_used += is_counted;
+        int64_t *used = rb_sim_is_query(x) ? &x->user->points_used : &x->user->rate_used;
+        *used += !is_free && *used < x->user->rate_limit;
         rb_sim_rate_headers(x, x->user);
         if (x->user->login != NULL) {
             rb_sim_header(x, "x-oauth-scopes", "%s", x->user->scopes);

@@ -31,7 +31,9 @@ struct sim_user {
     char *scopes; /* "repo, read:user", as X-OAuth-Scopes shows them */
     int64_t rate_used;
     int64_t rate_limit;
-    int64_t rate_reset; /* seconds since 1970 */
+    int64_t rate_reset;  /* seconds since 1970 */
+    int64_t points_used; /* of GraphQL's rate, which is another one of the same size */
+    int64_t points_reset;
 };
 
 enum sim_permission { SIM_NONE, SIM_READ, SIM_WRITE, SIM_ADMIN };
@@ -179,6 +181,7 @@ struct sim_exchange {
     enum sim_cut cut;
     bool is_hanging;
     bool is_garbage;
+    bool is_halved; /* a query whose second half is not answered */
     int64_t due_ms; /* parked until then */
     struct sim_exchange *next_parked;
     struct sim_answer answer;
@@ -235,9 +238,16 @@ void rb_sim_control(struct sim_exchange *x);
 /* The route for the exchange's method and path, with args set. NULL when there is none. */
 const struct sim_route *rb_sim_route_match(const struct sim_route *routes, size_t count,
                                            struct sim_exchange *x);
+/* Whether it is a query: those have a rate of their own. */
+bool rb_sim_is_query(const struct sim_exchange *x);
 /* Whose token the request carries: the anonymous user without one, NULL when nobody's. */
 struct sim_user *rb_sim_asker(struct sim_exchange *x);
 void rb_sim_rate_headers(struct sim_exchange *x, const struct sim_user *user);
+
+/* graphql.c */
+void rb_sim_graphql(struct sim_exchange *x);
+/* GitHub's 200 for a person who has no points left. */
+void rb_sim_answer_query_limit(struct sim_exchange *x);
 
 /* git.c, contents.c and tree.c */
 void rb_sim_git_branches(struct sim_exchange *x);

@@ -68,7 +68,8 @@ struct sim_user *rb_sim_user_put(struct sim_state *state, const char *login, con
     user->token = rb_strdup(token);
     user->rate_used = 0;
     user->rate_limit = SIM_RATE_LIMIT;
-    user->rate_reset = state_now_s() + SIM_RATE_WINDOW;
+    user->rate_reset = user->points_reset = state_now_s() + SIM_RATE_WINDOW;
+    user->points_used = 0;
 
     // "repo,read:user" and "repo, read:user" both become what the header shows.
     struct rb_buf buf;

@@ -470,8 +470,19 @@ static void trees_are_read(void **state)
          RB_EPROTOCOL, false, ""},
         {"{\"tree\":{},\"truncated\":false}", RB_EPROTOCOL, false, ""},
         /* Not said to be whole: nothing may be concluded from it. */
-        {"{\"tree\":[" ENTRY("a", "") "]}", RB_EPROTOCOL, false, ""},
-        {"{\"tree\":[" ENTRY("a", "") "],\"truncated\":null}", RB_EPROTOCOL, false, ""},
+        {"{\"tree\":[" ENTRY("a", "") "]}", RB_EPROTOCOL, false, "a 100644 blob 11 -1|"},
+        {"{\"tree\":[" ENTRY("a", "") "],\"truncated\":null}", RB_EPROTOCOL, false, "a 100644 blob 11 -1|"},
+        /* In any order, and JSON to the last byte. */
+        {"{\"truncated\":true,\"sha\":{\"a\":[1]},\"tree\":[" ENTRY("a", "") "]} \n", RB_OK, true,
+         "a 100644 blob 11 -1|"},
+        {"{\"tree\":[],\"truncated\":false}}", RB_EPROTOCOL, false, ""},
+        {"{\"tree\":[],\"truncated\":false", RB_EPROTOCOL, false, ""},
+        {"{\"tree\":[{\"path\":\"a\\u0000b\",\"mode\":\"100644\",\"type\":\"blob\",\"sha\":\"" SHA_1
+         "\"}],\"truncated\":false}",
+         RB_EPROTOCOL, false, ""},
+        {"{\"tree\":[" ENTRY("a\\u00e9\\/b", ",\"size\":1e3") "],\"truncated\":false}", RB_OK, false,
+         "a\xc3\xa9/b 100644 blob 11 -1|"},
+        {"{\"tree\":[" ENTRY("a\xff", "") "],\"truncated\":false}", RB_EPROTOCOL, false, ""},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct rb_github_response response = body_of(rows[i].body);

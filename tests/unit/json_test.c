@@ -145,6 +145,93 @@ static void large_and_deep_texts_have_an_end(void **state)
     free(text);
 }
 
+struct walked {
+    char names[64];
+    int64_t size;
+    bool flag;
+    struct rb_json_piece text;
+    char word[8];
+};
+
+static void walk_note(void *arg, const char *name, size_t len)
+{
+    struct walked *walked = arg;
+    size_t used = strlen(walked->names);
+    snprintf(walked->names + used, sizeof(walked->names) - used, "%.*s:%lld%d%.*s%s ", (int)len, name,
+             (long long)walked->size, walked->flag, walked->text.at ? (int)walked->text.len : 1,
+             walked->text.at ? walked->text.at : "-", walked->word);
+}
+
+static void members_are_walked_one_by_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        rb_err err;
+        const char *walked;
+    } rows[] = {
+        {"{\"a\":{\"x\":{\"size\":3,\"flag\":true,\"text\":\"e\\u0041f\",\"word\":\"w\"},\"y\":{},\"z\":null,"
+         "\"v\":[1]}}",
+         RB_OK, "x:31eAfw y:-10- z:-10- v:-10- "},
+        {"{\"a\":{\"x\":{\"size\":\"3\",\"flag\":1,\"text\":7,\"word\":\"longer than it\"}}}", RB_OK,
+         "x:-10- "},
+        {"{\"a\":{}}", RB_OK, ""},
+        {"{\"a\":null}", RB_ENOTFOUND, ""},
+        {"{\"a\":[{}]}", RB_ENOTFOUND, ""},
+        {"[]", RB_ENOTFOUND, ""},
+        {"{\"a\":{\"x\":{\"size\":3}}", RB_EPROTOCOL, ""},
+        {"", RB_EPROTOCOL, ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct walked walked = {.names = ""};
+        const struct rb_json_field fields[] = {{"/size", RB_JSON_INT, &walked.size, 0},
+                                               {"/flag", RB_JSON_BOOL, &walked.flag, 0},
+                                               {"/text", RB_JSON_PIECE, &walked.text, 0},
+                                               {"/word", RB_JSON_TEXT, walked.word, sizeof(walked.word)}};
+        const struct rb_json_text text = {rows[i].text, strlen(rows[i].text), 0};
+        rb_err err = rb_json_members("/a", fields, 4, &text, walk_note, &walked);
+        if (err != rows[i].err || strcmp(walked.names, rows[i].walked) != 0)
+            fail_msg("%s: %s, %s", rows[i].text, rb_err_name(err), walked.names);
+    }
+}
+
+static void lists_are_walked_one_by_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        rb_err err;
+        int flag;
+        const char *walked;
+    } rows[] = {
+        {"{\"list\":[{\"size\":3,\"text\":\"e\\u0041f\",\"other\":{\"size\":9}},{},null,[1]],\"all\":true}",
+         RB_OK, 1, ":30eAf :-10- :-10- :-10- "},
+        {"{\"all\":false,\"list\":[{\"size\":1,\"size\":2}]}", RB_OK, 0, ":20- "},
+        {"{\"all\":\"true\",\"list\":[]}", RB_OK, -1, ""},
+        {"{\"all\":true}", RB_ENOTFOUND, 1, ""},
+        {"{\"list\":{}}", RB_ENOTFOUND, -1, ""},
+        {"{\"list\":[{}]", RB_EPROTOCOL, -1, ""},
+        {"{\"list\":[{}]}}", RB_EPROTOCOL, -1, ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        for (size_t room = 0; room <= RB_JSON_ROOM; room += RB_JSON_ROOM) {
+            struct walked walked = {.names = ""};
+            const struct rb_json_field fields[] = {{"/size", RB_JSON_INT, &walked.size, 0},
+                                                   {"/text", RB_JSON_PIECE, &walked.text, 0}};
+            size_t len = strlen(rows[i].text);
+            char *copy = calloc(1, len + room + 1);
+            assert_non_null(copy);
+            memcpy(copy, rows[i].text, len);
+            const struct rb_json_text text = {copy, len, room};
+            int flag = -1;
+            rb_err err = rb_json_list(&flag, "/all", "/list", fields, 2, &text, walk_note, &walked);
+            if (err != rows[i].err || flag != rows[i].flag || strcmp(walked.names, rows[i].walked) != 0)
+                fail_msg("%s: %s, %d, %s", rows[i].text, rb_err_name(err), flag, walked.names);
+            free(copy);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +240,8 @@ int main(void)
         cmocka_unit_test(nothing_but_json_passes),
         cmocka_unit_test(no_beginning_of_a_text_passes),
         cmocka_unit_test(large_and_deep_texts_have_an_end),
+        cmocka_unit_test(members_are_walked_one_by_one),
+        cmocka_unit_test(lists_are_walked_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,7 @@ static int begin(void **state)
 {
     static const struct rb_statement heads = {"no heads", "delete from tree_heads"};
     static const struct rb_statement trees = {"no trees", "delete from trees"};
+    static const struct rb_statement blobs = {"no blobs", "delete from blobs"};
     static const struct rb_statement live = {
         "live", "update installations set state = 'active', generation = 5, default_branch = 'main'"};
     (void)state;
@@ -74,6 +75,7 @@ static int begin(void **state)
     standin_control(&standin, "POST", "/limits", "{\"tree_entries\":100000}");
     sql(&heads, NULL, 0);
     sql(&trees, NULL, 0);
+    sql(&blobs, NULL, 0);
     sql(&live, NULL, 0);
     return 0;
 }
@@ -206,69 +208,293 @@ static void failures_of_github_are_told_apart(void **state)
     }
 }
 
+/* What reading gave, in the order in which it came. */
+struct reading {
+    size_t count;
+    struct {
+        char *content;
+        size_t len;
+        rb_err err;
+        char why[128];
+    } files[600];
+    size_t stop_after; /* 0: at the end */
+};
+
+static rb_err reading_on_content(void *arg, size_t index, const char *content, size_t len, rb_err err,
+                                 const char *why)
+{
+    struct reading *reading = arg;
+    assert_int_equal(index, reading->count);
+    assert_int_equal(content == NULL, err != RB_OK);
+    reading->files[index].content = content ? rb_strndup(content, len) : NULL;
+    reading->files[index].len = len;
+    reading->files[index].err = err;
+    snprintf(reading->files[index].why, sizeof(reading->files[index].why), "%.127s", why);
+    reading->count++;
+    if (reading->count == reading->stop_after)
+        return rb_error_set(RB_EUNAVAILABLE, "enough");
+    return RB_OK;
+}
+
+static void reading_clear(struct reading *reading)
+{
+    for (size_t i = 0; i < reading->count; i++)
+        free(reading->files[i].content);
+    *reading = (struct reading){0};
+}
+
+/* Reads with a handle of its own; what it has cost goes to `used`. */
+static rb_err read_files(struct reading *reading, struct rb_repo_usage *used,
+                         const struct rb_repo_want *wants, size_t count)
+{
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_repo_handle *repo = NULL;
+    must(open_repo(&repo, 1, 5, arena));
+    reading_clear(reading);
+    rb_err err = rb_repo_read(repo, wants, count, reading_on_content, reading);
+    *used = *rb_repo_used(repo);
+    rb_repo_close(repo);
+    rb_arena_free(arena);
+    return err;
+}
+
+static struct rb_tree shop_tree(struct rb_arena *arena)
+{
+    struct rb_repo_handle *repo = NULL;
+    struct rb_tree tree;
+    must(open_repo(&repo, 1, 5, arena));
+    must(rb_repo_tree(&tree, repo));
+    rb_repo_close(repo);
+    return tree;
+}
+
 static void files_are_read_many_at_once(void **state)
 {
     (void)state;
-    enum { MANY = 200 }; /* far more than are asked for at once */
+    enum { MANY = 600 }; /* more than a group holds */
+    static struct reading reading;
     struct rb_arena *arena = rb_arena_new();
-    struct rb_repo_handle *repo = NULL;
-    struct rb_tree tree;
-    const struct rb_tree_entry *entries[MANY];
-    const char *contents[MANY];
-    size_t lens[MANY];
-    rb_err errs[MANY];
-    must(open_repo(&repo, 1, 5, arena));
-    must(rb_repo_tree(&tree, repo));
+    struct rb_tree tree = shop_tree(arena);
+    struct rb_repo_want wants[MANY];
+    struct rb_repo_usage used;
     for (size_t i = 0; i < MANY; i++)
-        entries[i] = &tree.entries[i % tree.count];
-    must(rb_repo_files(contents, lens, errs, repo, entries, MANY, 4999));
+        wants[i] = (struct rb_repo_want){&tree.entries[i % tree.count], 4999};
+    must(read_files(&reading, &used, wants, MANY));
+    assert_int_equal(reading.count, MANY);
     for (size_t i = 0; i < MANY; i++) {
-        const char *path = entries[i]->path;
-        bool is_file = entries[i]->kind == RB_ENTRY_FILE || entries[i]->kind == RB_ENTRY_EXECUTABLE;
-        rb_err wanted = !is_file ? RB_EINVAL : strcmp(path, "src/big.txt") == 0 ? RB_ETOOBIG : RB_OK;
-        assert_int_equal(errs[i], wanted);
-        assert_int_equal(contents[i] != NULL, wanted == RB_OK);
-        if (strcmp(path, "README.md") == 0)
-            assert_string_equal(contents[i], "hello\n");
-        if (wanted == RB_OK)
-            assert_int_equal(lens[i], entries[i]->size);
+        const struct rb_tree_entry *entry = wants[i].entry;
+        bool is_file = entry->kind == RB_ENTRY_FILE || entry->kind == RB_ENTRY_EXECUTABLE;
+        bool is_big = strcmp(entry->path, "src/big.txt") == 0;
+        assert_int_equal(reading.files[i].err, !is_file ? RB_EINVAL : is_big ? RB_ETOOBIG : RB_OK);
+        if (strcmp(entry->path, "README.md") == 0)
+            assert_string_equal(reading.files[i].content, "hello\n");
+        if (reading.files[i].content)
+            assert_int_equal(reading.files[i].len, entry->size);
     }
-    must(rb_repo_file(&contents[0], &lens[0], repo, entries[0], 100));
-    assert_string_equal(contents[0], "hello\n");
-    assert_int_equal(rb_repo_file(&contents[0], &lens[0], repo, entries[3], 100), RB_ETOOBIG);
-    must(rb_repo_files(contents, lens, errs, repo, entries, 0, 100));
-    /* One that fails for now fails them all, so that the event comes again; one that is gone does not. */
-    standin_control(&standin, "POST", "/faults", "{\"kind\":\"status\",\"status\":404}");
-    must(rb_repo_files(contents, lens, errs, repo, entries, 2, 100));
-    assert_int_equal((errs[0] == RB_ENOTFOUND) + (errs[1] == RB_ENOTFOUND), 1);
-    standin_control(&standin, "POST", "/faults", "{\"kind\":\"status\",\"status\":502}");
-    assert_int_equal(rb_repo_files(contents, lens, errs, repo, entries, 2, 100), RB_EUNAVAILABLE);
-    assert_int_equal((errs[0] == RB_OK) + (errs[1] == RB_OK), 1);
+    /* Three names in all: one query for each group. */
+    assert_int_equal(used.rest, 0);
+    assert_true(used.graphql >= 1 && used.graphql <= 2);
+    must(read_files(&reading, &used, wants, 0));
+    assert_int_equal(used.graphql, 0);
+    /* Whoever takes them may have enough. */
+    struct rb_repo_handle *repo = NULL;
+    must(open_repo(&repo, 1, 5, arena));
+    reading_clear(&reading);
+    reading.stop_after = 3;
+    assert_int_equal(rb_repo_read(repo, wants, MANY, reading_on_content, &reading), RB_EUNAVAILABLE);
+    assert_int_equal(reading.count, 3);
     rb_repo_close(repo);
+    reading_clear(&reading);
     rb_arena_free(arena);
 }
 
 static void a_large_file_is_not_trusted_to_be_small(void **state)
 {
     (void)state;
+    static struct reading reading;
     struct rb_arena *arena = rb_arena_new();
-    struct rb_repo_handle *repo = NULL;
-    struct rb_tree tree;
-    const char *content;
-    size_t len;
-    must(open_repo(&repo, 1, 5, arena));
-    must(rb_repo_tree(&tree, repo));
+    struct rb_tree tree = shop_tree(arena);
+    struct rb_repo_usage used;
     struct rb_tree_entry entry = tree.entries[3];
+    struct rb_repo_want want = {&entry, 100};
     /* One that is said to be too large is not even asked for. */
-    standin_control(&standin, "POST", "/faults", "{\"kind\":\"status\",\"status\":500}");
-    assert_int_equal(rb_repo_file(&content, &len, repo, &entry, 100), RB_ETOOBIG);
-    standin_control(&standin, "DELETE", "/faults", NULL);
+    must(read_files(&reading, &used, &want, 1));
+    assert_int_equal(reading.files[0].err, RB_ETOOBIG);
+    assert_int_equal(used.rest + used.graphql, 0);
     entry.size = 10; /* what the tree says and what the blob is may differ */
-    assert_int_equal(rb_repo_file(&content, &len, repo, &entry, 100), RB_ETOOBIG);
+    must(read_files(&reading, &used, &want, 1));
+    assert_int_equal(reading.files[0].err, RB_ETOOBIG);
     entry.size = -1;
-    must(rb_repo_file(&content, &len, repo, &entry, 5000));
-    assert_int_equal(len, 5000);
-    rb_repo_close(repo);
+    want.max_bytes = 5000;
+    must(read_files(&reading, &used, &want, 1));
+    assert_int_equal(reading.files[0].len, 5000);
+    assert_int_equal(used.rest, 1); /* of unknown size: by itself */
+    reading_clear(&reading);
+    rb_arena_free(arena);
+}
+
+static int64_t count_blobs(void)
+{
+    static const struct rb_statement statement = {"blobs", "select count(*) from blobs where repo_id = 77"};
+    struct rb_rows *rows = NULL;
+    must(rb_db_query(&rows, db, &statement, NULL, 0));
+    int64_t count = rb_rows_int(rows, 0, 0);
+    rb_rows_free(rows);
+    return count;
+}
+
+/* What was read once is not asked for again, also when the rest could not be had; damage is no content. */
+static void what_was_read_is_kept(void **state)
+{
+    (void)state;
+    static const struct rb_statement damage = {
+        "damage", "update blobs set content = 'hullo' || chr(10)::bytea where size = 6"};
+    static struct reading reading;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_tree tree = shop_tree(arena);
+    struct rb_repo_usage used;
+    const struct rb_repo_want wants[] = {{&tree.entries[0], 100},
+                                         {&tree.entries[1], 100},
+                                         {&tree.entries[0], 100},
+                                         {&tree.entries[3], 5000},
+                                         {&tree.entries[0], 5}};
+    /* The large one comes by itself, and that fails for now. */
+    struct rb_tree_entry large = tree.entries[3];
+    struct rb_repo_want first[] = {wants[0], wants[1], wants[2], {&large, 5000}};
+    large.size = -1;
+    standin_control(&standin, "POST", "/faults",
+                    "{\"path\":\"/repos/acme/shop/git/blobs\",\"kind\":\"rate-limit\",\"seconds\":1}");
+    assert_int_equal(read_files(&reading, &used, first, 4), RB_ELIMIT);
+    assert_int_equal(reading.count, 0);
+    assert_int_equal(count_blobs(), 2);
+    must(read_files(&reading, &used, wants, 5));
+    assert_int_equal(used.rest, 0);
+    assert_int_equal(used.graphql, 1); /* for the large one */
+    assert_int_equal(used.cached, 3);
+    assert_string_equal(reading.files[2].content, "hello\n");
+    assert_int_equal(reading.files[4].err, RB_ETOOBIG);
+    assert_int_equal(count_blobs(), 3);
+    must(read_files(&reading, &used, wants, 5));
+    assert_int_equal(used.rest + used.graphql, 0);
+    assert_int_equal(used.cached, 4);
+    sql(&damage, NULL, 0);
+    must(read_files(&reading, &used, wants, 5));
+    assert_int_equal(used.graphql, 1);
+    assert_string_equal(reading.files[0].content, "hello\n");
+    reading_clear(&reading);
+    rb_arena_free(arena);
+}
+
+/* Whatever becomes of queries, files are read to the byte or it is said why not. */
+static void queries_may_fail_as_they_like(void **state)
+{
+    (void)state;
+#define QUERIES "{\"path\":\"/graphql\",\"count\":0,"
+#define QUERY   "{\"path\":\"/graphql\","
+    static const struct {
+        const char *fault;
+        rb_err err;
+        int rest, graphql;
+    } rows[] = {
+        {NULL, RB_OK, 0, 1},
+        {QUERY "\"kind\":\"half-answer\"}", RB_OK, 0, 2},
+        {QUERIES "\"kind\":\"half-answer\"}", RB_OK, 1, 2},
+        {QUERY "\"kind\":\"status\",\"status\":502}", RB_OK, 0, 2},
+        {QUERIES "\"kind\":\"status\",\"status\":502}", RB_OK, 3, 2},
+        {QUERIES "\"kind\":\"status\",\"status\":404}", RB_OK, 3, 1}, /* a server without GraphQL */
+        {QUERIES "\"kind\":\"status\",\"status\":403}", RB_OK, 3, 1},
+        {QUERY "\"kind\":\"garbage\"}", RB_OK, 3, 1},
+        {QUERY "\"kind\":\"cut-body\"}", RB_OK, 0, 2},
+        {QUERY
+         "\"kind\":\"status\",\"status\":200,\"body\":{\"data\":{\"repository\":null},\"errors\":[{\"type\":"
+         "\"NOT_FOUND\",\"message\":\"no\"}]}}",
+         RB_OK, 3, 1},
+        {QUERY
+         "\"kind\":\"status\",\"status\":200,\"body\":{\"errors\":[{\"message\":\"Something went wrong while "
+         "executing your query.\"}]}}",
+         RB_OK, 0, 2},
+        /* Another text than the file's, of its length. */
+        {QUERIES
+         "\"kind\":\"status\",\"status\":200,\"body\":{\"data\":{\"repository\":{\"b0\":{\"byteSize\":6,"
+         "\"text\":\"hallo\\n\"},\"b7\":{\"byteSize\":1,\"text\":\"x\"},\"bx\":{},\"b\":7}}}}",
+         RB_OK, 3, 2},
+        {QUERY "\"kind\":\"rate-limit\",\"seconds\":300}", RB_ELIMIT, 0, 1},
+        {QUERY "\"kind\":\"secondary-limit\",\"seconds\":300}", RB_ELIMIT, 0, 1},
+        {QUERY "\"kind\":\"status\",\"status\":200,\"body\":{\"errors\":[{\"message\":\"You have exceeded a "
+               "secondary rate limit.\"}]}}",
+         RB_ELIMIT, 0, 1},
+        {"{\"kind\":\"status\",\"status\":502,\"count\":0}", RB_EUNAVAILABLE, 3, 2},
+    };
+    static struct reading reading;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_tree tree = shop_tree(arena);
+    const struct rb_repo_want wants[] = {
+        {&tree.entries[0], 100}, {&tree.entries[1], 100}, {&tree.entries[5], 100}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rb_repo_usage used;
+        begin(NULL);
+        if (rows[i].fault)
+            standin_control(&standin, "POST", "/faults", rows[i].fault);
+        rb_err err = read_files(&reading, &used, wants, 3);
+        if (err != rows[i].err || used.rest != rows[i].rest || used.graphql != rows[i].graphql)
+            fail_msg("%s: %s (%s), %lld and %lld requests", rows[i].fault, rb_err_name(err), rb_error_text(),
+                     (long long)used.rest, (long long)used.graphql);
+        if (err == RB_ELIMIT)
+            assert_true(rb_error_wait_ms() > 50 * 1000 && rb_error_wait_ms() <= 301 * 1000);
+        if (!err)
+            assert_string_equal(reading.files[0].content, "hello\n");
+        if (err == RB_ELIMIT) { /* its budget is closed now */
+            rb_github_stop(github);
+            const struct rb_github_options options = {.base_url = standin.url, .user_agent = "repobus-test"};
+            must(rb_github_start(&github, &options));
+        }
+    }
+    reading_clear(&reading);
+    rb_arena_free(arena);
+}
+
+/* What no query can give, and what comes changed from one, is read by itself. */
+static void what_is_no_text_is_read_to_the_byte(void **state)
+{
+    (void)state;
+    static struct reading reading;
+    static const char script[] =
+        "export GIT_CONFIG_GLOBAL=/dev/null; git init -q -b main \"$1/odd\"; cd \"$1/odd\"; "
+        "printf 'a\\0b' >a.bin; printf 'caf\\351\\n' >b.latin1; printf '\\357\\277\\275' >c.replaced; "
+        "head -c 512000 /dev/zero | tr '\\0' 'd' >d.fits; head -c 512001 /dev/zero | tr '\\0' 'e' >e.cut; "
+        ": >f.empty; printf '\\357\\273\\277{}' >g.mark; printf 'x\\r\\n\"\\\\' >h.ends; git add -A; "
+        "git -c user.name=t -c user.email=t@example.com commit -qm Start";
+    static const struct rb_statement other = {
+        "odd", "update installations set repo_full_name = 'acme/odd', repo_id = 78"};
+    static const struct rb_statement back = {
+        "even", "update installations set repo_full_name = 'acme/shop', repo_id = 77"};
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_repo_usage used;
+    struct rb_repo_want wants[8];
+    standin_git(standin.dir, script);
+    char *body = rb_asprintf("{\"owner\":\"acme\",\"name\":\"odd\",\"path\":\"%s/odd\"}", standin.dir);
+    standin_control(&standin, "POST", "/repos", body);
+    free(body);
+    standin_control(&standin, "POST", "/permissions",
+                    "{\"owner\":\"acme\",\"repo\":\"odd\",\"login\":\"alice\",\"permission\":\"admin\"}");
+    sql(&other, NULL, 0);
+    struct rb_tree tree = shop_tree(arena);
+    assert_int_equal(tree.count, 8);
+    for (size_t i = 0; i < 8; i++)
+        wants[i] = (struct rb_repo_want){&tree.entries[i], 1 << 20};
+    must(read_files(&reading, &used, wants, 8));
+    assert_memory_equal(reading.files[0].content, "a\0b", 4);
+    assert_string_equal(reading.files[1].content, "caf\xe9\n");
+    assert_string_equal(reading.files[2].content, "\xef\xbf\xbd");
+    assert_int_equal(strspn(reading.files[3].content, "d"), 512000);
+    assert_int_equal(strspn(reading.files[4].content, "e"), 512001);
+    assert_string_equal(reading.files[5].content, "");
+    assert_string_equal(reading.files[6].content, "\xef\xbb\xbf{}");
+    assert_string_equal(reading.files[7].content, "x\r\n\"\\");
+    assert_int_equal(used.graphql, 1);
+    assert_int_equal(used.rest, 3); /* binary, no UTF-8, too long */
+    sql(&back, NULL, 0);
+    reading_clear(&reading);
     rb_arena_free(arena);
 }
 
@@ -311,6 +537,9 @@ int main(void)
         cmocka_unit_test_setup(failures_of_github_are_told_apart, begin),
         cmocka_unit_test_setup(files_are_read_many_at_once, begin),
         cmocka_unit_test_setup(a_large_file_is_not_trusted_to_be_small, begin),
+        cmocka_unit_test_setup(what_was_read_is_kept, begin),
+        cmocka_unit_test_setup(queries_may_fail_as_they_like, begin),
+        cmocka_unit_test_setup(what_is_no_text_is_read_to_the_byte, begin),
         cmocka_unit_test(a_payload_too_large_for_its_event_is_read_by_reference),
     };
     return cmocka_run_group_tests_name("repo", tests, start_all, stop_all);

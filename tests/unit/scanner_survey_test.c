@@ -92,7 +92,7 @@ static void test_contents_and_attributes_change_the_shares(void **state)
     SURVEY(scan, arena, {".gitattributes", 50}, {"app.js", 50000}, {"a.py", 600}, {"run", 900},
            {"theirs/b.py", 9000});
     assert_string_equal(scan.languages[0].name, "JavaScript");
-    rb_scan_languages_wanted(&scan);
+
     assert_true(scan.wanted_count >= 2);
     assert_string_equal(scan.wanted[0].entry->path, ".gitattributes");
     for (size_t i = 0; i < scan.wanted_count; i++) {
@@ -100,11 +100,11 @@ static void test_contents_and_attributes_change_the_shares(void **state)
         memset(minified, 'x', sizeof minified);
         assert_true(scan.wanted[i].max_bytes >= sizeof minified);
         if (strcmp(scan.wanted[i].entry->path, ".gitattributes") == 0)
-            rb_scan_languages_read(&scan, i, "/theirs/** linguist-vendored\n", 29);
+            rb_scan_take(&scan, i, "/theirs/** linguist-vendored\n", 29);
         else if (strcmp(scan.wanted[i].entry->path, "app.js") == 0)
-            rb_scan_languages_read(&scan, i, minified, sizeof minified);
+            rb_scan_take(&scan, i, minified, sizeof minified);
         else
-            rb_scan_languages_read(&scan, i, "#!/bin/sh\n", 10);
+            rb_scan_take(&scan, i, "#!/bin/sh\n", 10);
     }
     rb_scan_languages_settle(&scan);
     assert_int_equal(scan.language_count, 2);
@@ -183,10 +183,10 @@ static void test_manifests_near_the_root_come_first(void **state)
 {
     (void)state;
     struct rb_arena *arena = rb_arena_new();
-    enum { MANY = 200 };
+    enum { MANY = 1200 };
     struct made_file files[MANY + 6];
     for (size_t i = 0; i < MANY; i++)
-        files[i] = (struct made_file){rb_arena_printf(arena, "pkg/p%03zu/package.json", i), 10};
+        files[i] = (struct made_file){rb_arena_printf(arena, "pkg/p%04zu/package.json", i), 10};
     files[MANY] = (struct made_file){"services/deep/down/pom.xml", 10};
     files[MANY + 1] = (struct made_file){"package.json", 10};
     files[MANY + 2] = (struct made_file){"node_modules/x/package.json", 10};
@@ -198,6 +198,9 @@ static void test_manifests_near_the_root_come_first(void **state)
     rb_scan_survey(&scan, &tree, arena);
     assert_int_equal(scan.manifest_count, RB_SCAN_MANIFESTS_MAX);
     assert_int_equal(scan.manifests_left_out, MANY + 4 - RB_SCAN_MANIFESTS_MAX);
+    assert_int_equal(scan.wanted_count, RB_SCAN_MANIFESTS_MAX - 2); /* one is too big, one a program */
+    assert_int_equal(scan.skips[RB_SKIP_LIMIT], scan.manifests_left_out);
+    assert_int_equal(scan.skips[RB_SKIP_SIZE], 1);
     bool has_pom = false;
     for (size_t i = 0; i < scan.manifest_count; i++) {
         assert_null(strstr(scan.manifests[i].path, "node_modules"));
@@ -209,6 +212,48 @@ static void test_manifests_near_the_root_come_first(void **state)
     assert_int_equal(scan.manifests[0].status, RB_MANIFEST_TOO_BIG);
     assert_string_equal(scan.manifests[1].path, "package.json");
     assert_int_equal(scan.manifests[2].status, RB_MANIFEST_NOTED);
+    rb_arena_free(arena);
+}
+
+/* Language manifests, lock files, containers, workflows, and last what says little: while there is room. */
+static void test_bytes_go_to_what_says_most(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    enum { LARGE = 40 };
+    struct made_file files[LARGE + 3];
+    for (size_t i = 0; i < LARGE; i++)
+        files[i] = (struct made_file){rb_arena_printf(arena, "examples/p%02zu/package.json", i),
+                                      RB_SCAN_MANIFEST_BYTES};
+    files[LARGE] = (struct made_file){".github/workflows/ci.yml", 700};
+    files[LARGE + 1] = (struct made_file){"a/b/c/package.json", RB_SCAN_MANIFEST_BYTES};
+    files[LARGE + 2] = (struct made_file){"go.mod", -1};
+    struct rb_tree tree = make_tree(files, COUNT(files), arena);
+    struct rb_scan scan;
+    rb_scan_survey(&scan, &tree, arena);
+    assert_string_equal(scan.manifests[0].path, "go.mod");
+    assert_string_equal(scan.manifests[1].path, "a/b/c/package.json");
+    assert_string_equal(scan.manifests[2].path, ".github/workflows/ci.yml");
+    assert_int_equal(scan.manifest_count, 3 + 30); /* with a/b/c 31 MB and a little: no further one fits */
+    assert_int_equal(scan.manifests_left_out, LARGE - 30);
+    assert_true(scan.wanted_bytes <= RB_SCAN_READ_BYTES);
+    rb_scan_take(&scan, 0, "module x\n", 9);
+    rb_scan_take(&scan, 1, "{\n\"a\":\n]", 8);
+    rb_scan_lack(&scan, 2, RB_ENOTFOUND, "GitHub does not have it");
+    rb_scan_lack(&scan, 3, RB_ETOOBIG, "too big");
+    assert_int_equal(scan.manifests[2].status, RB_MANIFEST_UNREADABLE);
+    assert_int_equal(scan.manifests[3].status, RB_MANIFEST_TOO_BIG);
+    json_t *read = rb_scan_profile_read(&scan), *item = NULL;
+    char *counts = json_dumps(json_object_get(read, "skips"), JSON_COMPACT);
+    assert_string_equal(counts, "{\"size\":1,\"limit\":10,\"unreadable\":1,\"parse\":1}");
+    assert_int_equal(json_integer_value(json_object_get(read, "files")), 2);
+    assert_int_equal(json_integer_value(json_object_get(read, "bytes")), 17);
+    item = json_array_get(json_object_get(read, "skipped"), 10);
+    assert_string_equal(json_string_value(json_object_get(item, "path")), "a/b/c/package.json");
+    assert_string_equal(json_string_value(json_object_get(item, "why")), "parse");
+    assert_int_equal(json_integer_value(json_object_get(item, "line")), 3);
+    free(counts);
+    json_decref(read);
     rb_arena_free(arena);
 }
 
@@ -416,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_paths_are_told_apart),
         cmocka_unit_test(test_structure_and_key_files),
         cmocka_unit_test(test_manifests_near_the_root_come_first),
+        cmocka_unit_test(test_bytes_go_to_what_says_most),
         cmocka_unit_test(test_the_profile_holds_it_all),
         cmocka_unit_test(test_byte_order_marks_are_no_content),
         cmocka_unit_test(test_versions_that_stand_elsewhere),
