@@ -1,11 +1,12 @@
 /* What a text closes, as GitHub reads it, and the order of changes. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "grapher/activity.h"
 
