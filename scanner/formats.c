@@ -25,8 +25,10 @@ FORMAT(setup_py, .name = "setup.py", .ecosystem = "pypi", PACKAGE);
 FORMAT(requirements, .name = "requirements.txt", .ecosystem = "pypi", .parse = rb_requirements_parse);
 /* Go */
 FORMAT(gomod, .name = "go.mod", .ecosystem = "go", .parse = rb_gomod_parse, PACKAGE);
+FORMAT(gowork, .name = "go.work", .ecosystem = "go", .parse = rb_gowork_parse);
 /* Rust */
 FORMAT(cargo, .name = "Cargo.toml", .ecosystem = "cargo", .parse = rb_cargo_parse, PACKAGE);
+FORMAT(cargo_lock, .name = "Cargo.lock", .ecosystem = "cargo", .parse = rb_cargo_lock_parse, LOCK);
 /* Java */
 FORMAT(maven, .name = "pom.xml", .ecosystem = "maven", .parse = rb_maven_parse, PACKAGE);
 FORMAT(gradle, .name = "build.gradle", .ecosystem = "maven", .parse = rb_gradle_parse, PACKAGE);
@@ -48,6 +50,7 @@ struct by_text {
 
 /* In the order of strcmp(), for bisection. */
 static const struct by_text by_name[] = {
+    {"Cargo.lock", &cargo_lock},
     {"Cargo.toml", &cargo},
     {"Directory.Build.props", &nuget},
     {"Directory.Packages.props", &nuget},
@@ -58,6 +61,7 @@ static const struct by_text by_name[] = {
     {"composer.json", &composer},
     {"gems.rb", &gemfile},
     {"go.mod", &gomod},
+    {"go.work", &gowork},
     {"libs.versions.toml", &catalog},
     {"package.json", &npm},
     {"packages.config", &nuget},

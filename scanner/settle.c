@@ -126,6 +126,8 @@ static void settle_script_plugins(struct rb_scan *scan)
 void rb_scan_settle(struct rb_scan *scan)
 {
     struct rb_scan_sheet *sheet = &scan->sheet;
+    rb_go_settle(scan);
+    rb_cargo_settle(scan);
     size_t count = sheet->count, kept = 0;
     for (size_t i = 0; i < count; i++) {
         if (sheet->items[i].alias && !sheet->items[i].offered)
