@@ -93,6 +93,8 @@ static void gomod_go(struct gomod *mod, struct rb_piece rest, struct rb_piece co
     (void)comment;
     if (!mod->standard && rest.len && isdigit((unsigned char)rest.at[0]))
         mod->standard = rb_scan_add(mod->sheet, "stdlib", 6, rest.at, rest.len, RB_KIND_RUNTIME);
+    if (mod->standard)
+        mod->standard->version = mod->standard->requirement;
 }
 
 static void gomod_toolchain(struct gomod *mod, struct rb_piece rest, struct rb_piece comment)

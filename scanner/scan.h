@@ -264,6 +264,7 @@ void rb_scan_settle_locks(struct rb_scan *scan);
  * anything has moved in the sheet. */
 void rb_go_settle(struct rb_scan *scan);
 void rb_cargo_settle(struct rb_scan *scan);
+void rb_maven_settle(struct rb_scan *scan);
 /* The profile; a new reference. `repo` is "owner/name". */
 json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo);
 /* One or two sentences on it; in the scan's arena. */

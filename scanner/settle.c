@@ -59,10 +59,10 @@ static void settle_alias(struct rb_scan_sheet *sheet, size_t wanted, size_t coun
     }
 }
 
-static bool requirement_is_elsewhere(const struct rb_scan_dependency *item)
+/* Maven's come from a pom's own parents (maven.c), Cargo's from the workspace above (cargo.c). */
+static bool offer_is_for_all(const struct rb_scan_dependency *offer)
 {
-    return !*item->requirement ||
-           (strcmp(item->ecosystem, "cargo") == 0 && strcmp(item->requirement, "workspace") == 0);
+    return strcmp(offer->ecosystem, "cargo") != 0 && (offer->alias || strcmp(offer->ecosystem, "maven") != 0);
 }
 
 /* Takes versions from the offers, and marks those offers as taken by clearing their name. */
@@ -73,7 +73,7 @@ static void settle_offer(struct rb_scan_sheet *sheet, struct rb_scan_dependency 
         struct rb_scan_dependency *item = &sheet->items[i];
         if (item->offered || item->alias || !settle_same(item, offer))
             continue;
-        if (requirement_is_elsewhere(item))
+        if (!*item->requirement && offer_is_for_all(offer))
             item->requirement = offer->requirement;
         is_taken = true;
     }
@@ -128,6 +128,7 @@ void rb_scan_settle(struct rb_scan *scan)
     struct rb_scan_sheet *sheet = &scan->sheet;
     rb_go_settle(scan);
     rb_cargo_settle(scan);
+    rb_maven_settle(scan);
     size_t count = sheet->count, kept = 0;
     for (size_t i = 0; i < count; i++) {
         if (sheet->items[i].alias && !sheet->items[i].offered)
