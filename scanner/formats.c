@@ -32,6 +32,11 @@ FORMAT(cargo_lock, .name = "Cargo.lock", .ecosystem = "cargo", .parse = rb_cargo
 /* Java */
 FORMAT(maven, .name = "pom.xml", .ecosystem = "maven", .parse = rb_maven_parse, PACKAGE);
 FORMAT(gradle, .name = "build.gradle", .ecosystem = "maven", .parse = rb_gradle_parse, PACKAGE);
+FORMAT(gradle_script, .name = "Gradle script", .ecosystem = "maven", .parse = rb_gradle_parse);
+FORMAT(gradle_names, .name = "buildSrc source", .ecosystem = "maven", .parse = rb_gradle_names_parse);
+FORMAT(gradle_properties, .name = "gradle.properties", .ecosystem = "maven",
+       .parse = rb_gradle_properties_parse);
+FORMAT(gradle_lock, .name = "gradle.lockfile", .ecosystem = "maven", .parse = rb_gradle_lock_parse, LOCK);
 FORMAT(catalog, .name = "libs.versions.toml", .ecosystem = "maven", .parse = rb_gradle_catalog_parse);
 /* PHP */
 FORMAT(composer, .name = "composer.json", .ecosystem = "composer", .parse = rb_composer_parse, PACKAGE);
@@ -58,15 +63,20 @@ static const struct by_text by_name[] = {
     {"Pipfile", &pipfile},
     {"build.gradle", &gradle},
     {"build.gradle.kts", &gradle},
+    {"buildscript-gradle.lockfile", &gradle_lock},
     {"composer.json", &composer},
     {"gems.rb", &gemfile},
     {"go.mod", &gomod},
     {"go.work", &gowork},
+    {"gradle.lockfile", &gradle_lock},
+    {"gradle.properties", &gradle_properties},
     {"libs.versions.toml", &catalog},
     {"package.json", &npm},
     {"packages.config", &nuget},
     {"pom.xml", &maven},
     {"pyproject.toml", &pyproject},
+    {"settings.gradle", &gradle_script},
+    {"settings.gradle.kts", &gradle_script},
     {"setup.cfg", &setup_cfg},
     {"setup.py", &setup_py},
 };
@@ -77,6 +87,7 @@ static const struct by_text by_end[] = {
     {".csproj", &nuget},
     {".fsproj", &nuget},
     {".vbproj", &nuget},
+    {".versions.toml", &catalog},
 };
 
 /* requirements.txt, dev-requirements.txt, requirements_test.txt, requirements/base.txt; not constraints. */
@@ -91,10 +102,33 @@ static bool path_is_requirements(const char *path)
 }
 
 /* Gradle allows any name for the script of a subproject; Spring names it after the project. */
-static bool path_is_gradle_script(const char *path)
+static bool path_is_gradle_project(const char *path)
 {
     const char *base = rb_path_base(path);
-    return base != path && rb_text_ends(base, ".gradle") && strcmp(base, "settings.gradle") != 0;
+    size_t len = strcspn(base, ".");
+    return (rb_text_ends(base, ".gradle") || rb_text_ends(base, ".gradle.kts")) &&
+           (size_t)(base - path) > len + 1 && memcmp(base - len - 1, base, len) == 0;
+}
+
+/* Scripts that others apply, and plugins written as scripts; in resources they are input of tests. */
+static bool path_is_gradle_script(const char *path)
+{
+    return (rb_text_ends(path, ".gradle") || rb_text_ends(path, ".gradle.kts")) && !strstr(path, "/resources/");
+}
+
+/* Kotlin and Groovy objects that give versions names, for all scripts of the build. */
+static bool path_is_gradle_names(const char *path)
+{
+    static const char *const words[] = {"version", "dep", "lib"};
+    const char *base = rb_path_base(path), *folder = strstr(path, "buildSrc/");
+    if (!folder || (folder != path && folder[-1] != '/') ||
+        (!rb_text_ends(base, ".kt") && !rb_text_ends(base, ".groovy") && !rb_text_ends(base, ".java")))
+        return false;
+    for (size_t i = 0; i < COUNT(words); i++) {
+        if (strncasecmp(base, words[i], strlen(words[i])) == 0)
+            return true;
+    }
+    return strcasestr(base, "versions") || strcasestr(base, "dependencies") || strcasestr(base, "libraries");
 }
 
 static bool path_is_workflow(const char *path)
@@ -108,7 +142,9 @@ static const struct {
     const struct rb_scan_format *format;
 } by_path[] = {
     {path_is_requirements, &requirements},
-    {path_is_gradle_script, &gradle},
+    {path_is_gradle_project, &gradle},
+    {path_is_gradle_script, &gradle_script},
+    {path_is_gradle_names, &gradle_names},
     {path_is_workflow, &actions},
 };
 

@@ -40,7 +40,7 @@ struct rb_scan_dependency {
     bool aside;    /* from an example, a test or the documentation: says little about the repository itself */
     bool local;    /* a package of this very repository */
     bool offered; /* a version that other manifests may refer to (central versions, catalogues, workspaces) */
-    const char *alias; /* "libs.a.b" of a Gradle catalogue: the offer's, or which one is wanted; else NULL */
+    const char *alias; /* what a catalogue or workspace calls it: the offer's, or which is wanted; else NULL */
 };
 #define RB_KIND_RUNTIME  "runtime"
 #define RB_KIND_DEV      "dev"
@@ -157,7 +157,10 @@ rb_err rb_cargo_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
 rb_err rb_cargo_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_maven_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gradle_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_gradle_names_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_gradle_properties_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gradle_catalog_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_gradle_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_composer_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gemfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gemspec_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
@@ -265,6 +268,7 @@ void rb_scan_settle_locks(struct rb_scan *scan);
 void rb_go_settle(struct rb_scan *scan);
 void rb_cargo_settle(struct rb_scan *scan);
 void rb_maven_settle(struct rb_scan *scan);
+void rb_gradle_settle(struct rb_scan *scan);
 /* The profile; a new reference. `repo` is "owner/name". */
 json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo);
 /* One or two sentences on it; in the scan's arena. */

@@ -24,45 +24,18 @@ static bool settle_is_repeated(const struct rb_scan_sheet *sheet, size_t kept,
 {
     for (size_t i = kept; i-- > 0 && sheet->items[i].manifest == item->manifest;) {
         const struct rb_scan_dependency *other = &sheet->items[i];
-        if (other->kind == item->kind && settle_same(other, item) &&
+        if (strcmp(other->kind, item->kind) == 0 && settle_same(other, item) &&
             strcmp(other->requirement, item->requirement) == 0)
             return true;
     }
     return false;
 }
 
-/* One that is wanted by its alias becomes what the catalogue calls so; a bundle becomes several. */
-static void settle_alias(struct rb_scan_sheet *sheet, size_t wanted, size_t count)
-{
-    bool is_found = false;
-    const char *alias = sheet->items[wanted].alias;
-    for (size_t i = 0; i < count; i++) {
-        const struct rb_scan_dependency *offer = &sheet->items[i];
-        if (!offer->offered || !offer->alias || strcmp(offer->alias, alias) != 0)
-            continue;
-        struct rb_scan_dependency *item = &sheet->items[wanted];
-        if (is_found) {
-            struct rb_scan_dependency *more =
-                rb_scan_add_text(sheet, offer->name, offer->requirement, item->kind);
-            if (!more)
-                return;
-            item = &sheet->items[wanted]; /* adding may have moved them */
-            more->ecosystem = item->ecosystem;
-            more->manifest = item->manifest;
-            more->aside = item->aside;
-            continue;
-        }
-        item->name = offer->name;
-        item->requirement = offer->requirement;
-        item->alias = NULL;
-        is_found = true;
-    }
-}
-
-/* Maven's come from a pom's own parents (maven.c), Cargo's from the workspace above (cargo.c). */
+/* Maven's come from a pom's own parents (maven.c), Gradle's catalogues are asked by alias (gradle_names.c),
+ * Cargo's from the workspace above (cargo.c). */
 static bool offer_is_for_all(const struct rb_scan_dependency *offer)
 {
-    return strcmp(offer->ecosystem, "cargo") != 0 && (offer->alias || strcmp(offer->ecosystem, "maven") != 0);
+    return strcmp(offer->ecosystem, "cargo") != 0 && strcmp(offer->ecosystem, "maven") != 0;
 }
 
 /* Takes versions from the offers, and marks those offers as taken by clearing their name. */
@@ -129,12 +102,9 @@ void rb_scan_settle(struct rb_scan *scan)
     rb_go_settle(scan);
     rb_cargo_settle(scan);
     rb_maven_settle(scan);
-    size_t count = sheet->count, kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (sheet->items[i].alias && !sheet->items[i].offered)
-            settle_alias(sheet, i, count);
-    }
-    for (size_t i = 0; i < count; i++) {
+    rb_gradle_settle(scan);
+    size_t kept = 0;
+    for (size_t i = 0; i < sheet->count; i++) {
         if (sheet->items[i].offered)
             settle_offer(sheet, &sheet->items[i]);
     }
