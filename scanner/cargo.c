@@ -225,11 +225,13 @@ static void cargo_entries(const struct rb_scan *scan, struct rb_scan_sheet *shee
     for (size_t i = 0; i < sheet->package_count; i++) {
         const char *manifest = sheet->packages[i].manifest;
         if (strcmp(sheet->packages[i].ecosystem, "cargo") == 0)
-            json_object_set_new(folders,
-                                rb_arena_strndup(sheet->arena, manifest, (size_t)(rb_path_base(manifest) - manifest)),
-                                json_integer((json_int_t)i));
+            json_object_set_new(
+                folders,
+                rb_arena_strndup(sheet->arena, manifest, (size_t)(rb_path_base(manifest) - manifest)),
+                json_integer((json_int_t)i));
     }
-    for (size_t i = 0; json_object_size(folders) && i < scan->tree->count && looked < CARGO_ENTRIES_MAX; i++) {
+    for (size_t i = 0; json_object_size(folders) && i < scan->tree->count && looked < CARGO_ENTRIES_MAX;
+         i++) {
         const char *path = scan->tree->entries[i].path, *src = strstr(path, "src/");
         if (!src || (strncmp(src, "src/main.rs", 11) != 0 && strncmp(src, "src/bin/", 8) != 0))
             continue;

@@ -45,6 +45,13 @@ FORMAT(gemfile, .name = "Gemfile", .ecosystem = "rubygems", .parse = rb_gemfile_
 FORMAT(gemspec, .name = "gemspec", .ecosystem = "rubygems", .parse = rb_gemspec_parse, PACKAGE);
 /* .NET */
 FORMAT(nuget, .name = "MSBuild project", .ecosystem = "nuget", .parse = rb_nuget_parse);
+FORMAT(nuget_lock, .name = "packages.lock.json", .ecosystem = "nuget", .parse = rb_nuget_lock_parse, LOCK);
+FORMAT(dotnet_global, .name = "global.json", .ecosystem = "nuget", .parse = rb_dotnet_global_parse);
+FORMAT(dotnet_tools, .name = "dotnet-tools.json", .ecosystem = "nuget", .parse = rb_dotnet_tools_parse);
+FORMAT(dotnet_sln, .name = "sln", .ecosystem = "nuget", .parse = rb_dotnet_sln_parse);
+FORMAT(dotnet_slnx, .name = "slnx", .ecosystem = "nuget", .parse = rb_dotnet_slnx_parse);
+FORMAT(paket, .name = "paket.dependencies", .ecosystem = "nuget", .parse = rb_paket_parse);
+FORMAT(paket_lock, .name = "paket.lock", .ecosystem = "nuget", .parse = rb_paket_lock_parse, LOCK);
 /* GitHub */
 FORMAT(actions, .name = "workflow", .ecosystem = "github-actions", .parse = rb_actions_parse);
 
@@ -57,15 +64,24 @@ struct by_text {
 static const struct by_text by_name[] = {
     {"Cargo.lock", &cargo_lock},
     {"Cargo.toml", &cargo},
+    {"Dependencies.props", &nuget},
     {"Directory.Build.props", &nuget},
+    {"Directory.Build.targets", &nuget},
     {"Directory.Packages.props", &nuget},
+    {"Directory.Packages.targets", &nuget},
     {"Gemfile", &gemfile},
+    {"PackageVersions.props", &nuget},
+    {"Packages.props", &nuget},
     {"Pipfile", &pipfile},
+    {"Version.props", &nuget},
+    {"Versions.props", &nuget},
     {"build.gradle", &gradle},
     {"build.gradle.kts", &gradle},
     {"buildscript-gradle.lockfile", &gradle_lock},
     {"composer.json", &composer},
+    {"dotnet-tools.json", &dotnet_tools},
     {"gems.rb", &gemfile},
+    {"global.json", &dotnet_global},
     {"go.mod", &gomod},
     {"go.work", &gowork},
     {"gradle.lockfile", &gradle_lock},
@@ -73,6 +89,9 @@ static const struct by_text by_name[] = {
     {"libs.versions.toml", &catalog},
     {"package.json", &npm},
     {"packages.config", &nuget},
+    {"packages.lock.json", &nuget_lock},
+    {"paket.dependencies", &paket},
+    {"paket.lock", &paket_lock},
     {"pom.xml", &maven},
     {"pyproject.toml", &pyproject},
     {"settings.gradle", &gradle_script},
@@ -83,11 +102,8 @@ static const struct by_text by_name[] = {
 
 /* Of names that begin with something else than a dot. */
 static const struct by_text by_end[] = {
-    {".gemspec", &gemspec},
-    {".csproj", &nuget},
-    {".fsproj", &nuget},
-    {".vbproj", &nuget},
-    {".versions.toml", &catalog},
+    {".gemspec", &gemspec}, {".csproj", &nuget},     {".fsproj", &nuget},          {".vbproj", &nuget},
+    {".sln", &dotnet_sln},  {".slnx", &dotnet_slnx}, {".versions.toml", &catalog},
 };
 
 /* requirements.txt, dev-requirements.txt, requirements_test.txt, requirements/base.txt; not constraints. */
@@ -113,7 +129,8 @@ static bool path_is_gradle_project(const char *path)
 /* Scripts that others apply, and plugins written as scripts; in resources they are input of tests. */
 static bool path_is_gradle_script(const char *path)
 {
-    return (rb_text_ends(path, ".gradle") || rb_text_ends(path, ".gradle.kts")) && !strstr(path, "/resources/");
+    return (rb_text_ends(path, ".gradle") || rb_text_ends(path, ".gradle.kts")) &&
+           !strstr(path, "/resources/");
 }
 
 /* Kotlin and Groovy objects that give versions names, for all scripts of the build. */

@@ -17,8 +17,8 @@
 
 struct gomod {
     struct rb_scan_sheet *sheet;
-    size_t first; /* of the sheet's items, from this file */
-    size_t links; /* lines that were held against them */
+    size_t first;                        /* of the sheet's items, from this file */
+    size_t links;                        /* lines that were held against them */
     struct rb_scan_dependency *standard; /* Go itself */
     struct rb_go_work *work;             /* go.work only */
 };
@@ -293,12 +293,12 @@ static int gover_compare(const char *left, const char *right)
     return *more == '-' ? -longer : longer;
 }
 
-static bool gowork_has(const struct rb_scan_sheet *sheet, const struct rb_go_work *work,
-                       const char *manifest)
+static bool gowork_has(const struct rb_scan_sheet *sheet, const struct rb_go_work *work, const char *manifest)
 {
     if (strcmp(rb_path_base(manifest), "go.mod") != 0)
         return false;
-    const char *folder = rb_arena_strndup(sheet->arena, manifest, (size_t)(rb_path_base(manifest) - manifest));
+    const char *folder =
+        rb_arena_strndup(sheet->arena, manifest, (size_t)(rb_path_base(manifest) - manifest));
     return json_object_get(work->members, folder) != NULL;
 }
 
@@ -310,8 +310,9 @@ static void gowork_settle(struct rb_scan_sheet *sheet, const struct rb_go_work *
     for (size_t i = 0; i < sheet->count; i++) {
         struct rb_scan_dependency *item = &sheet->items[i];
         bool is_same = i && item->manifest == last; /* they come file by file */
-        is_member[i] = is_same ? is_member[i - 1]
-                               : strcmp(item->ecosystem, "go") == 0 && gowork_has(sheet, work, item->manifest);
+        is_member[i] = is_same
+                           ? is_member[i - 1]
+                           : strcmp(item->ecosystem, "go") == 0 && gowork_has(sheet, work, item->manifest);
         last = item->manifest;
         if (!is_member[i])
             continue;
@@ -347,10 +348,10 @@ static void gomod_entries(const struct rb_scan *scan, struct rb_scan_sheet *shee
         const char *slash = strncmp(rest, "cmd/", 4) == 0 ? strchr(rest + 4, '/') : NULL;
         if (strcmp(rest, "main.go") == 0) {
             rb_scan_add_entry(sheet, package, rb_path_base(package->name), ".");
-        } else if (slash && !strchr(slash + 1, '/') &&
-                   strncmp(last, rest, (size_t)(slash - rest) + 1) != 0) {
+        } else if (slash && !strchr(slash + 1, '/') && strncmp(last, rest, (size_t)(slash - rest) + 1) != 0) {
             last = rest;
-            rb_scan_add_entry(sheet, package, rb_arena_strndup(sheet->arena, rest + 4, (size_t)(slash - rest) - 4),
+            rb_scan_add_entry(sheet, package,
+                              rb_arena_strndup(sheet->arena, rest + 4, (size_t)(slash - rest) - 4),
                               rb_arena_printf(sheet->arena, "./%.*s", (int)(slash - rest), rest));
         }
     }

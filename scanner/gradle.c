@@ -10,8 +10,9 @@
 #include "scanner/gradle.h"
 #include "scanner/tree.h"
 
-#define GRADLE_STATEMENT_MAX 16384 /* bytes of a call over several lines; beyond, its end is not looked for */
-#define GRADLE_PREFIX_DEPTH  8     /* objects within objects that give names */
+#define GRADLE_STATEMENT_MAX 16384 /* bytes of a call over several lines; beyond, its end is not looked for \
+                                    */
+#define GRADLE_PREFIX_DEPTH 8      /* objects within objects that give names */
 
 /* Blocks that change what a line means; the number of braces that were open when they began, 0 outside. */
 struct gradle_blocks {
@@ -53,11 +54,20 @@ static bool word_is_one_of(struct rb_piece word, const char *const *list, size_t
 /* What a configuration is for, by its name; NULL when the word is no configuration. */
 static const char *gradle_kind(struct rb_piece word)
 {
-    static const char *const build[] = {"classpath",      "compileOnly",     "annotationProcessor",
-                                        "kapt",           "ksp",             "detektPlugins",
-                                        "errorprone",     "compileOnlyApi",  "coreLibraryDesugaring",
-                                        "providedCompile", "providedRuntime", "provided",
-                                        "lintChecks",     "kotlinCompilerPluginClasspath"};
+    static const char *const build[] = {"classpath",
+                                        "compileOnly",
+                                        "annotationProcessor",
+                                        "kapt",
+                                        "ksp",
+                                        "detektPlugins",
+                                        "errorprone",
+                                        "compileOnlyApi",
+                                        "coreLibraryDesugaring",
+                                        "providedCompile",
+                                        "providedRuntime",
+                                        "provided",
+                                        "lintChecks",
+                                        "kotlinCompilerPluginClasspath"};
     static const char *const dev[] = {"developmentOnly", "testAndDevelopmentOnly"};
     static const char *const optional[] = {"optional", "optionalApi"};
     static const char *const runtime[] = {"implementation", "api", "compile", "runtime", "runtimeOnly"};
@@ -81,7 +91,8 @@ static const char *gradle_kind(struct rb_piece word)
         (memmem(word.at, word.len, "test", 4) || memmem(word.at, word.len, "Test", 4)))
         kind = RB_KIND_TEST;
     bool is_processor = rb_piece_starts(word, "ksp") || rb_piece_starts(word, "kapt");
-    return is_processor && (kind || (word.len > 4 && isupper((unsigned char)word.at[word.at[1] == 's' ? 3 : 4])))
+    return is_processor &&
+                   (kind || (word.len > 4 && isupper((unsigned char)word.at[word.at[1] == 's' ? 3 : 4])))
                ? RB_KIND_BUILD
                : kind;
 }
@@ -92,7 +103,8 @@ static void gradle_wait(struct gradle *gradle, const struct rb_scan_dependency *
                         bool is_plugin)
 {
     struct rb_gradle *all = rb_gradle_of(gradle->sheet);
-    all->refs = rb_scan_grown(gradle->sheet->arena, all->refs, all->ref_count, &all->ref_capacity, sizeof *all->refs);
+    all->refs =
+        rb_scan_grown(gradle->sheet->arena, all->refs, all->ref_count, &all->ref_capacity, sizeof *all->refs);
     all->refs[all->ref_count++] =
         (struct rb_gradle_ref){(size_t)(item - gradle->sheet->items), text, is_plugin};
 }
@@ -188,13 +200,14 @@ static void gradle_add_map(struct gradle *gradle, struct rb_piece line, const ch
     const char *group = gradle_named(gradle, line, "group"), *name = gradle_named(gradle, line, "name");
     const char *version = gradle_named(gradle, line, "version");
     if (*group && *name)
-        gradle_add(gradle,
-                   rb_arena_printf(gradle->sheet->arena, "%s:%s%s%s", group, name, *version ? ":" : "", version),
-                   kind);
+        gradle_add(
+            gradle,
+            rb_arena_printf(gradle->sheet->arena, "%s:%s%s%s", group, name, *version ? ":" : "", version),
+            kind);
 }
 
-/* "libs.a.b", "libs.bundles.x", "Deps.okhttp", several with commas between; not "libs.versions.x", which is no
- * package, nor what the words in front say is no package. */
+/* "libs.a.b", "libs.bundles.x", "Deps.okhttp", several with commas between; not "libs.versions.x", which is
+ * no package, nor what the words in front say is no package. */
 static void gradle_add_aliases(struct gradle *gradle, struct rb_piece rest, const char *kind)
 {
     static const char *const calls[] = {"project", "projects", "files", "fileTree", "gradleApi", "kotlin"};
@@ -247,8 +260,14 @@ static void gradle_add_kotlin(struct gradle *gradle, struct rb_piece rest, const
 /* Behind the configuration: "(", "platform(", "enforcedPlatform(", "kotlin(", then the text. */
 static void gradle_dependency(struct gradle *gradle, struct rb_piece rest, const char *kind)
 {
-    static const char *const wrappers[] = {"platform", "enforcedPlatform", "testFixtures", "dependencies.create",
-                                           "dependencies.platform", "variantOf", "npm", "module"};
+    static const char *const wrappers[] = {"platform",
+                                           "enforcedPlatform",
+                                           "testFixtures",
+                                           "dependencies.create",
+                                           "dependencies.platform",
+                                           "variantOf",
+                                           "npm",
+                                           "module"};
     const char *text;
     rest = rb_piece_trim(rest);
     for (int i = 0; i < 3; i++) {
@@ -276,7 +295,8 @@ static void gradle_dependency(struct gradle *gradle, struct rb_piece rest, const
             gradle_add_aliases(gradle, rest, kind);
         return;
     }
-    if (memmem(rest.at, rest.len, "name", 4) && rb_piece_starts(rest, "\"group\"")) /* maps in JSON's manner */
+    if (memmem(rest.at, rest.len, "name", 4) &&
+        rb_piece_starts(rest, "\"group\"")) /* maps in JSON's manner */
         gradle_add_map(gradle, rest, kind);
     while ((text = gradle_text(gradle, &rest))) { /* several, with commas between */
         gradle_add(gradle, text, kind);
@@ -334,7 +354,14 @@ static void gradle_own_plugin(struct gradle *gradle, struct rb_piece rest)
     rest = rb_piece_trim(rest);
     size_t skip = rb_piece_starts(rest, "=") ? 1 : rb_piece_starts(rest, ".set(") ? 5 : 0;
     rest = gradle_skip(rest, skip);
-    if (skip && rb_piece_quoted(&id, &rest) && id.len && id.len <= RB_SCAN_NAME_MAX)
+    if (!skip || rest.len == 0)
+        return;
+    if (!rb_piece_quoted(&id, &rest)) { /* libs.plugins.my.convention.get().pluginId */
+        const char *tail = memmem(rest.at, rest.len, ".asProvider", 11);
+        tail = tail ? tail : memmem(rest.at, rest.len, ".get()", 6);
+        id = (struct rb_piece){rest.at, tail ? (size_t)(tail - rest.at) : 0};
+    }
+    if (id.len && id.len <= RB_SCAN_NAME_MAX)
         json_object_set_new(rb_gradle_of(gradle->sheet)->own_plugins, rb_piece_copy(gradle->sheet->arena, id),
                             json_true());
 }
@@ -367,7 +394,8 @@ static const char *next_quoted(struct gradle *gradle, struct rb_piece *rest)
                : "";
 }
 
-/* library("alias", "g:a:v"), library("alias", "g", "a").version("1"), plugin("alias", "id").versionRef("x"). */
+/* library("alias", "g:a:v"), library("alias", "g", "a").version("1"), plugin("alias", "id").versionRef("x").
+ */
 static void settings_library(struct gradle *gradle, struct rb_piece rest, bool is_plugin)
 {
     struct rb_arena *arena = gradle->sheet->arena;
@@ -383,8 +411,9 @@ static void settings_library(struct gradle *gradle, struct rb_piece rest, bool i
         version = next_quoted(gradle, &behind);
     }
     const char *text = is_plugin ? first
-                       : *second ? rb_arena_printf(arena, "%s:%s%s%s", first, second, *version ? ":" : "", version)
-                                 : first;
+                       : *second
+                           ? rb_arena_printf(arena, "%s:%s%s%s", first, second, *version ? ":" : "", version)
+                           : first;
     text = rb_gradle_fill(gradle->sheet, gradle->file, false, text);
     name = rb_piece_of(text);
     given = rb_piece_of(is_plugin ? rb_gradle_fill(gradle->sheet, gradle->file, false, version) : "");
@@ -439,7 +468,8 @@ static void settings_catalog(struct gradle *gradle, struct rb_piece word, struct
     }
 }
 
-static bool settings_line(struct gradle *gradle, struct rb_piece word, struct rb_piece line, struct rb_piece rest)
+static bool settings_line(struct gradle *gradle, struct rb_piece word, struct rb_piece line,
+                          struct rb_piece rest)
 {
     if (gradle->in.catalogs) {
         settings_catalog(gradle, word, line, rest);
@@ -485,22 +515,26 @@ static bool gradle_rich_version(struct gradle *gradle, struct rb_piece line)
     return false;
 }
 
-/* A configuration that somebody made up: what stands behind it are coordinates. */
+/* A configuration that somebody made up: what stands behind it are coordinates, or from a catalogue. */
 static bool gradle_is_custom(const struct gradle *gradle, struct rb_piece word, struct rb_piece rest)
 {
-    static const char *const others[] = {"exclude", "because", "version", "add", "project", "include", "id",
-                                         "println", "apply", "from", "def", "val", "var", "if", "mavenBom",
-                                         "dependency", "return", "strictly", "require", "prefer", "group"};
+    static const char *const others[] = {
+        "exclude",  "because",    "version", "add",      "project", "include", "id",
+        "println",  "apply",      "from",    "def",      "val",     "var",     "if",
+        "mavenBom", "dependency", "return",  "strictly", "require", "prefer",  "group"};
     struct rb_piece text, name, version;
     if (!gradle->in.dependencies || gradle->depth != gradle->in.dependencies || IS_ONE_OF(word, others))
         return false;
     rest = rb_piece_trim(rest);
     if (rest.len && rest.at[0] == '(')
         rest = gradle_skip(rest, 1);
+    if (rb_piece_starts(rest, "libs."))
+        return true;
     return rb_piece_quoted(&text, &rest) && rb_gradle_coordinates(text, &name, &version) && version.len;
 }
 
-static void gradle_call(struct gradle *gradle, struct rb_piece word, struct rb_piece line, struct rb_piece rest)
+static void gradle_call(struct gradle *gradle, struct rb_piece word, struct rb_piece line,
+                        struct rb_piece rest)
 {
     const char *kind = gradle_kind(word);
     bool is_call = rest.len && (rest.at[0] == ' ' || rest.at[0] == '(' || rest.at[0] == '\t');
@@ -525,7 +559,8 @@ static void gradle_call(struct gradle *gradle, struct rb_piece word, struct rb_p
             gradle->sheet->items[i].offered = !gradle->sheet->items[i].alias;
     } else if (rb_piece_is(word, "apply") && is_call) {
         const char *at = memmem(rest.at, rest.len, "plugin", 6);
-        struct rb_piece behind = at ? gradle_skip(rest, (size_t)(at - rest.at) + 6) : (struct rb_piece){"", 0};
+        struct rb_piece behind =
+            at ? gradle_skip(rest, (size_t)(at - rest.at) + 6) : (struct rb_piece){"", 0};
         if (behind.len && strchr(":=(", behind.at[0]))
             gradle_plugin(gradle, behind, 1);
     }
@@ -567,8 +602,8 @@ static void gradle_line(struct gradle *gradle, struct rb_piece line)
             word = quoted;
             behind = rb_piece_trim(behind);
             rest = (struct rb_piece){behind.at, behind.len};
-            rest = rb_piece_of(
-                rb_arena_printf(gradle->sheet->arena, "(%.*s", (int)(rest.len - 1), rest.at + 1));
+            rest =
+                rb_piece_of(rb_arena_printf(gradle->sheet->arena, "(%.*s", (int)(rest.len - 1), rest.at + 1));
         }
     }
     if (word.len == 0 || (gradle->is_settings && settings_line(gradle, word, line, rest)) ||
@@ -655,7 +690,8 @@ static int open_brackets(struct rb_piece text)
 /* Whether a line begins what may go on in the next: a dependency, a plugin, an entry of a catalogue. */
 static bool gradle_may_go_on(const struct gradle *gradle, struct rb_piece line)
 {
-    static const char *const words[] = {"id", "alias", "include", "library", "plugin", "bundle", "add", "dependency"};
+    static const char *const words[] = {"id",     "alias",  "include", "library",
+                                        "plugin", "bundle", "add",     "dependency"};
     size_t len = 0;
     if (rb_piece_starts(line, "\"") || rb_piece_ends(line, "{"))
         return false;
@@ -765,14 +801,17 @@ static void gradle_note_line(struct gradle *gradle, struct prefixes *prefixes, s
     size_t len = 0;
     while (len < line.len && gradle_is_word(line.at[len]))
         len++;
-    /* group: 'g', name: 'a' of a dependency are no names for others. */
-    if (gradle_kind((struct rb_piece){line.at, len}))
+    /* group: 'g', name: 'a' of a dependency are no names for others; "slf4jApi: 'g:a:1'" is one. */
+    struct rb_piece behind = gradle_skip(line, len);
+    if (gradle_kind((struct rb_piece){line.at, len}) && (behind.len == 0 || !strchr(":=", behind.at[0])))
         return;
     const char *open = memchr(line.at, '[', line.len);
     struct rb_piece before = {line.at, open ? (size_t)(open - line.at) + 1 : 0}, name = gradle_opened(before);
     if (open && name.len && name.len < RB_SCAN_NAME_MAX) {
-        const char *prefix = rb_arena_printf(gradle->sheet->arena, "%s%.*s.", prefixes->text, (int)name.len, name.at);
-        rb_gradle_note_names(gradle->file, gradle->sheet, strncmp(prefix, "ext.", 4) == 0 ? prefix + 4 : prefix,
+        const char *prefix =
+            rb_arena_printf(gradle->sheet->arena, "%s%.*s.", prefixes->text, (int)name.len, name.at);
+        rb_gradle_note_names(gradle->file, gradle->sheet,
+                             strncmp(prefix, "ext.", 4) == 0 ? prefix + 4 : prefix,
                              rb_piece_after(line, before.len));
     } else {
         rb_gradle_note_names(gradle->file, gradle->sheet, prefixes->text, line);
@@ -800,7 +839,8 @@ static bool gradle_is_project(const char *path)
     size_t len = strcspn(base, ".");
     if (strcmp(base, "build.gradle") == 0 || strcmp(base, "build.gradle.kts") == 0)
         return true;
-    return base - path > (ptrdiff_t)len + 1 && memcmp(base - len - 1, base, len) == 0 && base[-2 - (ptrdiff_t)len] == '/';
+    return base - path > (ptrdiff_t)len + 1 && memcmp(base - len - 1, base, len) == 0 &&
+           base[-2 - (ptrdiff_t)len] == '/';
 }
 
 static void gradle_package(struct gradle *gradle)

@@ -1,5 +1,6 @@
 /*
- * What the readers of Gradle's files share: values that scripts give names, and what waits for the other files.
+ * What the readers of Gradle's files share: values that scripts give names, and what waits for the other
+ * files.
  */
 #ifndef RB_SCANNER_GRADLE_H
 #define RB_SCANNER_GRADLE_H
@@ -37,7 +38,7 @@ struct rb_gradle {
     struct rb_gradle_catalog *catalogs;
     struct rb_gradle_ref *refs;
     size_t ref_count, ref_capacity;
-    json_t *own_plugins;   /* ids that a build of this repository makes: true */
+    json_t *own_plugins;   /* ids, or aliases, of plugins that a build of this repository makes: true */
     json_t *catalog_names; /* path of a catalogue: the name that the settings give it */
     json_t *root_names;    /* folder of the settings: rootProject.name */
 };
@@ -53,8 +54,8 @@ void rb_gradle_name(struct rb_gradle_file *file, struct rb_scan_sheet *sheet, co
  * dot. */
 void rb_gradle_note_names(struct rb_gradle_file *file, struct rb_scan_sheet *sheet, const char *prefix,
                           struct rb_piece line);
-/* Replaces "$v", "${versions.v}" and the like with what this file says, and with `others` what those that reach
- * it say; what nobody says stays as written. */
+/* Replaces "$v", "${versions.v}" and the like with what this file says, and with `others` what those that
+ * reach it say; what nobody says stays as written. */
 const char *rb_gradle_fill(struct rb_scan_sheet *sheet, const struct rb_gradle_file *file, bool others,
                            const char *text);
 /* Takes "group:artifact[:version[:classifier]][@type]" apart; false when it is something else. */

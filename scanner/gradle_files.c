@@ -32,7 +32,8 @@ struct catalog {
     const json_t *document, *versions;
 };
 
-static struct rb_scan_dependency *catalog_entry(const struct catalog *in, const json_t *entry, const char *kind)
+static struct rb_scan_dependency *catalog_entry(const struct catalog *in, const json_t *entry,
+                                                const char *kind)
 {
     struct rb_scan_sheet *sheet = in->sheet;
     if (json_is_string(entry)) { /* "group:artifact:version", or "plugin.id:version" */
@@ -47,7 +48,9 @@ static struct rb_scan_dependency *catalog_entry(const struct catalog *in, const 
     if (!*name && *rb_json_text(entry, "group") && *rb_json_text(entry, "name"))
         name =
             rb_arena_printf(sheet->arena, "%s:%s", rb_json_text(entry, "group"), rb_json_text(entry, "name"));
-    return rb_scan_add_text(sheet, name, catalog_version(rb_json_get(entry, "version"), in->versions), kind);
+    const char *version = catalog_version(rb_json_get(entry, "version"), in->versions);
+    /* What people write where the plugin is made in the same build. */
+    return rb_scan_add_text(sheet, name, strcmp(version, "unspecified") == 0 ? "" : version, kind);
 }
 
 static void catalog_offer(const struct catalog *in, const json_t *entry, const char *kind, const char *group,
@@ -71,7 +74,8 @@ static void catalog_bundles(const struct catalog *in)
     {
         json_array_foreach(list, i, member)
         {
-            char *alias = rb_arena_strdup(in->sheet->arena, json_is_string(member) ? json_string_value(member) : "");
+            char *alias =
+                rb_arena_strdup(in->sheet->arena, json_is_string(member) ? json_string_value(member) : "");
             for (char *at = alias; *at; at++)
                 *at = *at == '-' || *at == '_' ? '.' : *at;
             const json_t *found = json_array_get(json_object_get(in->catalog->aliases, alias), 0);
@@ -88,8 +92,8 @@ static void catalog_names(const struct catalog *in)
     struct rb_gradle_file *file = rb_gradle_file_new(in->sheet);
     const char *prefix = rb_arena_printf(in->sheet->arena, "%s.versions.", in->catalog->name), *name;
     json_t *version;
-    json_object_foreach((json_t *)in->versions, name, version)
-        rb_gradle_name(file, in->sheet, prefix, rb_piece_of(name), rb_piece_of(catalog_version(version, NULL)));
+    json_object_foreach((json_t *)in->versions, name, version) rb_gradle_name(
+        file, in->sheet, prefix, rb_piece_of(name), rb_piece_of(catalog_version(version, NULL)));
 }
 
 rb_err rb_gradle_catalog_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
@@ -145,7 +149,8 @@ static const char *lockfile_kind(const struct rb_scan_sheet *sheet, struct rb_pi
         return RB_KIND_BUILD;
     while (configurations.len) {
         const char *comma = memchr(configurations.at, ',', configurations.len);
-        struct rb_piece name = {configurations.at, comma ? (size_t)(comma - configurations.at) : configurations.len};
+        struct rb_piece name = {configurations.at,
+                                comma ? (size_t)(comma - configurations.at) : configurations.len};
         configurations = rb_piece_after(configurations, name.len + 1);
         bool test = configuration_is(name, "test") || configuration_is(name, "Test");
         bool program = configuration_is(name, "untimeClasspath") || rb_piece_is(name, "default");

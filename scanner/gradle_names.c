@@ -1,7 +1,7 @@
 /*
- * Gradle: what one file says for others. Build scripts give versions names in gradle.properties, in ext blocks
- * and maps, in Kotlin objects under buildSrc, in version catalogues; this keeps the names of each file, and
- * fills them in when all was read: the file's own first, then those of the nearest folder above.
+ * Gradle: what one file says for others. Build scripts give versions names in gradle.properties, in ext
+ * blocks and maps, in Kotlin objects under buildSrc, in version catalogues; this keeps the names of each
+ * file, and fills them in when all was read: the file's own first, then those of the nearest folder above.
  */
 #include "scanner/gradle.h"
 
@@ -10,9 +10,9 @@
 
 #include "scanner/tree.h"
 
-#define GRADLE_FILL_MAX  6   /* names within names, and names of one text */
+#define GRADLE_FILL_MAX  6    /* names within names, and names of one text */
 #define GRADLE_NAMES_MAX 2000 /* of one file; the largest known have some five hundred */
-#define GRADLE_PATH_MAX  200 /* bytes of a name with its prefixes */
+#define GRADLE_PATH_MAX  200  /* bytes of a name with its prefixes */
 
 struct rb_piece rb_gradle_uncomment(bool *in_comment, struct rb_piece line)
 {
@@ -62,8 +62,8 @@ struct rb_gradle *rb_gradle_of(struct rb_scan_sheet *sheet)
 
 size_t rb_gradle_reach(const char *path)
 {
-    static const char *const folders[] = {"gradle/", "buildSrc/", "build-logic/", "build-src/", "buildLogic/",
-                                          "build-conventions/"};
+    static const char *const folders[] = {"gradle/",    "buildSrc/",   "build-logic/",
+                                          "build-src/", "buildLogic/", "build-conventions/"};
     size_t reach = (size_t)(rb_path_base(path) - path);
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         const char *at = strstr(path, folders[i]);
@@ -98,13 +98,13 @@ static bool gradle_is_word(char c)
     return isalnum((unsigned char)c) || c == '_';
 }
 
-/* Words with one dot between, whatever stood there: `extra["a"].b` is "a.b". Words that only say where to look
- * are left out. */
+/* Words with one dot between, whatever stood there: `extra["a"].b` is "a.b". Words that only say where to
+ * look are left out. */
 static const char *gradle_path(struct rb_arena *arena, struct rb_piece text)
 {
-    static const char *const places[] = {"rootProject", "project",    "ext",       "extra",         "property",
-                                         "findProperty", "properties", "this",      "gradle",        "settings",
-                                         "providers",    "get",        "toString",  "gradleProperty"};
+    static const char *const places[] = {
+        "rootProject", "project", "ext",      "extra",     "property", "findProperty", "properties",
+        "this",        "gradle",  "settings", "providers", "get",      "toString",     "gradleProperty"};
     char *path = rb_arena_alloc(arena, text.len + 2);
     size_t used = 0;
     for (size_t i = 0; i < text.len;) {
@@ -174,7 +174,8 @@ static struct rb_piece name_before(const char *start, const char *at)
         at--;
     struct rb_piece before = {start, (size_t)(at - start)};
     if (is_pair) /* set("name", "text") */
-        return rb_piece_ends(before, "set") || rb_piece_ends(before, "put") ? name : (struct rb_piece){none, 0};
+        return rb_piece_ends(before, "set") || rb_piece_ends(before, "put") ? name
+                                                                            : (struct rb_piece){none, 0};
     if (mark == '(' || mark == '{') { /* val name by extra("text") */
         before = rb_piece_trim(before);
         if (!rb_piece_is(name, "extra") || !rb_piece_ends(before, "by"))
@@ -248,7 +249,8 @@ static size_t name_end(const struct rb_gradle_file *file, const char *name)
 {
     size_t end = 0;
     bool is_kotlin = file && (rb_text_ends(file->manifest, ".kts") || rb_text_ends(file->manifest, ".kt"));
-    while (gradle_is_word(name[end]) || (!is_kotlin && end && name[end] == '.' && isalpha((unsigned char)name[end + 1])))
+    while (gradle_is_word(name[end]) ||
+           (!is_kotlin && end && name[end] == '.' && isalpha((unsigned char)name[end + 1])))
         end++;
     return end;
 }
@@ -334,7 +336,8 @@ static const json_t *catalog_find(const struct rb_scan_sheet *sheet, const struc
 {
     const json_t *best = NULL;
     size_t best_reach = 0, len = strcspn(item->alias, ".");
-    for (const struct rb_gradle_catalog *at = sheet->gradle->catalogs; at && item->alias[len]; at = at->next) {
+    for (const struct rb_gradle_catalog *at = sheet->gradle->catalogs; at && item->alias[len];
+         at = at->next) {
         const char *given = rb_json_text(sheet->gradle->catalog_names, at->manifest);
         if (!rb_piece_is((struct rb_piece){item->alias, len}, *given ? given : at->name) ||
             strncmp(at->manifest, item->manifest, at->reach) != 0 || (best && at->reach <= best_reach))
@@ -403,7 +406,8 @@ static void settle_ref(struct rb_scan_sheet *sheet, const struct rb_gradle_ref *
     item->requirement = rb_scan_requirement(sheet, version.at, version.len);
 }
 
-/* A plugin's version stands once, in the root's script or in the settings; where two are named, in neither. */
+/* A plugin's version stands once, in the root's script or in the settings; where two are named, in neither.
+ */
 static void settle_plugins(struct rb_scan_sheet *sheet)
 {
     json_t *versions = json_object();
@@ -415,11 +419,13 @@ static void settle_plugins(struct rb_scan_sheet *sheet)
             const json_t *known = json_object_get(versions, item->name);
             if (round == 0 && *item->requirement)
                 json_object_set_new(versions, item->name,
-                                    known && strcmp(rb_json_text(versions, item->name), item->requirement) != 0
+                                    known &&
+                                            strcmp(rb_json_text(versions, item->name), item->requirement) != 0
                                         ? json_null()
                                         : json_string(item->requirement));
             else if (round == 1 && !*item->requirement && json_is_string(known))
-                item->requirement = rb_scan_requirement(sheet, json_string_value(known), json_string_length(known));
+                item->requirement =
+                    rb_scan_requirement(sheet, json_string_value(known), json_string_length(known));
             if (round == 1 && json_object_get(sheet->gradle->own_plugins, item->name))
                 item->local = true;
         }
@@ -433,7 +439,8 @@ static void settle_projects(struct rb_scan_sheet *sheet)
     for (size_t i = 0; i < sheet->package_count; i++) {
         struct rb_scan_package *package = &sheet->packages[i];
         size_t len = (size_t)(rb_path_base(package->manifest) - package->manifest);
-        if (strcmp(package->ecosystem, "maven") != 0 || *package->name || rb_text_ends(package->manifest, ".xml"))
+        if (strcmp(package->ecosystem, "maven") != 0 || *package->name ||
+            rb_text_ends(package->manifest, ".xml"))
             continue;
         const char *folder = rb_arena_strndup(sheet->arena, package->manifest, len ? len - 1 : 0),
                    *given = rb_json_text(sheet->gradle->root_names, folder);
@@ -458,6 +465,7 @@ void rb_gradle_settle(struct rb_scan *scan)
         if (!item->alias || item->offered || strcmp(item->ecosystem, "maven") != 0)
             continue;
         const json_t *list = catalog_find(sheet, item);
+        item->local = json_object_get(sheet->gradle->own_plugins, item->alias) != NULL;
         if (!file || file->manifest != item->manifest)
             file = gradle_file_of(sheet, item->manifest);
         if (list)

@@ -75,7 +75,8 @@ static size_t locked_score(struct lock_index *index, const struct rb_scan_locked
         return 0;
     if (*locked->wanter && strcmp(locked->wanter, index_package(index, item->manifest)) != 0)
         return 0;
-    return 1 + len * FOLDER + (*locked->requirement ? REQUIREMENT : 0) + (*locked->member || *locked->wanter ? MEMBER : ALL);
+    return 1 + len * FOLDER + (*locked->requirement ? REQUIREMENT : 0) +
+           (*locked->member || *locked->wanter ? MEMBER : ALL);
 }
 
 static size_t index_first(const struct lock_index *index, const char *ecosystem, const char *name)
@@ -115,9 +116,8 @@ static bool version_fits(const char *ecosystem, const char *requirement, const c
 /* The rows that say the same of the same package need no row of their own among what nobody asks for. */
 static void index_take(struct lock_index *index, size_t first, const struct rb_scan_locked *best)
 {
-    for (size_t i = first; i < index->count &&
-                           locked_compare(index->sorted[i], best->ecosystem, best->name) == 0;
-         i++) {
+    for (size_t i = first;
+         i < index->count && locked_compare(index->sorted[i], best->ecosystem, best->name) == 0; i++) {
         const struct rb_scan_locked *other = index->sorted[i];
         if (other->lock == best->lock && strcmp(other->version, best->version) == 0)
             index->taken[other - index->sheet->locked] = true;

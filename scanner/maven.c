@@ -31,7 +31,7 @@ struct pom {
     json_t *properties;
     struct pom_ref *refs;
     size_t ref_count, ref_capacity, package; /* index of the package, PACKAGES_MAX when there was no place */
-    json_t *managed;                         /* "group:artifact", or "plugin group:artifact": index of a ref */
+    json_t *managed; /* "group:artifact", or "plugin group:artifact": index of a ref */
     struct pom *next;
 };
 
@@ -85,8 +85,7 @@ static const char *pom_fill(const struct pom *pom, const char *text)
         const char *start = strstr(text + from, "${"), *end = start ? strchr(start, '}') : NULL;
         if (!end)
             break;
-        const char *value =
-            pom_property(pom, rb_arena_strndup(arena, start + 2, (size_t)(end - start - 2)));
+        const char *value = pom_property(pom, rb_arena_strndup(arena, start + 2, (size_t)(end - start - 2)));
         if (*value)
             text = rb_arena_printf(arena, "%.*s%s%s", (int)(start - text), text, value, end + 1);
         else
@@ -389,7 +388,8 @@ rb_err rb_maven_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
         return rb_error_set(RB_EINVAL, "pom.xml: the root is not <project>");
     }
     struct pom *pom = pom_new(sheet, project);
-    const char *licence = rb_xml_child_text(xml_at(project, "licenses", "license", NULL), "name", sheet->arena);
+    const char *licence =
+        rb_xml_child_text(xml_at(project, "licenses", "license", NULL), "name", sheet->arena);
     struct rb_scan_package *package = rb_scan_add_package(sheet, pom->artifact, "", licence);
     if (package)
         pom->package = (size_t)(package - sheet->packages);
@@ -407,7 +407,8 @@ rb_err rb_maven_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
 
 /* ---- when all was read -------------------------------------------------------------------------------- */
 
-/* The path of the parent: "../pom.xml" or "../parent" seen from the pom's folder. "" outside of everything. */
+/* The path of the parent: "../pom.xml" or "../parent" seen from the pom's folder. "" outside of everything.
+ */
 static const char *pom_parent_path(const struct pom *pom)
 {
     char *path = rb_arena_strdup(pom->sheet->arena, pom->manifest);
@@ -426,7 +427,9 @@ static const char *pom_parent_path(const struct pom *pom)
     }
     bool is_file = rb_text_ends(rest, ".xml");
     return rb_arena_printf(pom->sheet->arena, "%.*s%s%s", (int)len, path, rest,
-                           is_file ? "" : *rest && !rb_text_ends(rest, "/") ? "/pom.xml" : "pom.xml");
+                           is_file                             ? ""
+                           : *rest && !rb_text_ends(rest, "/") ? "/pom.xml"
+                                                               : "pom.xml");
 }
 
 static const struct pom *pom_parent(const struct rb_maven *maven, const struct pom *pom)
@@ -453,7 +456,8 @@ void rb_maven_settle(struct rb_scan *scan)
     maven->by_name = json_object();
     maven->by_path = json_object();
     for (struct pom *pom = maven->poms; pom; pom = pom->next, at++) {
-        struct pom_ref self = {.group = *pom->group ? pom->group : pom->parent_group, .artifact = pom->artifact};
+        struct pom_ref self = {.group = *pom->group ? pom->group : pom->parent_group,
+                               .artifact = pom->artifact};
         maven->list[at] = pom;
         json_object_set_new(maven->by_name, pom_name(pom, &self), json_integer((json_int_t)at));
         json_object_set_new(maven->by_path, pom->manifest, json_integer((json_int_t)at));

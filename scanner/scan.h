@@ -40,7 +40,8 @@ struct rb_scan_dependency {
     bool aside;    /* from an example, a test or the documentation: says little about the repository itself */
     bool local;    /* a package of this very repository */
     bool offered; /* a version that other manifests may refer to (central versions, catalogues, workspaces) */
-    const char *alias; /* what a catalogue or workspace calls it: the offer's, or which is wanted; else NULL */
+    const char
+        *alias; /* what a catalogue or workspace calls it: the offer's, or which is wanted; else NULL */
 };
 #define RB_KIND_RUNTIME  "runtime"
 #define RB_KIND_DEV      "dev"
@@ -165,6 +166,13 @@ rb_err rb_composer_parse(struct rb_scan_sheet *sheet, const char *text, size_t l
 rb_err rb_gemfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gemspec_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_nuget_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_nuget_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_dotnet_global_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_dotnet_tools_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_dotnet_sln_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_dotnet_slnx_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_paket_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_paket_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_actions_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 
 /* One requirement as Python writes it (PEP 508: name, extras, versions or address, marker), added to the
@@ -269,6 +277,7 @@ void rb_go_settle(struct rb_scan *scan);
 void rb_cargo_settle(struct rb_scan *scan);
 void rb_maven_settle(struct rb_scan *scan);
 void rb_gradle_settle(struct rb_scan *scan);
+void rb_nuget_settle(struct rb_scan *scan);
 /* The profile; a new reference. `repo` is "owner/name". */
 json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo);
 /* One or two sentences on it; in the scan's arena. */

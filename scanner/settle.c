@@ -31,11 +31,17 @@ static bool settle_is_repeated(const struct rb_scan_sheet *sheet, size_t kept,
     return false;
 }
 
-/* Maven's come from a pom's own parents (maven.c), Gradle's catalogues are asked by alias (gradle_names.c),
- * Cargo's from the workspace above (cargo.c). */
+/* Which version reaches whom, the ecosystem knows better: Maven's come from a pom's own parents (maven.c),
+ * Gradle's catalogues are asked by alias (gradle_names.c), Cargo's from the workspace above (cargo.c),
+ * NuGet's from the nearest folder (nuget.c). */
 static bool offer_is_for_all(const struct rb_scan_dependency *offer)
 {
-    return strcmp(offer->ecosystem, "cargo") != 0 && strcmp(offer->ecosystem, "maven") != 0;
+    static const char *const settled[] = {"cargo", "maven", "nuget"};
+    for (size_t i = 0; i < sizeof settled / sizeof *settled; i++) {
+        if (strcmp(offer->ecosystem, settled[i]) == 0)
+            return false;
+    }
+    return true;
 }
 
 /* Takes versions from the offers, and marks those offers as taken by clearing their name. */
@@ -103,6 +109,7 @@ void rb_scan_settle(struct rb_scan *scan)
     rb_cargo_settle(scan);
     rb_maven_settle(scan);
     rb_gradle_settle(scan);
+    rb_nuget_settle(scan);
     size_t kept = 0;
     for (size_t i = 0; i < sheet->count; i++) {
         if (sheet->items[i].offered)

@@ -138,7 +138,7 @@ struct rb_scan_locked *rb_scan_lock(struct rb_scan_sheet *sheet, const char *nam
         return NULL;
     }
     sheet->locked = rb_scan_grown(sheet->arena, sheet->locked, sheet->locked_count, &sheet->locked_capacity,
-                                sizeof *sheet->locked);
+                                  sizeof *sheet->locked);
     struct rb_scan_locked *item = &sheet->locked[sheet->locked_count++];
     *item = (struct rb_scan_locked){
         .ecosystem = sheet->ecosystem,
@@ -164,7 +164,7 @@ struct rb_scan_package *rb_scan_add_package(struct rb_scan_sheet *sheet, const c
     if (sheet->package_count == RB_SCAN_PACKAGES_MAX)
         return NULL;
     sheet->packages = rb_scan_grown(sheet->arena, sheet->packages, sheet->package_count,
-                                  &sheet->package_capacity, sizeof *sheet->packages);
+                                    &sheet->package_capacity, sizeof *sheet->packages);
     struct rb_scan_package *package = &sheet->packages[sheet->package_count++];
     *package = (struct rb_scan_package){.ecosystem = sheet->ecosystem,
                                         .name = sheet_text(sheet, name),
