@@ -10,9 +10,10 @@
 #include "scanner/gradle.h"
 #include "scanner/tree.h"
 
-#define GRADLE_STATEMENT_MAX 16384 /* bytes of a call over several lines; beyond, its end is not looked for \
-                                    */
-#define GRADLE_PREFIX_DEPTH 8      /* objects within objects that give names */
+#define GRADLE_STATEMENT_MAX                                                                           \
+    16384                     /* bytes of a call over several lines; beyond, its end is not looked for \
+                               */
+#define GRADLE_PREFIX_DEPTH 8 /* objects within objects that give names */
 
 /* Blocks that change what a line means; the number of braces that were open when they began, 0 outside. */
 struct gradle_blocks {

@@ -115,7 +115,9 @@ static void pom_index(struct pom *pom)
 {
     json_object_clear(pom->managed);
     for (size_t i = 0; i < pom->ref_count; i++) {
-        const char *key = pom->refs[i].is_managed ? pom_key(pom, &pom->refs[i]) : "";
+        /* A bill of material is opened, not managed. */
+        bool is_one = pom->refs[i].is_managed && strcmp(pom->refs[i].scope, "import") != 0;
+        const char *key = is_one ? pom_key(pom, &pom->refs[i]) : "";
         if (*key && !json_object_get(pom->managed, key))
             json_object_set_new(pom->managed, key, json_integer((json_int_t)i));
     }
