@@ -52,8 +52,7 @@ static bool word_is_one_of(struct rb_piece word, const char *const *list, size_t
 }
 #define IS_ONE_OF(word, list) word_is_one_of(word, list, sizeof(list) / sizeof *(list))
 
-/* What a configuration is for, by its name; NULL when the word is no configuration. */
-static const char *gradle_kind(struct rb_piece word)
+const char *rb_gradle_kind(struct rb_piece word)
 {
     static const char *const build[] = {"classpath",
                                         "compileOnly",
@@ -537,7 +536,7 @@ static bool gradle_is_custom(const struct gradle *gradle, struct rb_piece word, 
 static void gradle_call(struct gradle *gradle, struct rb_piece word, struct rb_piece line,
                         struct rb_piece rest)
 {
-    const char *kind = gradle_kind(word);
+    const char *kind = rb_gradle_kind(word);
     bool is_call = rest.len && (rest.at[0] == ' ' || rest.at[0] == '(' || rest.at[0] == '\t');
     if (!kind && gradle_is_custom(gradle, word, rest))
         kind = RB_KIND_RUNTIME;
@@ -699,7 +698,7 @@ static bool gradle_may_go_on(const struct gradle *gradle, struct rb_piece line)
     while (len < line.len && gradle_is_word(line.at[len]))
         len++;
     struct rb_piece word = {line.at, len};
-    return (gradle_kind(word) || IS_ONE_OF(word, words) || (gradle->in.dependencies && len)) &&
+    return (rb_gradle_kind(word) || IS_ONE_OF(word, words) || (gradle->in.dependencies && len)) &&
            (rb_piece_ends(line, ",") || rb_piece_ends(line, "(") || rb_piece_is(word, "include") ||
             open_brackets(line) > 0);
 }
@@ -731,106 +730,6 @@ static bool gradle_statement(struct gradle *gradle, struct rb_piece *out, struct
     return true;
 }
 
-/* ---- names -------------------------------------------------------------------------------------------- */
-
-/* The name of the map or object that a line opens: `versions = [`, `libs += [`, `object Versions {`, and
- * `junit: [`; "" for all else. */
-static struct rb_piece gradle_opened(struct rb_piece line)
-{
-    struct rb_piece none = {"", 0};
-    if (line.len < 2 || !strchr("[{(", line.at[line.len - 1]))
-        return none;
-    bool is_block = line.at[line.len - 1] == '{';
-    line = rb_piece_trim((struct rb_piece){line.at, line.len - 1});
-    if (rb_piece_ends(line, "mapOf"))
-        line = rb_piece_trim((struct rb_piece){line.at, line.len - 5});
-    const char *object = is_block ? memmem(line.at, line.len, "object ", 7) : NULL;
-    if (object)
-        return gradle_skip(line, (size_t)(object - line.at) + 7);
-    if (is_block || line.len == 0 || !strchr("=:", line.at[line.len - 1]))
-        return none;
-    line = rb_piece_trim((struct rb_piece){line.at, line.len - 1 - rb_piece_ends(line, "+=")});
-    size_t from = line.len;
-    while (from && (gradle_is_word(line.at[from - 1]) || line.at[from - 1] == '.'))
-        from--;
-    return rb_piece_after(line, from);
-}
-
-/* Which objects are open, and the prefix that they give to names. */
-struct prefixes {
-    int depth;
-    struct {
-        int depth;
-        size_t len;
-    } open[GRADLE_PREFIX_DEPTH];
-    size_t count;
-    char text[RB_SCAN_NAME_MAX + 2];
-};
-
-static void prefixes_line(struct prefixes *prefixes, struct rb_piece line)
-{
-    struct rb_piece opened = gradle_opened(line);
-    char quote = 0;
-    size_t len = strlen(prefixes->text);
-    for (size_t i = 0; i < line.len; i++) {
-        char c = line.at[i];
-        if (quote)
-            quote = c == quote ? 0 : quote;
-        else if (c == '"' || c == '\'')
-            quote = c;
-        else
-            prefixes->depth += strchr("[{(", c) ? 1 : strchr("]})", c) ? -1 : 0;
-    }
-    while (prefixes->count && prefixes->depth < prefixes->open[prefixes->count - 1].depth) {
-        len = prefixes->open[--prefixes->count].len;
-        prefixes->text[len] = 0;
-    }
-    if (rb_piece_starts(opened, "ext.") || rb_piece_starts(opened, "extra."))
-        opened = rb_piece_after(opened, opened.at[3] == '.' ? 4 : 6);
-    if (opened.len == 0 || prefixes->count == GRADLE_PREFIX_DEPTH || len + opened.len >= RB_SCAN_NAME_MAX ||
-        memchr(opened.at, 0, opened.len))
-        return;
-    prefixes->open[prefixes->count].depth = prefixes->depth;
-    prefixes->open[prefixes->count++].len = len;
-    memcpy(prefixes->text + len, opened.at, opened.len);
-    memcpy(prefixes->text + len + opened.len, ".", 2);
-}
-
-/* `versions = [kotlin: '1.9', junit: '5']` on one line has its prefix in itself. */
-static void gradle_note_line(struct gradle *gradle, struct prefixes *prefixes, struct rb_piece line)
-{
-    size_t len = 0;
-    while (len < line.len && gradle_is_word(line.at[len]))
-        len++;
-    /* group: 'g', name: 'a' of a dependency are no names for others; "slf4jApi: 'g:a:1'" is one. */
-    struct rb_piece behind = gradle_skip(line, len);
-    if (gradle_kind((struct rb_piece){line.at, len}) && (behind.len == 0 || !strchr(":=", behind.at[0])))
-        return;
-    const char *open = memchr(line.at, '[', line.len);
-    struct rb_piece before = {line.at, open ? (size_t)(open - line.at) + 1 : 0}, name = gradle_opened(before);
-    if (open && name.len && name.len < RB_SCAN_NAME_MAX) {
-        const char *prefix =
-            rb_arena_printf(gradle->sheet->arena, "%s%.*s.", prefixes->text, (int)name.len, name.at);
-        rb_gradle_note_names(gradle->file, gradle->sheet,
-                             strncmp(prefix, "ext.", 4) == 0 ? prefix + 4 : prefix,
-                             rb_piece_after(line, before.len));
-    } else {
-        rb_gradle_note_names(gradle->file, gradle->sheet, prefixes->text, line);
-    }
-}
-
-static void gradle_note_all(struct gradle *gradle, struct rb_piece rest)
-{
-    struct prefixes prefixes = {0};
-    struct rb_piece line;
-    while (rb_piece_line(&line, &rest)) {
-        line = rb_gradle_uncomment(&gradle->in_comment, line);
-        gradle_note_line(gradle, &prefixes, line);
-        prefixes_line(&prefixes, line);
-    }
-    gradle->in_comment = false;
-}
-
 /* ---- files -------------------------------------------------------------------------------------------- */
 
 /* Whether a script describes a project: build.gradle, or one that is named after its folder. */
@@ -860,7 +759,7 @@ rb_err rb_gradle_parse(struct rb_scan_sheet *sheet, const char *text, size_t len
     struct gradle gradle = {.sheet = sheet, .file = rb_gradle_file_new(sheet), .last = SIZE_MAX};
     struct rb_piece rest = {text, len}, line;
     gradle.is_settings = strncmp(base, "settings.gradle", 15) == 0;
-    gradle_note_all(&gradle, rest);
+    rb_gradle_note_all(gradle.file, sheet, rest);
     if (gradle_is_project(sheet->manifest))
         gradle_package(&gradle);
     while (gradle_statement(&gradle, &line, &rest)) {
@@ -873,7 +772,6 @@ rb_err rb_gradle_parse(struct rb_scan_sheet *sheet, const char *text, size_t len
 /* buildSrc's sources, which are only read for the names they give. */
 rb_err rb_gradle_names_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
 {
-    struct gradle gradle = {.sheet = sheet, .file = rb_gradle_file_new(sheet), .last = SIZE_MAX};
-    gradle_note_all(&gradle, (struct rb_piece){text, len});
+    rb_gradle_note_all(rb_gradle_file_new(sheet), sheet, (struct rb_piece){text, len});
     return RB_OK;
 }

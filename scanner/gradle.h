@@ -54,6 +54,16 @@ void rb_gradle_name(struct rb_gradle_file *file, struct rb_scan_sheet *sheet, co
  * dot. */
 void rb_gradle_note_names(struct rb_gradle_file *file, struct rb_scan_sheet *sheet, const char *prefix,
                           struct rb_piece line);
+/* The same for all lines of a file, with the prefixes of the maps and objects they stand in. */
+void rb_gradle_note_all(struct rb_gradle_file *file, struct rb_scan_sheet *sheet, struct rb_piece text);
+/* A name as it is kept, words with one dot between, whatever stood there: `extra["a"].b` is "a.b". Words that
+ * only say where to look are left out. */
+const char *rb_gradle_path(struct rb_arena *arena, struct rb_piece text);
+/* What this file, and with `others` those that reach it, call so; "" when nobody does. */
+const char *rb_gradle_lookup(struct rb_scan_sheet *sheet, const struct rb_gradle_file *file, bool others,
+                             const char *path);
+/* What a configuration is for, by its name; NULL when the word is no configuration. Static. */
+const char *rb_gradle_kind(struct rb_piece word);
 /* Replaces "$v", "${versions.v}" and the like with what this file says, and with `others` what those that
  * reach it say; what nobody says stays as written. */
 const char *rb_gradle_fill(struct rb_scan_sheet *sheet, const struct rb_gradle_file *file, bool others,

@@ -10,9 +10,10 @@
 
 #include "scanner/tree.h"
 
-#define GRADLE_FILL_MAX  6    /* names within names, and names of one text */
-#define GRADLE_NAMES_MAX 2000 /* of one file; the largest known have some five hundred */
-#define GRADLE_PATH_MAX  200  /* bytes of a name with its prefixes */
+#define GRADLE_FILL_MAX     6    /* names within names, and names of one text */
+#define GRADLE_NAMES_MAX    2000 /* of one file; the largest known have some five hundred */
+#define GRADLE_PREFIX_DEPTH 8    /* objects within objects that give names */
+#define GRADLE_PATH_MAX     200  /* bytes of a name with its prefixes */
 
 struct rb_piece rb_gradle_uncomment(bool *in_comment, struct rb_piece line)
 {
@@ -100,7 +101,7 @@ static bool gradle_is_word(char c)
 
 /* Words with one dot between, whatever stood there: `extra["a"].b` is "a.b". Words that only say where to
  * look are left out. */
-static const char *gradle_path(struct rb_arena *arena, struct rb_piece text)
+const char *rb_gradle_path(struct rb_arena *arena, struct rb_piece text)
 {
     static const char *const places[] = {
         "rootProject", "project", "ext",      "extra",     "property", "findProperty", "properties",
@@ -146,7 +147,7 @@ void rb_gradle_name(struct rb_gradle_file *file, struct rb_scan_sheet *sheet, co
         value.len > RB_SCAN_NAME_MAX || json_object_size(file->values) >= 2 * GRADLE_NAMES_MAX ||
         memchr(value.at, 0, value.len))
         return;
-    const char *own = gradle_path(sheet->arena, name);
+    const char *own = rb_gradle_path(sheet->arena, name);
     const char *path = rb_arena_printf(sheet->arena, "%s%s", prefix, own), *last = strrchr(path, '.');
     if (!*own)
         return;
@@ -213,6 +214,111 @@ void rb_gradle_note_names(struct rb_gradle_file *file, struct rb_scan_sheet *she
     }
 }
 
+/* ---- files of names
+ * -------------------------------------------------------------------------------------------- */
+
+static struct rb_piece name_skip(struct rb_piece rest, size_t n)
+{
+    return rb_piece_trim(rb_piece_after(rest, n));
+}
+
+/* The name of the map or object that a line opens: `versions = [`, `libs += [`, `object Versions {`, and
+ * `junit: [`; "" for all else. */
+static struct rb_piece name_opened(struct rb_piece line)
+{
+    struct rb_piece none = {"", 0};
+    if (line.len < 2 || !strchr("[{(", line.at[line.len - 1]))
+        return none;
+    bool is_block = line.at[line.len - 1] == '{';
+    line = rb_piece_trim((struct rb_piece){line.at, line.len - 1});
+    if (rb_piece_ends(line, "mapOf"))
+        line = rb_piece_trim((struct rb_piece){line.at, line.len - 5});
+    const char *object = is_block ? memmem(line.at, line.len, "object ", 7) : NULL;
+    if (object)
+        return name_skip(line, (size_t)(object - line.at) + 7);
+    if (is_block || line.len == 0 || !strchr("=:", line.at[line.len - 1]))
+        return none;
+    line = rb_piece_trim((struct rb_piece){line.at, line.len - 1 - rb_piece_ends(line, "+=")});
+    size_t from = line.len;
+    while (from && (gradle_is_word(line.at[from - 1]) || line.at[from - 1] == '.'))
+        from--;
+    return rb_piece_after(line, from);
+}
+
+/* Which objects are open, and the prefix that they give to names. */
+struct prefixes {
+    int depth;
+    struct {
+        int depth;
+        size_t len;
+    } open[GRADLE_PREFIX_DEPTH];
+    size_t count;
+    char text[RB_SCAN_NAME_MAX + 2];
+};
+
+static void prefixes_line(struct prefixes *prefixes, struct rb_piece line)
+{
+    struct rb_piece opened = name_opened(line);
+    char quote = 0;
+    size_t len = strlen(prefixes->text);
+    for (size_t i = 0; i < line.len; i++) {
+        char c = line.at[i];
+        if (quote)
+            quote = c == quote ? 0 : quote;
+        else if (c == '"' || c == '\'')
+            quote = c;
+        else
+            prefixes->depth += strchr("[{(", c) ? 1 : strchr("]})", c) ? -1 : 0;
+    }
+    while (prefixes->count && prefixes->depth < prefixes->open[prefixes->count - 1].depth) {
+        len = prefixes->open[--prefixes->count].len;
+        prefixes->text[len] = 0;
+    }
+    if (rb_piece_starts(opened, "ext.") || rb_piece_starts(opened, "extra."))
+        opened = rb_piece_after(opened, opened.at[3] == '.' ? 4 : 6);
+    if (opened.len == 0 || prefixes->count == GRADLE_PREFIX_DEPTH || len + opened.len >= RB_SCAN_NAME_MAX ||
+        memchr(opened.at, 0, opened.len))
+        return;
+    prefixes->open[prefixes->count].depth = prefixes->depth;
+    prefixes->open[prefixes->count++].len = len;
+    memcpy(prefixes->text + len, opened.at, opened.len);
+    memcpy(prefixes->text + len + opened.len, ".", 2);
+}
+
+/* `versions = [kotlin: '1.9', junit: '5']` on one line has its prefix in itself. */
+static void note_line(struct rb_gradle_file *file, struct rb_scan_sheet *sheet, struct prefixes *prefixes,
+                      struct rb_piece line)
+{
+    size_t len = 0;
+    while (len < line.len && gradle_is_word(line.at[len]))
+        len++;
+    /* group: 'g', name: 'a' of a dependency are no names for others; "slf4jApi: 'g:a:1'" is one. */
+    struct rb_piece behind = name_skip(line, len);
+    if (rb_gradle_kind((struct rb_piece){line.at, len}) && (behind.len == 0 || !strchr(":=", behind.at[0])))
+        return;
+    const char *open = memchr(line.at, '[', line.len);
+    struct rb_piece before = {line.at, open ? (size_t)(open - line.at) + 1 : 0}, name = name_opened(before);
+    if (open && name.len && name.len < RB_SCAN_NAME_MAX) {
+        const char *prefix = rb_arena_printf(sheet->arena, "%s%.*s.", prefixes->text, (int)name.len, name.at);
+        rb_gradle_note_names(file, sheet, strncmp(prefix, "ext.", 4) == 0 ? prefix + 4 : prefix,
+                             rb_piece_after(line, before.len));
+    } else {
+        rb_gradle_note_names(file, sheet, prefixes->text, line);
+    }
+}
+
+void rb_gradle_note_all(struct rb_gradle_file *file, struct rb_scan_sheet *sheet, struct rb_piece rest)
+{
+    struct prefixes prefixes = {0};
+    struct rb_piece line;
+    bool in_comment = false;
+    while (rb_piece_line(&line, &rest)) {
+        line = rb_gradle_uncomment(&in_comment, line);
+        note_line(file, sheet, &prefixes, line);
+        prefixes_line(&prefixes, line);
+    }
+}
+
 /* ---- filling names in --------------------------------------------------------------------------------- */
 
 static const char *values_find(const json_t *values, const char *path, const char *last)
@@ -221,8 +327,8 @@ static const char *values_find(const json_t *values, const char *path, const cha
     return *value ? value : rb_json_text(values, last);
 }
 
-static const char *gradle_lookup(struct rb_scan_sheet *sheet, const struct rb_gradle_file *file, bool others,
-                                 const char *path)
+const char *rb_gradle_lookup(struct rb_scan_sheet *sheet, const struct rb_gradle_file *file, bool others,
+                             const char *path)
 {
     const char *dot = strrchr(path, '.');
     const char *last = dot ? dot : rb_arena_printf(sheet->arena, ".%s", path), *best = "";
@@ -267,7 +373,7 @@ const char *rb_gradle_fill(struct rb_scan_sheet *sheet, const struct rb_gradle_f
         const char *name = dollar + 1 + is_braced, *close = is_braced ? strchr(name, '}') : NULL;
         size_t len = close ? (size_t)(close - name) : is_braced ? 0 : name_end(file, name);
         const char *value =
-            gradle_lookup(sheet, file, others, gradle_path(sheet->arena, (struct rb_piece){name, len}));
+            rb_gradle_lookup(sheet, file, others, rb_gradle_path(sheet->arena, (struct rb_piece){name, len}));
         if (*value)
             text = rb_arena_printf(sheet->arena, "%.*s%s%s", (int)(dollar - text), text, value,
                                    name + len + (close != NULL));
@@ -291,188 +397,4 @@ bool rb_gradle_coordinates(struct rb_piece text, struct rb_piece *name, struct r
         len++;
     version->len = len;
     return name->len > group;
-}
-
-/* ---- catalogues --------------------------------------------------------------------------------------- */
-
-static void gradle_catalog_free(void *arg)
-{
-    json_decref(((struct rb_gradle_catalog *)arg)->aliases);
-}
-
-struct rb_gradle_catalog *rb_gradle_catalog_new(struct rb_scan_sheet *sheet, const char *name)
-{
-    struct rb_gradle *gradle = rb_gradle_of(sheet);
-    struct rb_gradle_catalog *catalog = rb_arena_alloc(sheet->arena, sizeof *catalog);
-    catalog->manifest = sheet->manifest;
-    catalog->name = name;
-    catalog->reach = rb_gradle_reach(sheet->manifest);
-    catalog->aliases = json_object();
-    catalog->next = gradle->catalogs;
-    gradle->catalogs = catalog;
-    rb_arena_defer(sheet->arena, gradle_catalog_free, catalog);
-    return catalog;
-}
-
-/* How build scripts call an entry: its name with dots for all that parts it. */
-void rb_gradle_catalog_put(struct rb_gradle_catalog *catalog, struct rb_scan_sheet *sheet, const char *group,
-                           const char *alias, const struct rb_scan_dependency *item)
-{
-    char *name = rb_arena_printf(sheet->arena, "%s%s", group, alias);
-    for (char *at = name; *at; at++)
-        *at = *at == '-' || *at == '_' ? '.' : *at;
-    json_t *list = json_object_get(catalog->aliases, name);
-    if (!list) {
-        list = json_array();
-        json_object_set_new(catalog->aliases, name, list);
-    }
-    json_array_append_new(list, json_integer((json_int_t)(item - sheet->items)));
-}
-
-/* ---- when all was read -------------------------------------------------------------------------------- */
-
-/* What the nearest catalogue of that name calls so. */
-static const json_t *catalog_find(const struct rb_scan_sheet *sheet, const struct rb_scan_dependency *item)
-{
-    const json_t *best = NULL;
-    size_t best_reach = 0, len = strcspn(item->alias, ".");
-    for (const struct rb_gradle_catalog *at = sheet->gradle->catalogs; at && item->alias[len];
-         at = at->next) {
-        const char *given = rb_json_text(sheet->gradle->catalog_names, at->manifest);
-        if (!rb_piece_is((struct rb_piece){item->alias, len}, *given ? given : at->name) ||
-            strncmp(at->manifest, item->manifest, at->reach) != 0 || (best && at->reach <= best_reach))
-            continue;
-        const json_t *found = json_object_get(at->aliases, item->alias + len + 1);
-        if (found) {
-            best = found;
-            best_reach = at->reach;
-        }
-    }
-    return best;
-}
-
-/* One that is wanted by its alias becomes what the catalogue calls so; a bundle becomes several. */
-static void settle_alias(struct rb_scan_sheet *sheet, size_t wanted, const json_t *list)
-{
-    json_t *index;
-    size_t i;
-    json_array_foreach(list, i, index)
-    {
-        struct rb_scan_dependency offer = sheet->items[json_integer_value(index)];
-        if (i) {
-            struct rb_scan_dependency *more = rb_scan_add_text(sheet, offer.name, "", RB_KIND_RUNTIME);
-            if (!more)
-                return;
-            *more = sheet->items[wanted]; /* adding may have moved them */
-        }
-        struct rb_scan_dependency *item = i ? &sheet->items[sheet->count - 1] : &sheet->items[wanted];
-        item->name = offer.name;
-        item->requirement = offer.requirement;
-        item->alias = NULL;
-    }
-}
-
-static const struct rb_gradle_file *gradle_file_of(const struct rb_scan_sheet *sheet, const char *manifest)
-{
-    const struct rb_gradle_file *file = sheet->gradle->files;
-    while (file && file->manifest != manifest)
-        file = file->next;
-    return file;
-}
-
-/* `implementation deps.okhttp`: a text of coordinates that some script gave that name. */
-static void settle_named(struct rb_scan_sheet *sheet, struct rb_scan_dependency *item,
-                         const struct rb_gradle_file *file)
-{
-    const char *path = gradle_path(sheet->arena, rb_piece_of(item->alias));
-    const char *value = gradle_lookup(sheet, file, true, path);
-    struct rb_piece name, version;
-    value = rb_gradle_fill(sheet, file, true, value);
-    if (!rb_gradle_coordinates(rb_piece_of(value), &name, &version))
-        return;
-    item->name = rb_text_clean(sheet->arena, name.at, name.len, RB_SCAN_NAME_MAX);
-    item->requirement = rb_scan_requirement(sheet, version.at, version.len);
-    item->alias = NULL;
-}
-
-static void settle_ref(struct rb_scan_sheet *sheet, const struct rb_gradle_ref *ref,
-                       const struct rb_gradle_file *file)
-{
-    struct rb_scan_dependency *item = &sheet->items[ref->item];
-    const char *text = rb_gradle_fill(sheet, file, true, ref->text);
-    struct rb_piece name, version = rb_piece_of(text);
-    if (!ref->is_plugin && rb_gradle_coordinates(version, &name, &version))
-        item->name = rb_text_clean(sheet->arena, name.at, name.len, RB_SCAN_NAME_MAX);
-    item->requirement = rb_scan_requirement(sheet, version.at, version.len);
-}
-
-/* A plugin's version stands once, in the root's script or in the settings; where two are named, in neither.
- */
-static void settle_plugins(struct rb_scan_sheet *sheet)
-{
-    json_t *versions = json_object();
-    for (int round = 0; round < 2; round++) {
-        for (size_t i = 0; i < sheet->count; i++) {
-            struct rb_scan_dependency *item = &sheet->items[i];
-            if (strcmp(item->ecosystem, "maven") != 0 || strchr(item->name, ':') || item->alias)
-                continue;
-            const json_t *known = json_object_get(versions, item->name);
-            if (round == 0 && *item->requirement)
-                json_object_set_new(versions, item->name,
-                                    known &&
-                                            strcmp(rb_json_text(versions, item->name), item->requirement) != 0
-                                        ? json_null()
-                                        : json_string(item->requirement));
-            else if (round == 1 && !*item->requirement && json_is_string(known))
-                item->requirement =
-                    rb_scan_requirement(sheet, json_string_value(known), json_string_length(known));
-            if (round == 1 && json_object_get(sheet->gradle->own_plugins, item->name))
-                item->local = true;
-        }
-    }
-    json_decref(versions);
-}
-
-/* The name of a project is that of its folder, or what the settings next to it say. */
-static void settle_projects(struct rb_scan_sheet *sheet)
-{
-    for (size_t i = 0; i < sheet->package_count; i++) {
-        struct rb_scan_package *package = &sheet->packages[i];
-        size_t len = (size_t)(rb_path_base(package->manifest) - package->manifest);
-        if (strcmp(package->ecosystem, "maven") != 0 || *package->name ||
-            rb_text_ends(package->manifest, ".xml"))
-            continue;
-        const char *folder = rb_arena_strndup(sheet->arena, package->manifest, len ? len - 1 : 0),
-                   *given = rb_json_text(sheet->gradle->root_names, folder);
-        package->name = *given ? rb_scan_requirement(sheet, given, strlen(given)) : rb_path_base(folder);
-    }
-}
-
-void rb_gradle_settle(struct rb_scan *scan)
-{
-    struct rb_scan_sheet *sheet = &scan->sheet;
-    const struct rb_gradle_file *file = NULL;
-    if (!sheet->gradle)
-        return;
-    for (size_t i = 0; i < sheet->gradle->ref_count; i++) {
-        const char *manifest = sheet->items[sheet->gradle->refs[i].item].manifest;
-        if (!file || file->manifest != manifest)
-            file = gradle_file_of(sheet, manifest);
-        settle_ref(sheet, &sheet->gradle->refs[i], file);
-    }
-    for (size_t i = 0, count = sheet->count; i < count; i++) {
-        struct rb_scan_dependency *item = &sheet->items[i];
-        if (!item->alias || item->offered || strcmp(item->ecosystem, "maven") != 0)
-            continue;
-        const json_t *list = catalog_find(sheet, item);
-        item->local = json_object_get(sheet->gradle->own_plugins, item->alias) != NULL;
-        if (!file || file->manifest != item->manifest)
-            file = gradle_file_of(sheet, item->manifest);
-        if (list)
-            settle_alias(sheet, i, list);
-        else
-            settle_named(sheet, item, file);
-    }
-    settle_plugins(sheet);
-    settle_projects(sheet);
 }
