@@ -5,6 +5,8 @@
  */
 #include "scanner/scan.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -44,20 +46,45 @@ static bool offer_is_for_all(const struct rb_scan_dependency *offer)
     return true;
 }
 
-/* Takes versions from the offers, and marks those offers as taken by clearing their name. */
-static void settle_offer(struct rb_scan_sheet *sheet, struct rb_scan_dependency *offer)
+/* What two that mean the same have in common: ecosystem and name, NuGet's without case. */
+#define KEY_MAX (RB_SCAN_NAME_MAX + 64) /* the longest name, and the name of an ecosystem */
+static const char *settle_key(char key[KEY_MAX], const char *ecosystem, const char *name)
 {
-    bool is_taken = false;
+    size_t len = (size_t)snprintf(key, KEY_MAX, "%s\t%s", ecosystem, name);
+    for (size_t i = 0; i < len && i < KEY_MAX && strcmp(ecosystem, "nuget") == 0; i++)
+        key[i] = (char)tolower((unsigned char)key[i]);
+    return key;
+}
+
+/* Takes versions from the offers, and marks those offers as taken by clearing their name. */
+static void settle_offers(struct rb_scan_sheet *sheet)
+{
+    char key[KEY_MAX];
+    json_t *offers = json_object(), *taken = json_object();
     for (size_t i = 0; i < sheet->count; i++) {
+        const struct rb_scan_dependency *item = &sheet->items[i];
+        if (item->offered && !json_object_get(offers, settle_key(key, item->ecosystem, item->name)))
+            json_object_set_new(offers, key, json_integer((json_int_t)i));
+    }
+    for (size_t i = 0; i < sheet->count && json_object_size(offers); i++) {
         struct rb_scan_dependency *item = &sheet->items[i];
-        if (item->offered || item->alias || !settle_same(item, offer))
+        const json_t *found = item->offered || item->alias
+                                  ? NULL
+                                  : json_object_get(offers, settle_key(key, item->ecosystem, item->name));
+        if (!found)
             continue;
+        const struct rb_scan_dependency *offer = &sheet->items[json_integer_value(found)];
+        json_object_set_new(taken, key, json_true());
         if (!*item->requirement && offer_is_for_all(offer))
             item->requirement = offer->requirement;
-        is_taken = true;
     }
-    if (is_taken)
-        offer->name = "";
+    for (size_t i = 0; i < sheet->count && json_object_size(taken); i++) {
+        struct rb_scan_dependency *item = &sheet->items[i];
+        if (item->offered && json_object_get(taken, settle_key(key, item->ecosystem, item->name)))
+            item->name = "";
+    }
+    json_decref(offers);
+    json_decref(taken);
 }
 
 /* Gradle's precompiled plugins: x.y.gradle.kts is the plugin "x.y" of this repository. */
@@ -77,17 +104,16 @@ static void settle_scripts(struct scripts *scripts, const struct rb_tree *tree)
     }
 }
 
-static bool settle_is_local(const struct rb_scan *scan, const struct rb_scan_dependency *item)
+/* The packages that lie here, by key. */
+static json_t *settle_packages(const struct rb_scan_sheet *sheet)
 {
-    const struct rb_scan_sheet *sheet = &scan->sheet;
-    if (item->local)
-        return true;
+    char key[KEY_MAX];
+    json_t *packages = json_object();
     for (size_t i = 0; i < sheet->package_count; i++) {
-        if (strcmp(sheet->packages[i].ecosystem, item->ecosystem) == 0 &&
-            strcmp(sheet->packages[i].name, item->name) == 0)
-            return true;
+        const struct rb_scan_package *package = &sheet->packages[i];
+        json_object_set_new(packages, settle_key(key, package->ecosystem, package->name), json_true());
     }
-    return false;
+    return packages;
 }
 
 static void settle_script_plugins(struct rb_scan *scan)
@@ -111,10 +137,9 @@ void rb_scan_settle(struct rb_scan *scan)
     rb_gradle_settle(scan);
     rb_nuget_settle(scan);
     size_t kept = 0;
-    for (size_t i = 0; i < sheet->count; i++) {
-        if (sheet->items[i].offered)
-            settle_offer(sheet, &sheet->items[i]);
-    }
+    settle_offers(sheet);
+    json_t *packages = settle_packages(sheet);
+    char key[KEY_MAX];
     for (size_t i = 0; i < sheet->count; i++) {
         struct rb_scan_dependency *item = &sheet->items[i];
         /* Taken offers, and aliases that no catalogue explains: those name no package. */
@@ -122,10 +147,11 @@ void rb_scan_settle(struct rb_scan *scan)
             continue;
         if (settle_is_repeated(sheet, kept, item))
             continue;
-        item->local = settle_is_local(scan, item);
+        item->local = item->local || json_object_get(packages, settle_key(key, item->ecosystem, item->name));
         sheet->items[kept++] = *item;
     }
     sheet->count = kept;
+    json_decref(packages);
     settle_script_plugins(scan);
     rb_scan_settle_locks(scan);
 }
