@@ -357,13 +357,15 @@ static void gomod_entries(const struct rb_scan *scan, struct rb_scan_sheet *shee
     }
 }
 
+#define GOWORK_MAX        20  /* each is a walk over what was found; repositories have one */
 #define GOMOD_MODULES_MAX 100 /* each is a walk over the file list; Kubernetes has some forty */
 
 void rb_go_settle(struct rb_scan *scan)
 {
     struct rb_scan_sheet *sheet = &scan->sheet;
-    size_t modules = 0;
-    for (const struct rb_go_work *work = sheet->go_works; work; work = work->next)
+    size_t modules = 0, works = 0;
+    for (const struct rb_go_work *work = sheet->go_works; work && works < GOWORK_MAX;
+         work = work->next, works++)
         gowork_settle(sheet, work);
     for (size_t i = 0; i < sheet->package_count && modules < GOMOD_MODULES_MAX; i++) {
         if (strcmp(sheet->packages[i].ecosystem, "go") != 0)

@@ -12,7 +12,7 @@
 
 #define POM_FILL_MAX    8  /* properties within properties, and properties of one text */
 #define POM_PARENTS_MAX 16 /* of parents of parents; Apache's own have five */
-#define POM_IMPORTS_MAX 64 /* bills of material that one look-up may open */
+#define POM_IMPORTS_MAX 64 /* bills of material of one pom, and that one look-up may open */
 #define POM_NO_ITEM     SIZE_MAX
 #define POM_PLUGINS     "org.apache.maven.plugins"
 
@@ -31,6 +31,8 @@ struct pom {
     json_t *properties;
     struct pom_ref *refs;
     size_t ref_count, ref_capacity, package; /* index of the package, PACKAGES_MAX when there was no place */
+    const struct pom **bills; /* of material that it imports and that lie here, at most POM_IMPORTS_MAX */
+    size_t bill_count;
     json_t *managed; /* "group:artifact", or "plugin group:artifact": index of a ref */
     struct pom *next;
 };
@@ -111,21 +113,29 @@ static const char *pom_key(const struct pom *pom, const struct pom_ref *ref)
     return rb_arena_printf(pom->sheet->arena, "%s%s", ref->is_plugin ? "plugin " : "", pom_name(pom, ref));
 }
 
+/* Whether others get a version from it: what is managed, and plugins, which modules inherit with their
+ * version. A bill of material is opened, not managed. */
+static bool pom_gives(const struct pom_ref *ref, bool managed)
+{
+    return managed ? ref->is_managed && strcmp(ref->scope, "import") != 0
+                   : !ref->is_managed && ref->is_plugin && *ref->version;
+}
+
 static void pom_index(struct pom *pom)
 {
     json_object_clear(pom->managed);
-    for (size_t i = 0; i < pom->ref_count; i++) {
-        /* A bill of material is opened, not managed. */
-        bool is_one = pom->refs[i].is_managed && strcmp(pom->refs[i].scope, "import") != 0;
-        const char *key = is_one ? pom_key(pom, &pom->refs[i]) : "";
-        if (*key && !json_object_get(pom->managed, key))
-            json_object_set_new(pom->managed, key, json_integer((json_int_t)i));
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < pom->ref_count; i++) {
+            const char *key = pom_gives(&pom->refs[i], round == 0) ? pom_key(pom, &pom->refs[i]) : "";
+            if (*key && !json_object_get(pom->managed, key))
+                json_object_set_new(pom->managed, key, json_integer((json_int_t)i));
+        }
     }
 }
 
 static const struct pom *maven_find(const struct rb_maven *maven, const json_t *index, const char *key)
 {
-    const json_t *found = maven ? json_object_get(index, key) : NULL;
+    const json_t *found = json_object_get(index, key);
     return found ? maven->list[json_integer_value(found)] : NULL;
 }
 
@@ -135,26 +145,19 @@ struct managed {
     int imports;               /* that may still be opened */
 };
 
-static bool pom_find_managed(struct managed *out, const struct rb_maven *maven, const struct pom *pom,
-                             const char *key);
+static bool pom_find_managed(struct managed *out, const struct pom *pom, const char *key);
 
 /* In the bills of material that the pom imports; those see their own properties only. */
-static bool pom_find_imported(struct managed *out, const struct rb_maven *maven, const struct pom *at,
-                              const struct pom *pom, const char *key)
+static bool pom_find_imported(struct managed *out, const struct pom *pom, const char *key)
 {
-    for (size_t i = 0; i < at->ref_count; i++) {
-        const struct pom_ref *ref = &at->refs[i];
-        if (!ref->is_managed || strcmp(ref->scope, "import") != 0)
-            continue;
-        const struct pom *bill = maven_find(maven, maven->by_name, pom_name(pom, ref));
-        if (bill && out->imports-- > 0 && pom_find_managed(out, maven, bill, key))
+    for (size_t i = 0; i < pom->bill_count; i++) {
+        if (out->imports-- > 0 && pom_find_managed(out, pom->bills[i], key))
             return true;
     }
     return false;
 }
 
-static bool pom_find_managed(struct managed *out, const struct rb_maven *maven, const struct pom *pom,
-                             const char *key)
+static bool pom_find_managed(struct managed *out, const struct pom *pom, const char *key)
 {
     int looked = 0;
     for (const struct pom *at = pom; at && looked < POM_PARENTS_MAX; at = at->parent, looked++) {
@@ -166,8 +169,8 @@ static bool pom_find_managed(struct managed *out, const struct rb_maven *maven, 
         return true;
     }
     looked = 0;
-    for (const struct pom *at = pom; maven && at && looked < POM_PARENTS_MAX; at = at->parent, looked++) {
-        if (pom_find_imported(out, maven, at, pom, key))
+    for (const struct pom *at = pom; at && looked < POM_PARENTS_MAX; at = at->parent, looked++) {
+        if (pom_find_imported(out, at, key))
             return true;
     }
     return false;
@@ -193,15 +196,14 @@ static bool pom_is_exact(const char *version)
            strcmp(version, "RELEASE") != 0;
 }
 
-static void pom_resolve_ref(const struct rb_maven *maven, const struct pom *pom, const struct pom_ref *ref)
+static void pom_resolve_ref(const struct pom *pom, const struct pom_ref *ref)
 {
     struct rb_scan_sheet *sheet = pom->sheet;
     struct rb_scan_dependency *item = &sheet->items[ref->item];
     const char *name = pom_name(pom, ref), *version = pom_fill(pom, ref->version),
                *scope = pom_fill(pom, ref->scope);
     struct managed managed = {.imports = POM_IMPORTS_MAX};
-    if (!ref->is_managed && (!*version || !*scope) &&
-        pom_find_managed(&managed, maven, pom, pom_key(pom, ref))) {
+    if (!ref->is_managed && (!*version || !*scope) && pom_find_managed(&managed, pom, pom_key(pom, ref))) {
         if (!*version)
             version = pom_fill(managed.context, managed.ref->version);
         if (!*scope)
@@ -213,12 +215,12 @@ static void pom_resolve_ref(const struct rb_maven *maven, const struct pom *pom,
     item->kind = pom_kind(scope, pom_fill(pom, ref->optional), ref->is_plugin);
 }
 
-static void pom_resolve(const struct rb_maven *maven, struct pom *pom)
+static void pom_resolve(struct pom *pom)
 {
     struct rb_scan_sheet *sheet = pom->sheet;
     for (size_t i = 0; i < pom->ref_count; i++) {
         if (pom->refs[i].item != POM_NO_ITEM)
-            pom_resolve_ref(maven, pom, &pom->refs[i]);
+            pom_resolve_ref(pom, &pom->refs[i]);
     }
     if (pom->package == RB_SCAN_PACKAGES_MAX)
         return;
@@ -399,7 +401,7 @@ rb_err rb_maven_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
     xmlFreeDoc(doc);
     pom_entry(pom, package);
     pom_index(pom);
-    pom_resolve(NULL, pom);
+    pom_resolve(pom);
     if (!sheet->maven)
         sheet->maven = rb_arena_alloc(sheet->arena, sizeof *sheet->maven);
     pom->next = sheet->maven->poms;
@@ -446,6 +448,21 @@ static const struct pom *pom_parent(const struct rb_maven *maven, const struct p
     return named == pom ? NULL : named;
 }
 
+static void pom_open_bills(const struct rb_maven *maven, struct pom *pom)
+{
+    for (size_t i = 0; i < pom->ref_count && pom->bill_count < POM_IMPORTS_MAX; i++) {
+        const struct pom_ref *ref = &pom->refs[i];
+        const struct pom *bill = ref->is_managed && strcmp(ref->scope, "import") == 0
+                                     ? maven_find(maven, maven->by_name, pom_name(pom, ref))
+                                     : NULL;
+        if (!bill)
+            continue;
+        if (!pom->bills)
+            pom->bills = rb_arena_alloc(pom->sheet->arena, POM_IMPORTS_MAX * sizeof(struct pom *));
+        pom->bills[pom->bill_count++] = bill;
+    }
+}
+
 void rb_maven_settle(struct rb_scan *scan)
 {
     struct rb_maven *maven = scan->sheet.maven;
@@ -466,10 +483,12 @@ void rb_maven_settle(struct rb_scan *scan)
     }
     for (struct pom *pom = maven->poms; pom; pom = pom->next)
         pom->parent = pom_parent(maven, pom);
-    for (struct pom *pom = maven->poms; pom; pom = pom->next)
+    for (struct pom *pom = maven->poms; pom; pom = pom->next) {
         pom_index(pom);
+        pom_open_bills(maven, pom);
+    }
     for (struct pom *pom = maven->poms; pom; pom = pom->next)
-        pom_resolve(maven, pom);
+        pom_resolve(pom);
     json_decref(maven->by_name);
     json_decref(maven->by_path);
     maven->by_name = maven->by_path = NULL;

@@ -10,8 +10,9 @@
 #include "scanner/text.h"
 #include "scanner/tree.h"
 
-#define NUGET_FILL_MAX  8  /* properties within properties, and properties of one text */
-#define NUGET_DEPTH_MAX 16 /* ItemGroup lies at 1, inside Choose/When at 3 */
+#define NUGET_FILL_MAX    8   /* properties within properties, and properties of one text */
+#define NUGET_SETTERS_MAX 200 /* shared files that set one property; each use looks at all */
+#define NUGET_DEPTH_MAX   16  /* ItemGroup lies at 1, inside Choose/When at 3 */
 
 /* What is kept of each file until all were read. */
 struct nuget_file {
@@ -32,6 +33,9 @@ struct nuget_ref {
 
 struct rb_nuget {
     struct nuget_file *files;
+    json_t
+        *shared; /* property: indexes into `list` of the shared files that set it; NULL until all was read */
+    const struct nuget_file **list;
     struct nuget_ref *refs;
     size_t ref_count, ref_capacity;
 };
@@ -61,13 +65,14 @@ static const char *nuget_shared(const struct rb_scan_sheet *sheet, const struct 
                                 const char *name)
 {
     const char *best = "", *any = "";
-    size_t best_len = 0;
+    size_t best_len = 0, i;
     bool is_one = true;
-    for (const struct nuget_file *at = sheet->nuget ? sheet->nuget->files : NULL; at; at = at->next) {
-        const char *value = at->is_shared ? rb_json_text(at->properties, name) : "";
+    json_t *index;
+    json_array_foreach(rb_json_get(sheet->nuget->shared, name), i, index)
+    {
+        const struct nuget_file *at = sheet->nuget->list[json_integer_value(index)];
+        const char *value = rb_json_text(at->properties, name);
         size_t len = nuget_folder(at->manifest);
-        if (!*value)
-            continue;
         if (strncmp(at->manifest, file->manifest, len) == 0 && (!*best || len > best_len)) {
             best = value;
             best_len = len;
@@ -76,6 +81,33 @@ static const char *nuget_shared(const struct rb_scan_sheet *sheet, const struct 
         any = value;
     }
     return *best ? best : is_one ? any : "";
+}
+
+/* Which shared files set which property. */
+static void nuget_share(struct rb_scan_sheet *sheet)
+{
+    struct rb_nuget *nuget = sheet->nuget;
+    size_t count = 0, at = 0;
+    const char *name;
+    json_t *value;
+    for (const struct nuget_file *file = nuget->files; file; file = file->next)
+        count++;
+    nuget->list = rb_arena_alloc(sheet->arena, count * sizeof(struct nuget_file *));
+    nuget->shared = json_object();
+    for (const struct nuget_file *file = nuget->files; file; file = file->next, at++) {
+        nuget->list[at] = file;
+        json_object_foreach(file->properties, name, value)
+        {
+            json_t *list = json_object_get(nuget->shared, name);
+            if (!file->is_shared || !json_is_string(value) || json_array_size(list) == NUGET_SETTERS_MAX)
+                continue;
+            if (!list) {
+                list = json_array();
+                json_object_set_new(nuget->shared, name, list);
+            }
+            json_array_append_new(list, json_integer((json_int_t)at));
+        }
+    }
 }
 
 /* "$(Name)" and "$(Name).1"; left as written where nobody says what it is. */
@@ -425,6 +457,7 @@ void rb_nuget_settle(struct rb_scan *scan)
     struct rb_scan_sheet *sheet = &scan->sheet;
     if (!sheet->nuget)
         return;
+    nuget_share(sheet);
     for (size_t i = 0; i < sheet->nuget->ref_count; i++) {
         const struct nuget_ref *ref = &sheet->nuget->refs[i];
         if (strchr(ref->text, '$'))
@@ -441,4 +474,6 @@ void rb_nuget_settle(struct rb_scan *scan)
             item->version = offer->version;
         }
     }
+    json_decref(sheet->nuget->shared);
+    sheet->nuget->shared = NULL;
 }
