@@ -81,7 +81,6 @@ static const struct by_text by_name[] = {
     {"composer.json", &composer},
     {"dotnet-tools.json", &dotnet_tools},
     {"gems.rb", &gemfile},
-    {"global.json", &dotnet_global},
     {"go.mod", &gomod},
     {"go.work", &gowork},
     {"gradle.lockfile", &gradle_lock},
@@ -148,6 +147,12 @@ static bool path_is_gradle_names(const char *path)
     return strcasestr(base, "versions") || strcasestr(base, "dependencies") || strcasestr(base, "libraries");
 }
 
+/* Next to a solution; deeper, files of that name are translations. */
+static bool path_is_dotnet_global(const char *path)
+{
+    return strcmp(rb_path_base(path), "global.json") == 0 && rb_path_depth(path) <= 1;
+}
+
 static bool path_is_workflow(const char *path)
 {
     return rb_text_starts(path, ".github/workflows/") &&
@@ -158,11 +163,9 @@ static const struct {
     bool (*is_it)(const char *path);
     const struct rb_scan_format *format;
 } by_path[] = {
-    {path_is_requirements, &requirements},
-    {path_is_gradle_project, &gradle},
-    {path_is_gradle_script, &gradle_script},
-    {path_is_gradle_names, &gradle_names},
-    {path_is_workflow, &actions},
+    {path_is_requirements, &requirements},   {path_is_gradle_project, &gradle},
+    {path_is_gradle_script, &gradle_script}, {path_is_gradle_names, &gradle_names},
+    {path_is_dotnet_global, &dotnet_global}, {path_is_workflow, &actions},
 };
 
 static int text_compare(const void *text, const void *row)

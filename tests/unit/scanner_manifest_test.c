@@ -377,6 +377,13 @@ static void test_formats_are_told_by_path(void **state)
         {".github/workflows/ci.yaml", "github-actions"},
         {"workflows/ci.yaml", NULL},
         {"gradle/libs.versions.toml", "maven"},
+        {"buildSrc/src/main/kotlin/Versions.kt", "maven"},
+        {"src/main/kotlin/Versions.kt", NULL},
+        {"src/test/resources/odd.gradle", NULL},
+        {"global.json", "nuget"},
+        {"web/locales/en/global.json", NULL},
+        {"Cargo.lock", "cargo"},
+        {"go.work", "go"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct rb_scan_format *format = rb_scan_format_of(cases[i].path);
