@@ -5,6 +5,7 @@
  */
 #include "scanner/scan.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -16,6 +17,7 @@ struct lock_index {
     bool *taken;                    /* by position in the sheet: some manifest asks for it */
     size_t count;
     const struct rb_scan_sheet *sheet;
+    const char *manifest, *package; /* the package that the last one asked for lies in: they come in order */
 };
 
 static int locked_compare(const struct rb_scan_locked *locked, const char *ecosystem, const char *name)
@@ -45,8 +47,23 @@ static bool locked_is_for(const struct rb_scan_locked *locked, const char *manif
     return folder - lock == len + (len > 0) && memcmp(manifest + lock, locked->member, len) == 0;
 }
 
+/* Name of the package that a manifest describes, "" when it describes none. */
+static const char *index_package(struct lock_index *index, const char *manifest)
+{
+    if (index->manifest == manifest)
+        return index->package;
+    index->manifest = manifest;
+    index->package = "";
+    for (size_t i = 0; i < index->sheet->package_count; i++) {
+        if (index->sheet->packages[i].manifest == manifest)
+            index->package = index->sheet->packages[i].name;
+    }
+    return index->package;
+}
+
 /* How well it answers what the dependency asks for; 0: not at all. */
-static size_t locked_score(const struct rb_scan_locked *locked, const struct rb_scan_dependency *item)
+static size_t locked_score(struct lock_index *index, const struct rb_scan_locked *locked,
+                           const struct rb_scan_dependency *item)
 {
     enum { FOLDER = 16, REQUIREMENT = 8, MEMBER = 4, ALL = 2 };
     size_t len = folder_len(locked->lock);
@@ -56,7 +73,10 @@ static size_t locked_score(const struct rb_scan_locked *locked, const struct rb_
         return 0;
     if (*locked->member && !locked_is_for(locked, item->manifest))
         return 0;
-    return 1 + len * FOLDER + (*locked->requirement ? REQUIREMENT : 0) + (*locked->member ? MEMBER : ALL);
+    if (*locked->wanter && strcmp(locked->wanter, index_package(index, item->manifest)) != 0)
+        return 0;
+    return 1 + len * FOLDER + (*locked->requirement ? REQUIREMENT : 0) +
+           (*locked->member || *locked->wanter ? MEMBER : ALL);
 }
 
 static size_t index_first(const struct lock_index *index, const char *ecosystem, const char *name)
@@ -72,14 +92,48 @@ static size_t index_first(const struct lock_index *index, const char *ecosystem,
     return low;
 }
 
+/* Whether Cargo could have meant this version: the number that must not change is the same. "1.2" means 1.x,
+ * "0.3.1" means 0.3.x, "=1.2.3" begins with all that it says. */
+static bool version_fits(const char *ecosystem, const char *requirement, const char *version)
+{
+    requirement += strspn(requirement, "^~= ");
+    if (strcmp(ecosystem, "cargo") != 0 || !isdigit((unsigned char)*requirement))
+        return true;
+    size_t same = 0;
+    do {
+        size_t part = strspn(requirement + same, "0123456789");
+        bool is_zero = part == 1 && requirement[same] == '0';
+        if (part == 0 || strncmp(requirement + same, version + same, part) != 0 ||
+            isdigit((unsigned char)version[same + part]))
+            return part == 0; /* "1.*" */
+        same += part;
+        if (!is_zero || requirement[same] != '.' || version[same] != '.')
+            return true;
+        same++;
+    } while (true);
+}
+
+/* The rows that say the same of the same package need no row of their own among what nobody asks for. */
+static void index_take(struct lock_index *index, size_t first, const struct rb_scan_locked *best)
+{
+    for (size_t i = first;
+         i < index->count && locked_compare(index->sorted[i], best->ecosystem, best->name) == 0; i++) {
+        const struct rb_scan_locked *other = index->sorted[i];
+        if (other->lock == best->lock && strcmp(other->version, best->version) == 0)
+            index->taken[other - index->sheet->locked] = true;
+    }
+}
+
 static void settle_version(struct lock_index *index, struct rb_scan_dependency *item)
 {
     const struct rb_scan_locked *best = NULL;
-    size_t best_score = 0;
+    size_t best_score = 0, first = index_first(index, item->ecosystem, item->name);
     bool is_clear = true;
-    for (size_t i = index_first(index, item->ecosystem, item->name);
+    for (size_t i = first;
          i < index->count && locked_compare(index->sorted[i], item->ecosystem, item->name) == 0; i++) {
-        size_t score = locked_score(index->sorted[i], item);
+        size_t score = locked_score(index, index->sorted[i], item);
+        if (score && !version_fits(item->ecosystem, item->requirement, index->sorted[i]->version))
+            continue;
         if (score > best_score) {
             best = index->sorted[i];
             best_score = score;
@@ -91,7 +145,7 @@ static void settle_version(struct lock_index *index, struct rb_scan_dependency *
     if (!best || !is_clear)
         return;
     item->version = best->version;
-    index->taken[best - index->sheet->locked] = true;
+    index_take(index, first, best);
 }
 
 static void settle_rest(struct rb_scan_sheet *sheet, const struct lock_index *index)

@@ -42,7 +42,8 @@ struct rb_scan_dependency {
     bool aside;    /* from an example, a test or the documentation: says little about the repository itself */
     bool local;    /* a package of this very repository */
     bool offered; /* a version that other manifests may refer to (central versions, catalogues, workspaces) */
-    const char *alias; /* "libs.a.b" of a Gradle catalogue: the offer's, or which one is wanted; else NULL */
+    const char
+        *alias; /* what a catalogue or workspace calls it: the offer's, or which is wanted; else NULL */
 };
 #define RB_KIND_RUNTIME  "runtime"
 #define RB_KIND_DEV      "dev"
@@ -59,6 +60,7 @@ struct rb_scan_locked {
     const char *version;
     const char *requirement; /* what asked for it, where the lock says so (yarn.lock); "" when it does not */
     const char *member;      /* folder of the only workspace that it is for, from the lock's; "" for all */
+    const char *wanter;      /* name of the only package of this repository that it is for; "" for all */
     const char *kind;        /* static: one of RB_KIND_…, as the lock says; RUNTIME when it does not */
     const char *lock;        /* path of the lock file */
     bool local;              /* a package of this very repository: no dependency */
@@ -94,6 +96,12 @@ struct rb_scan_sheet {
     const char *manifest;  /* path of the one being read */
     const char *ecosystem; /* of the one being read */
     bool aside;            /* of the one being read */
+    /* What the parsers of an ecosystem keep of their files until all were read; theirs alone. */
+    struct rb_go_work *go_works;
+    struct rb_cargo_file *cargo_files;
+    struct rb_maven *maven;
+    struct rb_gradle *gradle;
+    struct rb_nuget *nuget;
 };
 void rb_scan_sheet_init(struct rb_scan_sheet *sheet, struct rb_arena *arena);
 /* Adds a dependency of the manifest being read. Text need not be UTF-8 or terminated; credentials in
@@ -118,6 +126,8 @@ void rb_scan_add_script(struct rb_scan_sheet *sheet, struct rb_scan_package *pac
                         const char *command);
 void rb_scan_add_entry(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *name,
                        const char *target);
+/* A list of the arena with place for one more; doubling wastes at most as much as it holds. */
+void *rb_scan_grown(struct rb_arena *arena, void *items, size_t count, size_t *capacity, size_t size);
 /* A requirement made fit for the sheet: trimmed, bounded, without credentials. */
 const char *rb_scan_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len);
 
@@ -145,14 +155,26 @@ rb_err rb_pipfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t le
 rb_err rb_setup_cfg_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_requirements_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gomod_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_gowork_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_cargo_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_cargo_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_maven_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gradle_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_gradle_names_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_gradle_properties_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gradle_catalog_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_gradle_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_composer_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gemfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gemspec_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_nuget_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_nuget_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_dotnet_global_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_dotnet_tools_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_dotnet_sln_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_dotnet_slnx_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_paket_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_paket_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_actions_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 
 /* One requirement as Python writes it (PEP 508: name, extras, versions or address, marker), added to the
@@ -307,6 +329,14 @@ void rb_scan_miss(struct rb_scan *scan, size_t index, enum rb_manifest_status st
 void rb_scan_settle(struct rb_scan *scan);
 /* The part of it that takes versions from lock files and adds what only those name, as indirect. */
 void rb_scan_settle_locks(struct rb_scan *scan);
+/* The parts of it that one ecosystem's files say of each other, each in the file of that ecosystem: versions,
+ * properties and names that stand in another file, entry points that the file list shows. They run before
+ * anything has moved in the sheet. */
+void rb_go_settle(struct rb_scan *scan);
+void rb_cargo_settle(struct rb_scan *scan);
+void rb_maven_settle(struct rb_scan *scan);
+void rb_gradle_settle(struct rb_scan *scan);
+void rb_nuget_settle(struct rb_scan *scan);
 /* The profile; a new reference. `repo` is "owner/name". */
 json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo);
 /* One or two sentences on it; in the scan's arena. */

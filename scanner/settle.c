@@ -5,6 +5,8 @@
  */
 #include "scanner/scan.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -24,61 +26,65 @@ static bool settle_is_repeated(const struct rb_scan_sheet *sheet, size_t kept,
 {
     for (size_t i = kept; i-- > 0 && sheet->items[i].manifest == item->manifest;) {
         const struct rb_scan_dependency *other = &sheet->items[i];
-        if (other->kind == item->kind && settle_same(other, item) &&
+        if (strcmp(other->kind, item->kind) == 0 && settle_same(other, item) &&
             strcmp(other->requirement, item->requirement) == 0)
             return true;
     }
     return false;
 }
 
-/* One that is wanted by its alias becomes what the catalogue calls so; a bundle becomes several. */
-static void settle_alias(struct rb_scan_sheet *sheet, size_t wanted, size_t count)
+/* Which version reaches whom, the ecosystem knows better: Maven's come from a pom's own parents (maven.c),
+ * Gradle's catalogues are asked by alias (gradle_names.c), Cargo's from the workspace above (cargo.c),
+ * NuGet's from the nearest folder (nuget.c). */
+static bool offer_is_for_all(const struct rb_scan_dependency *offer)
 {
-    bool is_found = false;
-    const char *alias = sheet->items[wanted].alias;
-    for (size_t i = 0; i < count; i++) {
-        const struct rb_scan_dependency *offer = &sheet->items[i];
-        if (!offer->offered || !offer->alias || strcmp(offer->alias, alias) != 0)
-            continue;
-        struct rb_scan_dependency *item = &sheet->items[wanted];
-        if (is_found) {
-            struct rb_scan_dependency *more =
-                rb_scan_add_text(sheet, offer->name, offer->requirement, item->kind);
-            if (!more)
-                return;
-            item = &sheet->items[wanted]; /* adding may have moved them */
-            more->ecosystem = item->ecosystem;
-            more->manifest = item->manifest;
-            more->aside = item->aside;
-            continue;
-        }
-        item->name = offer->name;
-        item->requirement = offer->requirement;
-        item->alias = NULL;
-        is_found = true;
+    static const char *const settled[] = {"cargo", "maven", "nuget"};
+    for (size_t i = 0; i < sizeof settled / sizeof *settled; i++) {
+        if (strcmp(offer->ecosystem, settled[i]) == 0)
+            return false;
     }
+    return true;
 }
 
-static bool requirement_is_elsewhere(const struct rb_scan_dependency *item)
+/* What two that mean the same have in common: ecosystem and name, NuGet's without case. */
+#define KEY_MAX (RB_SCAN_NAME_MAX + 64) /* the longest name, and the name of an ecosystem */
+static const char *settle_key(char key[KEY_MAX], const char *ecosystem, const char *name)
 {
-    return !*item->requirement ||
-           (strcmp(item->ecosystem, "cargo") == 0 && strcmp(item->requirement, "workspace") == 0);
+    size_t len = (size_t)snprintf(key, KEY_MAX, "%s\t%s", ecosystem, name);
+    for (size_t i = 0; i < len && i < KEY_MAX && strcmp(ecosystem, "nuget") == 0; i++)
+        key[i] = (char)tolower((unsigned char)key[i]);
+    return key;
 }
 
 /* Takes versions from the offers, and marks those offers as taken by clearing their name. */
-static void settle_offer(struct rb_scan_sheet *sheet, struct rb_scan_dependency *offer)
+static void settle_offers(struct rb_scan_sheet *sheet)
 {
-    bool is_taken = false;
+    char key[KEY_MAX];
+    json_t *offers = json_object(), *taken = json_object();
     for (size_t i = 0; i < sheet->count; i++) {
-        struct rb_scan_dependency *item = &sheet->items[i];
-        if (item->offered || item->alias || !settle_same(item, offer))
-            continue;
-        if (requirement_is_elsewhere(item))
-            item->requirement = offer->requirement;
-        is_taken = true;
+        const struct rb_scan_dependency *item = &sheet->items[i];
+        if (item->offered && !json_object_get(offers, settle_key(key, item->ecosystem, item->name)))
+            json_object_set_new(offers, key, json_integer((json_int_t)i));
     }
-    if (is_taken)
-        offer->name = "";
+    for (size_t i = 0; i < sheet->count && json_object_size(offers); i++) {
+        struct rb_scan_dependency *item = &sheet->items[i];
+        const json_t *found = item->offered || item->alias
+                                  ? NULL
+                                  : json_object_get(offers, settle_key(key, item->ecosystem, item->name));
+        if (!found)
+            continue;
+        const struct rb_scan_dependency *offer = &sheet->items[json_integer_value(found)];
+        json_object_set_new(taken, key, json_true());
+        if (!*item->requirement && offer_is_for_all(offer))
+            item->requirement = offer->requirement;
+    }
+    for (size_t i = 0; i < sheet->count && json_object_size(taken); i++) {
+        struct rb_scan_dependency *item = &sheet->items[i];
+        if (item->offered && json_object_get(taken, settle_key(key, item->ecosystem, item->name)))
+            item->name = "";
+    }
+    json_decref(offers);
+    json_decref(taken);
 }
 
 /* Gradle's precompiled plugins: x.y.gradle.kts is the plugin "x.y" of this repository. */
@@ -98,17 +104,16 @@ static void settle_scripts(struct scripts *scripts, const struct rb_tree *tree)
     }
 }
 
-static bool settle_is_local(const struct rb_scan *scan, const struct rb_scan_dependency *item)
+/* The packages that lie here, by key. */
+static json_t *settle_packages(const struct rb_scan_sheet *sheet)
 {
-    const struct rb_scan_sheet *sheet = &scan->sheet;
-    if (item->local)
-        return true;
+    char key[KEY_MAX];
+    json_t *packages = json_object();
     for (size_t i = 0; i < sheet->package_count; i++) {
-        if (strcmp(sheet->packages[i].ecosystem, item->ecosystem) == 0 &&
-            strcmp(sheet->packages[i].name, item->name) == 0)
-            return true;
+        const struct rb_scan_package *package = &sheet->packages[i];
+        json_object_set_new(packages, settle_key(key, package->ecosystem, package->name), json_true());
     }
-    return false;
+    return packages;
 }
 
 static void settle_script_plugins(struct rb_scan *scan)
@@ -126,16 +131,16 @@ static void settle_script_plugins(struct rb_scan *scan)
 void rb_scan_settle(struct rb_scan *scan)
 {
     struct rb_scan_sheet *sheet = &scan->sheet;
-    size_t count = sheet->count, kept = 0;
     rb_scan_languages_settle(scan);
-    for (size_t i = 0; i < count; i++) {
-        if (sheet->items[i].alias && !sheet->items[i].offered)
-            settle_alias(sheet, i, count);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (sheet->items[i].offered)
-            settle_offer(sheet, &sheet->items[i]);
-    }
+    rb_go_settle(scan);
+    rb_cargo_settle(scan);
+    rb_maven_settle(scan);
+    rb_gradle_settle(scan);
+    rb_nuget_settle(scan);
+    size_t kept = 0;
+    settle_offers(sheet);
+    json_t *packages = settle_packages(sheet);
+    char key[KEY_MAX];
     for (size_t i = 0; i < sheet->count; i++) {
         struct rb_scan_dependency *item = &sheet->items[i];
         /* Taken offers, and aliases that no catalogue explains: those name no package. */
@@ -143,10 +148,11 @@ void rb_scan_settle(struct rb_scan *scan)
             continue;
         if (settle_is_repeated(sheet, kept, item))
             continue;
-        item->local = settle_is_local(scan, item);
+        item->local = item->local || json_object_get(packages, settle_key(key, item->ecosystem, item->name));
         sheet->items[kept++] = *item;
     }
     sheet->count = kept;
+    json_decref(packages);
     settle_script_plugins(scan);
     rb_scan_settle_locks(scan);
 }

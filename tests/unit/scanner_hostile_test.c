@@ -258,7 +258,8 @@ static void test_long_values_are_not_copied_about(void **state)
                                       "[bundles]\nb = [%s]\n",
                                       value, repeat(arena, "\"a\",", 20000))),
         RB_OK);
-    assert_string_equal(sheet.items[4999].requirement, "");
+    assert_int_equal(sheet.count, 1);
+    assert_string_equal(sheet.items[0].requirement, "");
     assert_int_equal(
         read_manifest(&sheet, arena, "requirements.txt", rb_arena_printf(arena, "a @ %s\n", value)), RB_OK);
     assert_string_equal(sheet.items[0].requirement, "");

@@ -100,7 +100,8 @@ static const struct manifest_case compiled_cases[] = {
      "exclude github.com/e/five v1.0.0\ntool github.com/b/two/v2/cmd/two\n",
      {{"github.com/a/one", "v1.0.0 => github.com/f/one v1.0.1", "runtime"},
       {"github.com/b/two/v2", "v2.1.0", "dev"},
-      {"github.com/c/three", "v0.1.0 => ../three", "runtime"}}},
+      {"github.com/c/three", "v0.1.0 => ../three", "runtime"},
+      {"stdlib", "1.22", "runtime"}}},
     {"Cargo.toml",
      "[package]\nname = \"x\"\n[dependencies]\nserde = { version = \"1\", features = [\"derive\"] }\nlog = "
      "\"0.4\"\n"
@@ -147,7 +148,7 @@ static const struct manifest_case compiled_cases[] = {
      {{"org.springframework.boot:spring-boot-starter-parent", "3.2.0", "build"},
       {"a:b", "9", "runtime"},
       {"org.springframework.boot:own", "3", "runtime"},
-      {"org.junit.jupiter:junit-jupiter", "5.10", "dev"},
+      {"org.junit.jupiter:junit-jupiter", "5.10", "test"},
       {"c:d", "${elsewhere}", "optional"},
       {"e:bom", "1", "build"},
       {"org.apache.maven.plugins:maven-compiler-plugin", "", "build"}}},
@@ -164,7 +165,7 @@ static const struct manifest_case compiled_cases[] = {
       {"com.google.guava:guava", "33.0-jre", "runtime"},
       {"a:bom", "1", "runtime"},
       {"b:c", "", "runtime"},
-      {"junit:junit", "4.13", "dev"},
+      {"junit:junit", "4.13", "test"},
       {"g:n", "1.0", "runtime"},
       {"org.slf4j:slf4j-api", "2.0", "build"},
       {"libs.foo.bar", "", "runtime"},
@@ -177,8 +178,8 @@ static const struct manifest_case compiled_cases[] = {
      "        api(platform(libs.x.bom))\n        implementation(libs.y.get())\n"
      "        implementation(libs.versions.z.get())\n      }\n    }\n  }\n}\n",
      {{"libs.plugins.a.b", "", "build"},
-      {"t:t", "1", "dev"},
-      {"u:u", "1", "dev"},
+      {"t:t", "1", "test"},
+      {"u:u", "1", "test"},
       {"libs.x.bom", "", "runtime"},
       {"libs.y", "", "runtime"}}},
     {"app/build.gradle.kts",
@@ -192,8 +193,8 @@ static const struct manifest_case compiled_cases[] = {
       {"io.ktor:ktor-server-core", "2.3", "runtime"},
       {"org.jetbrains.kotlin:kotlin-stdlib", "", "runtime"},
       {"x:y", "1", "build"},
-      {"p:q", "1", "dev"},
-      {"org.junit:junit-bom", "5.10.0", "dev"}}},
+      {"p:q", "1", "test"},
+      {"org.junit:junit-bom", "5.10.0", "test"}}},
     {"gradle/libs.versions.toml",
      "[versions]\nkotlin = \"1.9\"\nrich = { strictly = \"3\" }\n[libraries]\na = \"g:a:1\"\n"
      "b = { module = \"g:b\", version.ref = \"kotlin\" }\nc = { group = \"g\", name = \"c\", version = \"2\" "
@@ -218,7 +219,7 @@ static const struct manifest_case compiled_cases[] = {
       {"StyleCop", "1", "build"}}},
     {"test/App.Tests/App.Tests.fsproj",
      "<Project><ItemGroup><PackageReference Include=\"xunit\" Version=\"2.6\"/></ItemGroup></Project>",
-     {{"xunit", "2.6", "dev"}}},
+     {{"xunit", "2.6", "test"}}},
     {"packages.config",
      "<packages><package id=\"A\" version=\"1\"/><package id=\"B\" version=\"2\" "
      "developmentDependency=\"true\"/>"
@@ -370,12 +371,19 @@ static void test_formats_are_told_by_path(void **state)
         {"setup.py", "pypi"},
         {"app/build.gradle.kts", "maven"},
         {"spring-core/spring-core.gradle", "maven"},
-        {"settings.gradle", NULL},
+        {"settings.gradle", "maven"},
         {"My.App.vbproj", "nuget"},
         {"x.gemspec", "rubygems"},
         {".github/workflows/ci.yaml", "github-actions"},
         {"workflows/ci.yaml", NULL},
         {"gradle/libs.versions.toml", "maven"},
+        {"buildSrc/src/main/kotlin/Versions.kt", "maven"},
+        {"src/main/kotlin/Versions.kt", NULL},
+        {"src/test/resources/odd.gradle", NULL},
+        {"global.json", "nuget"},
+        {"web/locales/en/global.json", NULL},
+        {"Cargo.lock", "cargo"},
+        {"go.work", "go"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct rb_scan_format *format = rb_scan_format_of(cases[i].path);

@@ -349,16 +349,17 @@ static void test_versions_that_stand_elsewhere(void **state)
              "[versions]\nboot = \"3\"\n[libraries]\nguava = \"com.google.guava:guava:33\"\n"
              "junit-api = \"org.junit:api:5\"\nmockito_core = \"org.mockito:core:4\"\nspare = \"s:s:1\"\n"
              "[bundles]\ntest = [\"junit-api\", \"mockito_core\"]\n[plugins]\n"
-             "spring-boot = { id = \"org.springframework.boot\", version.ref = \"boot\" }\n");
+             "spring-boot = { id = \"org.springframework.boot\", version.ref = \"boot\" }\n",
+             "plugins {\n `java-library`\n}\n");
     assert_string_equal(
         dependencies_of(&gradle),
         "my.conventions  build local, org.springframework.boot 3 build, com.google.guava:guava 33 "
-        "runtime, org.junit:api 5 dev, s:s 1 runtime, org.mockito:core 4 dev");
+        "runtime, org.junit:api 5 test, s:s 1 runtime, org.mockito:core 4 test");
     SURVEY(nuget, arena, {"Directory.Packages.props", 1}, {"tests/T/T.csproj", 1});
     READ_ALL(nuget,
              "<Project><ItemGroup><PackageVersion Include=\"xunit\" Version=\"2\"/></ItemGroup></Project>",
              "<Project><ItemGroup><PackageReference Include=\"xUnit\"/></ItemGroup></Project>");
-    assert_string_equal(dependencies_of(&nuget), "xUnit 2 dev");
+    assert_string_equal(dependencies_of(&nuget), "xUnit 2 test");
     SURVEY(cargo, arena, {"Cargo.toml", 1}, {"a/Cargo.toml", 1}, {"b/Cargo.toml", 1});
     READ_ALL(cargo,
              "[workspace]\nmembers=[\"a\",\"b\"]\n[workspace.dependencies]\ntokio = \"1\"\nlog = \"0.4\"\n",
@@ -373,7 +374,7 @@ static void test_versions_that_stand_elsewhere(void **state)
              "<project><parent><groupId>o</groupId><artifactId>p</artifactId><version>1</version></parent>"
              "<artifactId>a</artifactId><dependencies><dependency><groupId>g</groupId>"
              "<artifactId>x</artifactId><scope>test</scope></dependency></dependencies></project>");
-    assert_string_equal(dependencies_of(&maven), "o:p 1 build local, g:x 7 dev");
+    assert_string_equal(dependencies_of(&maven), "o:p 1 build local, g:x 7 test");
     rb_arena_free(arena);
 }
 
