@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "scanner/purl.h"
 #include "scanner/scan.h"
 #include "scanner/text.h"
 
@@ -56,6 +57,9 @@ static json_t *profile_dependencies(const struct rb_scan *scan)
         put(item, "requirement", dependency->requirement);
         if (*dependency->version)
             put(item, "version", dependency->version);
+        const char *purl = rb_purl(scan->arena, dependency);
+        if (*purl)
+            put(item, "purl", purl);
         put(item, "kind", dependency->kind);
         put(item, "manifest", dependency->manifest);
         if (dependency->indirect)
