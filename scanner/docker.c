@@ -10,6 +10,32 @@
 #include "scanner/tree.h"
 #include "scanner/yaml.h"
 
+/* "docker.io/library/redis" is "redis", as everybody writes it. */
+static struct rb_piece image_short(struct rb_piece name)
+{
+    static const char *const hubs[] = {"docker.io/", "index.docker.io/", "registry-1.docker.io/"};
+    for (size_t i = 0; i < sizeof hubs / sizeof *hubs; i++) {
+        if (rb_piece_starts(name, hubs[i]))
+            name = rb_piece_after(name, strlen(hubs[i]));
+    }
+    return rb_piece_starts(name, "library/") ? rb_piece_after(name, 8) : name;
+}
+
+/* What a file is for, by where it lies and what it is called; NULL when that says nothing. */
+static const char *image_kind(const char *path)
+{
+    static const char *const words[] = {"dev", "test", "local"};
+    const char *base = rb_path_base(path);
+    if (rb_text_starts(path, ".devcontainer/") || strstr(path, "/.devcontainer/"))
+        return RB_KIND_DEV;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const char *at = strstr(base, words[i]);
+        if (at && at > base && strchr(".-_", at[-1])) /* docker-compose.dev.yml, Dockerfile-test */
+            return i == 1 ? RB_KIND_TEST : RB_KIND_DEV;
+    }
+    return NULL;
+}
+
 struct rb_scan_dependency *rb_image_add(struct rb_scan_sheet *sheet, struct rb_piece image, const char *kind)
 {
     image = rb_piece_trim(image);
@@ -24,6 +50,7 @@ struct rb_scan_dependency *rb_image_add(struct rb_scan_sheet *sheet, struct rb_p
     if (rb_piece_is(name, "scratch") || memchr(name.at, '$', name.len) || memchr(name.at, '{', name.len) ||
         memchr(name.at, ' ', name.len) || memchr(name.at, '<', name.len) || memchr(name.at, '%', name.len))
         return NULL;
+    name = image_short(name);
     const char *ecosystem = sheet->ecosystem;
     sheet->ecosystem = "docker";
     struct rb_scan_dependency *item =
@@ -254,8 +281,9 @@ rb_err rb_dockerfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t
         if (!rb_piece_starts(line, "#"))
             docker_instruction(&docker, line);
     }
+    const char *kind = image_kind(sheet->manifest);
     if (docker.has_last)
-        sheet->items[docker.last_index].kind = RB_KIND_RUNTIME;
+        sheet->items[docker.last_index].kind = kind ? kind : RB_KIND_RUNTIME;
     return RB_OK;
 }
 
@@ -275,8 +303,7 @@ rb_err rb_compose_parse(struct rb_scan_sheet *sheet, const char *text, size_t le
     rb_err err = rb_yaml_parse(&document, text, len);
     if (err)
         return err;
-    const char *base = rb_path_base(sheet->manifest);
-    bool is_dev = strstr(base, "dev") || strstr(base, "test") || strstr(base, ".ci");
+    const char *kind = image_kind(sheet->manifest);
     json_object_foreach(rb_json_get(document, "services"), name, service)
     {
         const char *image = json_string_value(rb_json_get(service, "image"));
@@ -284,7 +311,7 @@ rb_err rb_compose_parse(struct rb_scan_sheet *sheet, const char *text, size_t le
             continue;
         struct rb_scan_dependency *item =
             rb_image_add(sheet, rb_image_filled(sheet->arena, rb_piece_of(image), compose_unknown, NULL),
-                         is_dev ? RB_KIND_DEV : RB_KIND_RUNTIME);
+                         kind ? kind : RB_KIND_RUNTIME);
         if (item) /* what is built here has the name that it will be given */
             item->local = rb_json_get(service, "build") != NULL;
     }

@@ -342,17 +342,19 @@ rb_err rb_rebar_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t
 {
     enum { NAME, PACKAGE, VERSION, PARTS };
     struct rb_lex lex = {.rest = {text, len}, .language = &erlang};
-    struct rb_piece texts[PARTS];
+    struct rb_piece texts[PARTS] = {{"", 0}};
     size_t count = 0;
     bool is_source = false;
     for (struct rb_lex_token token = rb_lex_next(&lex); token.kind != RB_LEX_END; token = rb_lex_next(&lex)) {
         if (rb_lex_is_word(&token, "pkg_hash")) /* from here on nothing but sums */
             break;
-        if (rb_lex_is(&token, '{') && !is_source)
-            count = 0;
-        if (rb_lex_is_word(&token, "pkg") || rb_lex_is_word(&token, "git"))
+        if (rb_lex_is_word(&token, "pkg") || rb_lex_is_word(&token, "git")) {
             is_source = true;
-        if (token.kind == RB_LEX_TEXT && count < PARTS)
+            count = PACKAGE; /* the text before is the name */
+        }
+        if (token.kind == RB_LEX_TEXT && !is_source)
+            texts[NAME] = token.piece;
+        else if (token.kind == RB_LEX_TEXT && count < PARTS)
             texts[count++] = token.piece;
         if (token.kind != RB_LEX_WORD || !is_source || count < PARTS || token.piece.at[0] < '0' ||
             token.piece.at[0] > '9')

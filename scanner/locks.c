@@ -90,7 +90,8 @@ static void settle_version(struct lock_index *index, struct rb_scan_dependency *
     }
     if (!best || !is_clear)
         return;
-    item->version = best->version;
+    if (!item->local) /* whatever is published of it, here it is used as it lies here */
+        item->version = best->version;
     index->taken[best - index->sheet->locked] = true;
 }
 
@@ -120,10 +121,8 @@ void rb_scan_settle_locks(struct rb_scan *scan)
     for (size_t i = 0; i < index.count; i++)
         index.sorted[i] = &sheet->locked[i];
     qsort(index.sorted, index.count, sizeof(struct rb_scan_locked *), locked_order);
-    for (size_t i = 0; i < sheet->count; i++) {
-        if (!sheet->items[i].local)
-            settle_version(&index, &sheet->items[i]);
-    }
+    for (size_t i = 0; i < sheet->count; i++)
+        settle_version(&index, &sheet->items[i]);
     settle_rest(sheet, &index);
     free(index.taken);
     free(index.sorted);

@@ -57,9 +57,6 @@ static json_t *profile_dependencies(const struct rb_scan *scan)
         put(item, "requirement", dependency->requirement);
         if (*dependency->version)
             put(item, "version", dependency->version);
-        const char *purl = rb_purl(scan->arena, dependency);
-        if (*purl)
-            put(item, "purl", purl);
         put(item, "kind", dependency->kind);
         put(item, "manifest", dependency->manifest);
         if (dependency->indirect)
@@ -68,6 +65,9 @@ static json_t *profile_dependencies(const struct rb_scan *scan)
             json_object_set_new(item, "offered", json_true());
         if (dependency->local)
             json_object_set_new(item, "local", json_true());
+        const char *purl = rb_purl(scan->arena, dependency);
+        if (*purl)
+            put(item, "purl", purl);
         json_array_append_new(list, item);
     }
     return list;

@@ -301,6 +301,39 @@ static bool name_fetched(struct purl *purl, const struct rb_scan_dependency *dep
     return purl_split(purl, name, '/') && purl->part_count == 2;
 }
 
+/* Whether it comes from a repository and not from the registry of its ecosystem: "git https://…", "github
+ * owner/name", "git+https://…#v1", "@ git+https://…". */
+static bool purl_is_from_git(const char *requirement)
+{
+    static const char *const starts[] = {"git ",    "github ", "git+",  "@ git+",
+                                         "github:", "git@",    "gist ", "bitbucket "};
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        if (rb_text_starts(requirement, starts[i]))
+            return true;
+    }
+    return false;
+}
+
+/* One that lies at GitHub has an address there. */
+static bool name_git(struct purl *purl, const struct rb_scan_dependency *dependency)
+{
+    static const char *const before[] = {"github.com/", "github.com:", "github ", "github:"};
+    const char *at = NULL;
+    for (size_t i = 0; i < sizeof before / sizeof *before && !at; i++) {
+        at = strstr(dependency->requirement, before[i]);
+        at = at ? at + strlen(before[i]) : NULL;
+    }
+    if (!at)
+        return false;
+    struct rb_piece name = {at, strcspn(at, " @#;")};
+    if (rb_piece_ends(name, ".git"))
+        name.len -= 4;
+    purl->type = "github";
+    purl->is_lower = true;
+    purl->version = dependency->version;
+    return purl_split(purl, name, '/') && purl->part_count == 2;
+}
+
 static const struct purl_rule {
     const char *ecosystem, *type;
     purl_name_fn name;
@@ -355,7 +388,9 @@ const char *rb_purl(struct rb_arena *arena, const struct rb_scan_dependency *dep
     struct purl purl = {
         .arena = arena, .type = rule->type, .version = "", .qualifiers = "", .is_lower = rule->is_lower};
     purl.version = *dependency->version ? dependency->version : rb_purl_pinned(arena, dependency);
-    if (!rule->name(&purl, dependency))
+    bool is_found = purl_is_from_git(dependency->requirement) ? name_git(&purl, dependency)
+                                                              : rule->name(&purl, dependency);
+    if (!is_found)
         return "";
     return purl_text(&purl);
 }
