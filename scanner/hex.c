@@ -65,9 +65,8 @@ static void mix_only(struct mix *mix, struct mix_options *options)
 
 static bool mix_option_text(struct mix *mix, struct rb_piece *out)
 {
-    struct rb_lex_token next = rb_lex_peek(&mix->lex);
     mix_takes(mix, ':'); /* hex: :name */
-    next = rb_lex_peek(&mix->lex);
+    struct rb_lex_token next = rb_lex_peek(&mix->lex);
     if ((next.kind != RB_LEX_TEXT && next.kind != RB_LEX_WORD) || next.is_computed)
         return false;
     *out = rb_lex_next(&mix->lex).piece;
@@ -140,6 +139,15 @@ static void mix_tuple(struct mix *mix, struct rb_piece name)
         item->local = options.is_local;
 }
 
+/* What follows `{:name,` in a dependency: a requirement or options; `{:ok, value}` is none. */
+static bool mix_is_dependency(const struct mix *mix)
+{
+    struct rb_lex ahead = mix->lex;
+    struct rb_lex_token token = rb_lex_next(&ahead), next = rb_lex_peek(&ahead);
+    return token.kind == RB_LEX_TEXT || rb_lex_is(&token, '[') || rb_lex_is(&token, '@') ||
+           (token.kind == RB_LEX_WORD && rb_lex_is(&next, ':') && next.is_glued);
+}
+
 /* The body of a function: every tuple that begins with a name, up to its "end" or the next function. */
 static void mix_dependencies(struct mix *mix)
 {
@@ -151,7 +159,7 @@ static void mix_dependencies(struct mix *mix)
         if (!rb_lex_is(&token, '{') || !mix_takes(mix, ':'))
             continue;
         struct rb_piece name = rb_lex_next(&mix->lex).piece;
-        if (mix_takes(mix, ','))
+        if (mix_takes(mix, ',') && mix_is_dependency(mix))
             mix_tuple(mix, name);
     }
 }

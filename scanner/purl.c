@@ -326,11 +326,14 @@ static bool name_git(struct purl *purl, const struct rb_scan_dependency *depende
     if (!at)
         return false;
     struct rb_piece name = {at, strcspn(at, " @#;")};
+    const char *ref = at[name.len] && at[name.len] != ';' ? at + name.len + 1 : "";
     if (rb_piece_ends(name, ".git"))
         name.len -= 4;
     purl->type = "github";
     purl->is_lower = true;
     purl->version = dependency->version;
+    if (!*purl->version && !strchr(ref, '=') && !strchr(ref, ':')) /* "#egg=x", "#semver:^1" */
+        purl->version = rb_arena_strndup(purl->arena, ref, strcspn(ref, " &;#"));
     return purl_split(purl, name, '/') && purl->part_count == 2;
 }
 

@@ -58,7 +58,8 @@ static const struct eco_case elixir_and_dart[] = {
      "      {:plug, \"~> 1.0\", optional: true},\n      {:core, in_umbrella: true},\n"
      "      {:near, path: \"../near\"},\n      {:far, git: \"https://github.com/a/far.git\", tag: \"v1\"},\n"
      "      {:renamed, \"~> 1.0\", hex: :real_name},\n      {:prod, \"1.0.0\", only: [:prod, :dev]},\n"
-     "      {:computed, \"~> #{@version}\"}\n    ]\n  end\n  defp aliases do\n    [{:not_a, "
+     "      {:computed, \"~> #{@version}\"}\n    ]\n  end\n  defp patch_deps do\n    {:ok, path} = {:error, "
+     "x}\n  end\n  defp aliases do\n    [{:not_a, "
      "\"dependency\"}]\n"
      "  end\nend\n",
      {{"phoenix", "~> 1.7 or ~> 2.0", "runtime"},
@@ -529,6 +530,47 @@ static void test_locks_are_joined(void **state)
     rb_arena_free(arena);
 }
 
+/* Xcode keeps the lock of a project inside of it; that of a package beside it is another's. */
+static void test_xcode_locks(void **state)
+{
+    (void)state;
+    static const struct made_file files[] = {
+        {"A.xcodeproj/project.pbxproj", 1},
+        {"A.xcodeproj/project.xcworkspace/xcshareddata/swiftpm/Package.resolved", 1},
+        {"B.xcodeproj/project.pbxproj", 1},
+        {"Package.resolved", 1}};
+    static const char *const project =
+        "/* Begin XCRemoteSwiftPackageReference section */\nrepositoryURL = "
+        "\"https://github.com/a/x\";\nrequirement = {kind = branch; branch = main;};\n";
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_tree tree = make_tree(files, COUNT(files), arena);
+    struct rb_scan scan;
+    rb_scan_survey(&scan, &tree, arena);
+    assert_int_equal(scan.manifest_count, COUNT(files));
+    for (size_t i = 0; i < COUNT(files); i++) {
+        const char *path = scan.manifests[i].path;
+        const char *version = strchr(path, '/') ? "1.0" : "2.0";
+        const char *text = strstr(path, "pbxproj")
+                               ? project
+                               : rb_arena_printf(arena,
+                                                 "{\"pins\":[{\"location\":\"https://github.com/a/x\","
+                                                 "\"state\":{\"version\":\"%s\"}}]}",
+                                                 version);
+        rb_scan_read(&scan, i, text, strlen(text));
+    }
+    rb_scan_settle(&scan);
+    size_t seen = 0;
+    for (size_t i = 0; i < scan.sheet.count; i++) {
+        const struct rb_scan_dependency *item = &scan.sheet.items[i];
+        if (item->indirect)
+            continue;
+        assert_string_equal(item->version, item->manifest[0] == 'A' ? "1.0" : "");
+        seen++;
+    }
+    assert_int_equal(seen, 2);
+    rb_arena_free(arena);
+}
+
 /* ---- packages of the repository ------------------------------------------------------------------------ */
 
 static void test_packages(void **state)
@@ -603,10 +645,11 @@ static void test_package_urls(void **state)
         {"npm", "foobar", "^12.3.0", "", "pkg:npm/foobar"},
         {"npm", "foobar", "12.3", "", "pkg:npm/foobar"},
         {"npm", "foobar", "1.x.0", "", "pkg:npm/foobar"},
-        {"npm", "foobar", "github:Acme/Foo.Bar#v1", "", "pkg:github/acme/foo.bar"},
+        {"npm", "foobar", "github:Acme/Foo.Bar#v1", "", "pkg:github/acme/foo.bar@v1"},
+        {"npm", "foobar", "github:Acme/Foo.Bar#semver:^1", "", "pkg:github/acme/foo.bar"},
         {"pypi", "Django_allauth", "==12.23", "", "pkg:pypi/django-allauth@12.23"},
         {"pypi", "x", "==1.*", "", "pkg:pypi/x"},
-        {"pypi", "x", "@ git+https://github.com/A/b.git@v1", "", "pkg:github/a/b"},
+        {"pypi", "x", "@ git+https://github.com/A/b.git@v1", "", "pkg:github/a/b@v1"},
         {"go", "github.com/BurntSushi/toml/v2", "v1.0.0", "",
          "pkg:golang/github.com/burntsushi/toml/v2@v1.0.0"},
         {"cargo", "rand", "=0.7.2", "", "pkg:cargo/rand@0.7.2"},
@@ -782,6 +825,7 @@ int main(void)
         cmocka_unit_test(test_infrastructure),
         cmocka_unit_test(test_locks),
         cmocka_unit_test(test_locks_are_joined),
+        cmocka_unit_test(test_xcode_locks),
         cmocka_unit_test(test_packages),
         cmocka_unit_test(test_scripts_and_entries),
         cmocka_unit_test(test_package_urls),
