@@ -254,17 +254,21 @@ static bool name_image(struct purl *purl, const struct rb_scan_dependency *depen
     return true;
 }
 
-/* "1.2.3@user/channel#revision" */
+/* "1.2.3@user/channel#revision": the user is the namespace, without which there may be no channel. */
 static bool name_conan(struct purl *purl, const struct rb_scan_dependency *dependency)
 {
     struct rb_piece rest = rb_piece_of(dependency->requirement);
     const char *at = memchr(rest.at, '@', rest.len), *slash = at ? strchr(at, '/') : NULL;
     name_whole(purl, dependency);
-    if (at && slash && slash > at + 1)
-        purl->qualifiers = rb_arena_printf(
-            purl->arena, "channel=%s&user=%s",
-            purl_encoded(purl->arena, (struct rb_piece){slash + 1, strcspn(slash + 1, "#")}, false, ""),
-            purl_encoded(purl->arena, (struct rb_piece){at + 1, (size_t)(slash - at - 1)}, false, ""));
+    if (at && slash && slash > at + 1) {
+        struct rb_piece channel = {slash + 1, strcspn(slash + 1, "#")};
+        purl->parts[1] = purl->parts[0];
+        purl->parts[0] = (struct rb_piece){at + 1, (size_t)(slash - at - 1)};
+        purl->part_count = 2;
+        if (channel.len)
+            purl->qualifiers =
+                rb_arena_printf(purl->arena, "channel=%s", purl_encoded(purl->arena, channel, false, ""));
+    }
     if (!*purl->version && at)
         purl->version = rb_piece_copy(purl->arena,
                                       pin_find((struct rb_piece){rest.at, (size_t)(at - rest.at)}, PIN_BARE));

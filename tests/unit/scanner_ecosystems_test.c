@@ -678,7 +678,7 @@ static void test_package_urls(void **state)
         {"conda", "x", "=1.2", "", "pkg:conda/x"},
         {"conan", "cctz", "2.3", "", "pkg:conan/cctz@2.3"},
         {"conan", "openssl", "3.0.3@bincrafters/stable", "",
-         "pkg:conan/openssl@3.0.3?channel=stable&user=bincrafters"},
+         "pkg:conan/bincrafters/openssl@3.0.3?channel=stable"},
         {"vcpkg", "bzip2", "= 1.0.8", "", "pkg:vcpkg/bzip2@1.0.8"},
         {"docker", "cassandra", "latest", "", "pkg:docker/cassandra@latest"},
         {"docker", "smartentry/debian", "dc437cc87d10", "", "pkg:docker/smartentry/debian@dc437cc87d10"},
