@@ -209,10 +209,11 @@ static bool name_pod(struct purl *purl, const struct rb_scan_dependency *depende
     return purl->parts[0].len > 0;
 }
 
-/* The namespace is where it lies, "github.com/owner"; a package of a registry has none. */
+/* The namespace is where it lies, "github.com/owner"; a package of a registry has none. Readers of the
+ * specification's earlier editions refuse one without a version. */
 static bool name_swift(struct purl *purl, const struct rb_scan_dependency *dependency)
 {
-    return name_path(purl, dependency) && purl->part_count >= 3;
+    return *purl->version && name_path(purl, dependency) && purl->part_count >= 3;
 }
 
 /* "owner/repository/path" */
