@@ -227,8 +227,10 @@ static void vcpkg_list(struct rb_scan_sheet *sheet, const json_t *list, const js
         json_array_foreach(overrides, k, override)
         {
             const char *version = rb_json_text(override, "version");
-            if (strcmp(rb_json_text(override, "name"), name) == 0 && *version)
+            if (strcmp(rb_json_text(override, "name"), name) == 0 && *version) {
                 requirement = rb_arena_printf(sheet->arena, "= %s", version);
+                break;
+            }
         }
         rb_scan_add_text(sheet, name, requirement,
                          json_is_true(rb_json_get(item, "host")) ? RB_KIND_BUILD : kind);

@@ -273,13 +273,43 @@ static bool docker_line(struct rb_piece *out, struct rb_piece *rest, struct rb_a
     return true;
 }
 
+/* "RUN <<EOF": the lines up to "EOF" are a script's. */
+static void docker_skip_heredoc(struct rb_piece instruction, struct rb_piece *rest)
+{
+    const char *at = instruction.len ? memmem(instruction.at, instruction.len, "<<", 2) : NULL;
+    struct rb_piece mark = {"", 0}, line;
+    if (!at)
+        return;
+    mark = rb_piece_after(instruction, (size_t)(at + 2 - instruction.at));
+    while (mark.len && strchr("-\"'", mark.at[0]))
+        mark = rb_piece_after(mark, 1);
+    mark.len = image_name_len(mark);
+    if (mark.len == 0 || !isalpha((unsigned char)mark.at[0]))
+        return;
+    struct rb_piece behind = *rest;
+    while (rb_piece_line(&line, &behind)) {
+        line = rb_piece_trim(line);
+        if (line.len == mark.len && memcmp(line.at, mark.at, mark.len) == 0) {
+            *rest = behind;
+            return;
+        }
+    }
+}
+
+#define DOCKER_HEREDOCS_MAX 200 /* each looks for its end; large files have ten */
+
 rb_err rb_dockerfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
 {
     struct docker docker = {.sheet = sheet};
-    struct rb_piece rest = {text, len}, line;
+    struct rb_piece rest = {text, len}, line, behind;
+    int heredocs = 0;
     while (docker_line(&line, &rest, sheet->arena)) {
-        if (!rb_piece_starts(line, "#"))
-            docker_instruction(&docker, line);
+        if (rb_piece_starts(line, "#"))
+            continue;
+        docker_instruction(&docker, line);
+        if ((docker_is(&behind, line, "RUN") || docker_is(&behind, line, "COPY")) &&
+            heredocs++ < DOCKER_HEREDOCS_MAX)
+            docker_skip_heredoc(behind, &rest);
     }
     const char *kind = image_kind(sheet->manifest);
     if (docker.has_last)

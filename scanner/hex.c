@@ -148,7 +148,17 @@ static bool mix_is_dependency(const struct mix *mix)
            (token.kind == RB_LEX_WORD && rb_lex_is(&next, ':') && next.is_glued);
 }
 
-/* The body of a function: every tuple that begins with a name, up to its "end" or the next function. */
+/* At an opening brace that was taken: a tuple that begins with a name. */
+static void mix_brace(struct mix *mix)
+{
+    if (!mix_takes(mix, ':'))
+        return;
+    struct rb_piece name = rb_lex_next(&mix->lex).piece;
+    if (mix_takes(mix, ',') && mix_is_dependency(mix))
+        mix_tuple(mix, name);
+}
+
+/* The body of a function: every such tuple, up to the next function. */
 static void mix_dependencies(struct mix *mix)
 {
     for (;;) {
@@ -156,11 +166,22 @@ static void mix_dependencies(struct mix *mix)
         if (token.kind == RB_LEX_END || rb_lex_is_word(&token, "def") || rb_lex_is_word(&token, "defp"))
             return;
         rb_lex_next(&mix->lex);
-        if (!rb_lex_is(&token, '{') || !mix_takes(mix, ':'))
-            continue;
-        struct rb_piece name = rb_lex_next(&mix->lex).piece;
-        if (mix_takes(mix, ',') && mix_is_dependency(mix))
-            mix_tuple(mix, name);
+        if (rb_lex_is(&token, '{'))
+            mix_brace(mix);
+    }
+}
+
+/* "deps: [{:a, "1.0"}]" within the project itself. */
+static void mix_list(struct mix *mix)
+{
+    if (!mix_takes(mix, '['))
+        return;
+    for (;;) {
+        struct rb_lex_token token = rb_lex_next(&mix->lex);
+        if (token.kind == RB_LEX_END || rb_lex_is(&token, ']'))
+            return;
+        if (rb_lex_is(&token, '{'))
+            mix_brace(mix);
     }
 }
 
@@ -212,6 +233,8 @@ static void mix_project(struct mix *mix)
                 package->version = rb_scan_requirement(mix->sheet, name.at, name.len);
             } else if (rb_lex_is_word(&token, "apps_path")) {
                 mix->sheet->members++;
+            } else if (rb_lex_is_word(&token, "deps")) {
+                mix_list(mix);
             }
         }
     }

@@ -73,6 +73,10 @@ static const struct eco_case elixir_and_dart[] = {
       {"real_name", "~> 1.0", "runtime"},
       {"prod", "1.0.0", "runtime"},
       {"computed", "", "runtime"}}},
+    {"mix.exs",
+     "def project do\n  [app: :a, deps: [{:b, \"~> 1.0\", only: [:dev]}, {:c, [path: \"../c\"]}], name: {:d, "
+     "\"1\"}]\nend\n",
+     {{"b", "~> 1.0", "dev"}, {"c", "path ../c", "runtime", .local = true}}},
     {"rebar.config",
      "%% {no, \"1\"}\n{erl_opts, [debug_info]}.\n{deps, [{cowboy, \"2.9.0\"}, jsx,\n"
      "  {ranch, {git, \"https://github.com/ninenines/ranch.git\", {tag, \"2.1.0\"}}},\n"
