@@ -132,6 +132,8 @@ static bool lex_triple(struct rb_lex_token *token, struct rb_lex *lex)
     return true;
 }
 
+#define LEX_MARK_MAX 64 /* of the word that ends it; people write EOF */
+
 static bool lex_heredoc(struct rb_lex_token *token, struct rb_lex *lex)
 {
     if (!lex->language->has_heredocs || !rb_piece_starts(lex->rest, "<<"))
@@ -139,8 +141,13 @@ static bool lex_heredoc(struct rb_lex_token *token, struct rb_lex *lex)
     struct rb_piece rest = rb_piece_after(lex->rest, 2), line;
     if (rb_piece_starts(rest, "-"))
         rest = rb_piece_after(rest, 1);
-    struct rb_piece mark = rb_piece_trim(lex_line(rest));
-    if (mark.len == 0 || !isalpha((unsigned char)mark.at[0]))
+    struct rb_piece mark = {rest.at, 0};
+    while (mark.len < rest.len && mark.len < LEX_MARK_MAX &&
+           (isalnum((unsigned char)mark.at[mark.len]) || mark.at[mark.len] == '_'))
+        mark.len++;
+    rest = rb_piece_after(rest, mark.len);
+    if (mark.len == 0 || isdigit((unsigned char)mark.at[0]) || rest.len == 0 ||
+        (rest.at[0] != '\n' && rest.at[0] != '\r'))
         return false;
     rb_piece_line(&line, &rest);
     const char *begin = rest.at;
