@@ -74,6 +74,10 @@ FORMAT(chart, .name = "Chart.yaml", .ecosystem = "helm", .parse = rb_chart_parse
 FORMAT(chart_2, .name = "requirements.yaml", .ecosystem = "helm", .parse = rb_chart_parse);
 FORMAT(chart_lock, .name = "Chart.lock", .ecosystem = "helm", .parse = rb_chart_lock_parse, LOCK);
 FORMAT(values, .name = "values.yaml", .ecosystem = "docker", .parse = rb_values_parse);
+FORMAT(ci, .name = "CI configuration", .ecosystem = "docker", .parse = rb_ci_parse);
+/* Nix */
+FORMAT(flake, .name = "flake.nix", .ecosystem = "nix", .parse = rb_flake_parse);
+FORMAT(flake_lock, .name = "flake.lock", .ecosystem = "nix", .parse = rb_flake_lock_parse, LOCK);
 /* Terraform */
 FORMAT(terraform, .name = "terraform", .ecosystem = "terraform", .parse = rb_terraform_parse);
 FORMAT(terraform_lock, .name = ".terraform.lock.hcl", .ecosystem = "terraform",
@@ -89,9 +93,12 @@ struct by_text {
 
 /* In the order of strcmp(), for bisection. */
 static const struct by_text by_name[] = {
+    {".drone.yml", &ci},
+    {".gitlab-ci.yml", &ci},
     {".pre-commit-config.yaml", &precommit},
     {".pre-commit-config.yml", &precommit},
     {".terraform.lock.hcl", &terraform_lock},
+    {".woodpecker.yml", &ci},
     {"CMakeLists.txt", &cmake},
     {"Cargo.toml", &cargo},
     {"Chart.lock", &chart_lock},
@@ -109,6 +116,8 @@ static const struct by_text by_name[] = {
     {"Podfile.lock", &podfile_lock},
     {"action.yaml", &actions},
     {"action.yml", &actions},
+    {"azure-pipelines.yml", &ci},
+    {"bitbucket-pipelines.yml", &ci},
     {"build.gradle", &gradle},
     {"build.gradle.kts", &gradle},
     {"composer.json", &composer},
@@ -116,6 +125,8 @@ static const struct by_text by_name[] = {
     {"conan.lock", &conan_lock},
     {"conanfile.py", &conan_python},
     {"conanfile.txt", &conan_text},
+    {"flake.lock", &flake_lock},
+    {"flake.nix", &flake},
     {"gems.locked", &gemfile_lock},
     {"gems.rb", &gemfile},
     {"go.mod", &gomod},
@@ -167,15 +178,23 @@ static bool path_is_gradle_script(const char *path)
     return base != path && rb_text_ends(base, ".gradle") && strcmp(base, "settings.gradle") != 0;
 }
 
+static bool text_ends_in_yaml(const char *text)
+{
+    return rb_text_ends(text, ".yml") || rb_text_ends(text, ".yaml");
+}
+
+/* Where the name alone says nothing. */
+static bool path_is_ci(const char *path)
+{
+    return (rb_text_starts(path, ".circleci/") || rb_text_starts(path, ".woodpecker/") ||
+            rb_text_starts(path, ".gitlab/ci/")) &&
+           text_ends_in_yaml(path);
+}
+
 static bool path_is_workflow(const char *path)
 {
     return rb_text_starts(path, ".github/workflows/") &&
            (rb_text_ends(path, ".yml") || rb_text_ends(path, ".yaml"));
-}
-
-static bool text_ends_in_yaml(const char *text)
-{
-    return rb_text_ends(text, ".yml") || rb_text_ends(text, ".yaml");
 }
 
 /* Dockerfile.dev, Dockerfile-ci */
@@ -216,13 +235,9 @@ static const struct {
     bool (*is_it)(const char *path);
     const struct rb_scan_format *format;
 } by_path[] = {
-    {path_is_requirements, &requirements},
-    {path_is_gradle_script, &gradle},
-    {path_is_workflow, &actions},
-    {path_is_dockerfile, &dockerfile},
-    {path_is_compose, &compose},
-    {path_is_environment, &conda},
-    {path_is_swift, &swift},
+    {path_is_requirements, &requirements}, {path_is_gradle_script, &gradle},  {path_is_ci, &ci},
+    {path_is_workflow, &actions},          {path_is_dockerfile, &dockerfile}, {path_is_compose, &compose},
+    {path_is_environment, &conda},         {path_is_swift, &swift},
 };
 
 static int text_compare(const void *text, const void *row)

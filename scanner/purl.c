@@ -220,7 +220,8 @@ static bool name_swift(struct purl *purl, const struct rb_scan_dependency *depen
 static bool name_github(struct purl *purl, const struct rb_scan_dependency *dependency)
 {
     if (!name_path(purl, dependency) || purl->part_count < 2 ||
-        memchr(purl->parts[0].at, '.', purl->parts[0].len))
+        memchr(purl->parts[0].at, '.', purl->parts[0].len) ||
+        memchr(purl->parts[0].at, ':', purl->parts[0].len))
         return false;
     if (purl->part_count > 2)
         purl->subpath = rb_piece_of(purl->parts[2].at);
@@ -366,6 +367,7 @@ static const struct purl_rule {
     {"docker", "docker", name_image, PIN_ANY, false},
     {"github-actions", "github", name_github, PIN_ANY, true},
     {"pre-commit", "github", name_github, PIN_ANY, true},
+    {"nix", "github", name_github, PIN_ANY, true},
     {"helm", "helm", name_whole, PIN_THREE, false},
     {"terraform", "terraform", name_terraform, PIN_BARE, true},
     {"cmake", "github", name_fetched, PIN_BARE, true},

@@ -179,6 +179,9 @@ rb_err rb_conan_text_parse(struct rb_scan_sheet *sheet, const char *text, size_t
 rb_err rb_conan_python_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_conan_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_dockerfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_ci_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_flake_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_flake_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_compose_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_chart_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_chart_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);

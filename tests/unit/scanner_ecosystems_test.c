@@ -262,6 +262,29 @@ static const struct eco_case infrastructure[] = {
       {"postgres", "16-alpine", "runtime"},
       {"acme/app", "dev", "runtime", .local = true},
       {"nginx", "${TAG}", "runtime"}}},
+    {".gitlab-ci.yml",
+     "image: ruby:3.3\nvariables:\n  image: no:1\ndefault:\n  services:\n    - postgres:16\n    - name: "
+     "redis:7\n"
+     "test:\n  image:\n    name: ghcr.io/a/b@sha256:abc\n    entrypoint: [\"\"]\nrefer: !reference [.a, b]\n"
+     "computed:\n  image: $IMAGE\n",
+     {{"ruby", "3.3", "build"},
+      {"postgres", "16", "build"},
+      {"redis", "7", "build"},
+      {"ghcr.io/a/b", "@sha256:abc", "build"}}},
+    {".circleci/config.yml",
+     "jobs:\n  a:\n    docker:\n      - image: cimg/node:20.1\n",
+     {{"cimg/node", "20.1", "build"}}},
+    {"flake.nix",
+     "{\n  inputs.nixpkgs.url = \"github:NixOS/nixpkgs/nixos-24.05\"; # note\n  inputs = {\n    utils = { "
+     "url = "
+     "\"github:numtide/flake-utils\"; };\n    far.url = \"git+https://u:p@example.com/x?ref=main\";\n"
+     "    near.url = \"path:./near\";\n    lab.url = \"gitlab:a/b/main?dir=x\";\n  };\n  outputs = { self }: "
+     "{\n"
+     "    src = fetchurl { url = \"https://example.com/${v}\"; };\n  };\n}\n",
+     {{"NixOS/nixpkgs", "nixos-24.05", "build"},
+      {"numtide/flake-utils", "", "build"},
+      {"git+https://example.com/x", "", "build"},
+      {"gitlab:a/b", "main", "build"}}},
     {"docker-compose.test.yml", "services:\n  a:\n    image: mysql:8\n", {{"mysql", "8", "test"}}},
     {".github/workflows/ci.yml",
      "jobs:\n  a:\n    container: node:20\n    services:\n      db:\n        image: postgres:16\n    steps:\n"
@@ -469,6 +492,12 @@ static const struct lock_case locks[] = {
     {"Chart.lock",
      "dependencies:\n- name: redis\n  repository: oci://x\n  version: 18.1.0\ndigest: sha256:x\n",
      {{"redis", "18.1.0", .direct = true}}},
+    {"flake.lock",
+     "{\"root\":\"root\",\"nodes\":{\"root\":{\"inputs\":{\"nixpkgs\":\"nixpkgs\"}},\"nixpkgs\":{\"locked\":"
+     "{\"type\":\"github\",\"owner\":\"NixOS\",\"repo\":\"nixpkgs\",\"rev\":\"abc\"}},\"systems\":{"
+     "\"locked\":"
+     "{\"type\":\"gitlab\",\"owner\":\"a\",\"repo\":\"b\",\"rev\":\"def\"}}}}",
+     {{"NixOS/nixpkgs", "abc", .direct = true}, {"gitlab:a/b", "def"}}},
     {".terraform.lock.hcl",
      "# maintained\nprovider \"registry.terraform.io/hashicorp/aws\" {\n  version     = \"5.31.0\"\n"
      "  constraints = \"~> 5.0\"\n  hashes = [\n    \"h1:x\",\n  ]\n}\n",

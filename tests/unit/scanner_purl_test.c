@@ -66,6 +66,8 @@ static void test_package_urls(void **state)
          "pkg:github/a/b@main#.github/workflows/c%20d.yml"},
         {"pre-commit", "psf/black", "24.1.0", "", "pkg:github/psf/black@24.1.0"},
         {"pre-commit", "gitlab.com/a/b", "1", "", ""},
+        {"nix", "NixOS/nixpkgs", "nixos-24.05", "abc", "pkg:github/nixos/nixpkgs@abc"},
+        {"nix", "gitlab:a/b", "", "def", ""},
         {"helm", "redis", "18.1.0", "", "pkg:helm/redis@18.1.0"},
         {"terraform", "hashicorp/aws", "~> 5.0", "5.31.0", "pkg:terraform/hashicorp/aws@5.31.0"},
         {"terraform", "terraform-aws-modules/vpc/aws", "5.1.2", "",
@@ -177,6 +179,8 @@ static void test_large_files_end_soon(void **state)
                                         ".terraform.lock.hcl",
                                         ".pre-commit-config.yaml",
                                         "action.yml",
+                                        ".gitlab-ci.yml",
+                                        "flake.nix",
                                         "composer.lock",
                                         "Package.resolved"};
     static const char *const pieces[] = {
