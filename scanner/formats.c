@@ -40,9 +40,12 @@ FORMAT(gradle_lock, .name = "gradle.lockfile", .ecosystem = "maven", .parse = rb
 FORMAT(catalog, .name = "libs.versions.toml", .ecosystem = "maven", .parse = rb_gradle_catalog_parse);
 /* PHP */
 FORMAT(composer, .name = "composer.json", .ecosystem = "composer", .parse = rb_composer_parse, PACKAGE);
+FORMAT(composer_lock, .name = "composer.lock", .ecosystem = "composer", .parse = rb_composer_lock_parse,
+       LOCK);
 /* Ruby */
 FORMAT(gemfile, .name = "Gemfile", .ecosystem = "rubygems", .parse = rb_gemfile_parse);
 FORMAT(gemspec, .name = "gemspec", .ecosystem = "rubygems", .parse = rb_gemspec_parse, PACKAGE);
+FORMAT(gemfile_lock, .name = "Gemfile.lock", .ecosystem = "rubygems", .parse = rb_gemfile_lock_parse, LOCK);
 /* .NET */
 FORMAT(nuget, .name = "MSBuild project", .ecosystem = "nuget", .parse = rb_nuget_parse);
 FORMAT(nuget_lock, .name = "packages.lock.json", .ecosystem = "nuget", .parse = rb_nuget_lock_parse, LOCK);
@@ -53,7 +56,50 @@ FORMAT(dotnet_slnx, .name = "slnx", .ecosystem = "nuget", .parse = rb_dotnet_sln
 FORMAT(paket, .name = "paket.dependencies", .ecosystem = "nuget", .parse = rb_paket_parse);
 FORMAT(paket_lock, .name = "paket.lock", .ecosystem = "nuget", .parse = rb_paket_lock_parse, LOCK);
 /* GitHub */
+/* Elixir and Erlang */
+FORMAT(mix, .name = "mix.exs", .ecosystem = "hex", .parse = rb_mix_parse, PACKAGE);
+FORMAT(mix_lock, .name = "mix.lock", .ecosystem = "hex", .parse = rb_mix_lock_parse, LOCK);
+FORMAT(rebar, .name = "rebar.config", .ecosystem = "hex", .parse = rb_rebar_parse);
+FORMAT(rebar_lock, .name = "rebar.lock", .ecosystem = "hex", .parse = rb_rebar_lock_parse, LOCK);
+/* Dart */
+FORMAT(pubspec, .name = "pubspec.yaml", .ecosystem = "pub", .parse = rb_pubspec_parse, PACKAGE);
+FORMAT(pubspec_lock, .name = "pubspec.lock", .ecosystem = "pub", .parse = rb_pubspec_lock_parse, LOCK);
+FORMAT(melos, .name = "melos.yaml", .ecosystem = "pub", .parse = rb_melos_parse);
+/* Swift and Objective-C */
+FORMAT(swift, .name = "Package.swift", .ecosystem = "swift", .parse = rb_swift_parse, PACKAGE);
+FORMAT(swift_lock, .name = "Package.resolved", .ecosystem = "swift", .parse = rb_swift_resolved_parse, LOCK);
+FORMAT(xcode, .name = "project.pbxproj", .ecosystem = "swift", .parse = rb_xcode_parse);
+FORMAT(podfile, .name = "Podfile", .ecosystem = "cocoapods", .parse = rb_podfile_parse);
+FORMAT(podfile_lock, .name = "Podfile.lock", .ecosystem = "cocoapods", .parse = rb_podfile_lock_parse, LOCK);
+FORMAT(podspec, .name = "podspec", .ecosystem = "cocoapods", .parse = rb_podspec_parse);
+/* Conda */
+FORMAT(conda, .name = "environment.yml", .ecosystem = "conda", .parse = rb_conda_environment_parse);
+FORMAT(recipe, .name = "conda recipe", .ecosystem = "conda", .parse = rb_conda_recipe_parse);
+FORMAT(pixi, .name = "pixi.toml", .ecosystem = "conda", .parse = rb_pixi_parse);
+/* C and C++ */
+FORMAT(cmake, .name = "CMakeLists.txt", .ecosystem = "cmake", .parse = rb_cmake_parse);
+FORMAT(vcpkg, .name = "vcpkg.json", .ecosystem = "vcpkg", .parse = rb_vcpkg_parse);
+FORMAT(conan_text, .name = "conanfile.txt", .ecosystem = "conan", .parse = rb_conan_text_parse);
+FORMAT(conan_python, .name = "conanfile.py", .ecosystem = "conan", .parse = rb_conan_python_parse);
+FORMAT(conan_lock, .name = "conan.lock", .ecosystem = "conan", .parse = rb_conan_lock_parse, LOCK);
+/* Containers and charts */
+FORMAT(dockerfile, .name = "Dockerfile", .ecosystem = "docker", .parse = rb_dockerfile_parse);
+FORMAT(compose, .name = "compose.yaml", .ecosystem = "docker", .parse = rb_compose_parse);
+FORMAT(chart, .name = "Chart.yaml", .ecosystem = "helm", .parse = rb_chart_parse, PACKAGE);
+FORMAT(chart_2, .name = "requirements.yaml", .ecosystem = "helm", .parse = rb_chart_parse);
+FORMAT(chart_lock, .name = "Chart.lock", .ecosystem = "helm", .parse = rb_chart_lock_parse, LOCK);
+FORMAT(values, .name = "values.yaml", .ecosystem = "docker", .parse = rb_values_parse);
+FORMAT(ci, .name = "CI configuration", .ecosystem = "docker", .parse = rb_ci_parse);
+/* Nix */
+FORMAT(flake, .name = "flake.nix", .ecosystem = "nix", .parse = rb_flake_parse);
+FORMAT(flake_lock, .name = "flake.lock", .ecosystem = "nix", .parse = rb_flake_lock_parse, LOCK);
+/* Terraform */
+FORMAT(terraform, .name = "terraform", .ecosystem = "terraform", .parse = rb_terraform_parse);
+FORMAT(terraform_lock, .name = ".terraform.lock.hcl", .ecosystem = "terraform",
+       .parse = rb_terraform_lock_parse, LOCK);
+/* GitHub, and hooks run before a commit */
 FORMAT(actions, .name = "workflow", .ecosystem = "github-actions", .parse = rb_actions_parse);
+FORMAT(precommit, .name = ".pre-commit-config.yaml", .ecosystem = "pre-commit", .parse = rb_precommit_parse);
 
 struct by_text {
     const char *text;
@@ -62,47 +108,90 @@ struct by_text {
 
 /* In the order of strcmp(), for bisection. */
 static const struct by_text by_name[] = {
+    {".drone.yml", &ci},
+    {".gitlab-ci.yml", &ci},
+    {".pre-commit-config.yaml", &precommit},
+    {".pre-commit-config.yml", &precommit},
+    {".terraform.lock.hcl", &terraform_lock},
+    {".woodpecker.yml", &ci},
+    {"CMakeLists.txt", &cmake},
     {"Cargo.lock", &cargo_lock},
     {"Cargo.toml", &cargo},
+    {"Chart.lock", &chart_lock},
+    {"Chart.yaml", &chart},
+    {"Containerfile", &dockerfile},
     {"Dependencies.props", &nuget},
     {"Directory.Build.props", &nuget},
     {"Directory.Build.targets", &nuget},
     {"Directory.Packages.props", &nuget},
     {"Directory.Packages.targets", &nuget},
+    {"Dockerfile", &dockerfile},
     {"Gemfile", &gemfile},
+    {"Gemfile.lock", &gemfile_lock},
+    {"Package.resolved", &swift_lock},
+    {"Package.swift", &swift},
     {"PackageVersions.props", &nuget},
     {"Packages.props", &nuget},
     {"Pipfile", &pipfile},
+    {"Podfile", &podfile},
+    {"Podfile.lock", &podfile_lock},
     {"Version.props", &nuget},
     {"Versions.props", &nuget},
+    {"action.yaml", &actions},
+    {"action.yml", &actions},
+    {"azure-pipelines.yml", &ci},
+    {"bitbucket-pipelines.yml", &ci},
     {"build.gradle", &gradle},
     {"build.gradle.kts", &gradle},
     {"buildscript-gradle.lockfile", &gradle_lock},
     {"composer.json", &composer},
+    {"composer.lock", &composer_lock},
+    {"conan.lock", &conan_lock},
+    {"conanfile.py", &conan_python},
+    {"conanfile.txt", &conan_text},
     {"dotnet-tools.json", &dotnet_tools},
+    {"flake.lock", &flake_lock},
+    {"flake.nix", &flake},
+    {"gems.locked", &gemfile_lock},
     {"gems.rb", &gemfile},
     {"go.mod", &gomod},
     {"go.work", &gowork},
     {"gradle.lockfile", &gradle_lock},
     {"gradle.properties", &gradle_properties},
     {"libs.versions.toml", &catalog},
+    {"melos.yaml", &melos},
+    {"meta.yaml", &recipe},
+    {"mix.exs", &mix},
+    {"mix.lock", &mix_lock},
     {"package.json", &npm},
     {"packages.config", &nuget},
     {"packages.lock.json", &nuget_lock},
     {"paket.dependencies", &paket},
     {"paket.lock", &paket_lock},
+    {"pixi.toml", &pixi},
     {"pom.xml", &maven},
+    {"project.pbxproj", &xcode},
+    {"pubspec.lock", &pubspec_lock},
+    {"pubspec.yaml", &pubspec},
     {"pyproject.toml", &pyproject},
+    {"rebar.config", &rebar},
+    {"rebar.lock", &rebar_lock},
+    {"recipe.yaml", &recipe},
+    {"requirements.yaml", &chart_2},
     {"settings.gradle", &gradle_script},
     {"settings.gradle.kts", &gradle_script},
     {"setup.cfg", &setup_cfg},
     {"setup.py", &setup_py},
+    {"values.yaml", &values},
+    {"vcpkg.json", &vcpkg},
 };
 
 /* Of names that begin with something else than a dot. */
 static const struct by_text by_end[] = {
-    {".gemspec", &gemspec}, {".csproj", &nuget},     {".fsproj", &nuget},          {".vbproj", &nuget},
-    {".sln", &dotnet_sln},  {".slnx", &dotnet_slnx}, {".versions.toml", &catalog},
+    {".gemspec", &gemspec},       {".csproj", &nuget},          {".fsproj", &nuget},
+    {".vbproj", &nuget},          {".sln", &dotnet_sln},        {".slnx", &dotnet_slnx},
+    {".versions.toml", &catalog}, {".podspec", &podspec},       {".tf", &terraform},
+    {".tofu", &terraform},        {".dockerfile", &dockerfile}, {".Dockerfile", &dockerfile},
 };
 
 /* requirements.txt, dev-requirements.txt, requirements_test.txt, requirements/base.txt; not constraints. */
@@ -153,19 +242,74 @@ static bool path_is_dotnet_global(const char *path)
     return strcmp(rb_path_base(path), "global.json") == 0 && rb_path_depth(path) <= 1;
 }
 
+static bool text_ends_in_yaml(const char *text)
+{
+    return rb_text_ends(text, ".yml") || rb_text_ends(text, ".yaml");
+}
+
+/* Where the name alone says nothing. */
+static bool path_is_ci(const char *path)
+{
+    return (rb_text_starts(path, ".circleci/") || rb_text_starts(path, ".woodpecker/") ||
+            rb_text_starts(path, ".gitlab/ci/")) &&
+           text_ends_in_yaml(path);
+}
+
 static bool path_is_workflow(const char *path)
 {
     return rb_text_starts(path, ".github/workflows/") &&
            (rb_text_ends(path, ".yml") || rb_text_ends(path, ".yaml"));
 }
 
+/* Dockerfile.dev, Dockerfile-ci */
+static bool path_is_dockerfile(const char *path)
+{
+    const char *base = rb_path_base(path);
+    return (rb_text_starts(base, "Dockerfile.") || rb_text_starts(base, "Dockerfile-") ||
+            rb_text_starts(base, "Containerfile.")) &&
+           !rb_text_ends(base, "ignore");
+}
+
+/* compose.yaml, docker-compose.prod.yml */
+static bool path_is_compose(const char *path)
+{
+    const char *base = rb_path_base(path);
+    return (rb_text_starts(base, "docker-compose") || rb_text_starts(base, "compose.") ||
+            rb_text_starts(base, "compose-")) &&
+           text_ends_in_yaml(base);
+}
+
+/* environment.yml, environment-dev.yaml, conda.yml */
+static bool path_is_environment(const char *path)
+{
+    const char *base = rb_path_base(path);
+    return (rb_text_starts(base, "environment") || rb_text_starts(base, "conda.") ||
+            rb_text_starts(base, "conda_") || rb_text_starts(base, "conda-env")) &&
+           text_ends_in_yaml(base);
+}
+
+/* Package@swift-5.9.swift: for one version of the compiler */
+static bool path_is_swift(const char *path)
+{
+    const char *base = rb_path_base(path);
+    return rb_text_starts(base, "Package@swift-") && rb_text_ends(base, ".swift");
+}
+
 static const struct {
     bool (*is_it)(const char *path);
     const struct rb_scan_format *format;
 } by_path[] = {
-    {path_is_requirements, &requirements},   {path_is_gradle_project, &gradle},
-    {path_is_gradle_script, &gradle_script}, {path_is_gradle_names, &gradle_names},
-    {path_is_dotnet_global, &dotnet_global}, {path_is_workflow, &actions},
+    {path_is_requirements, &requirements},
+    {path_is_gradle_project, &gradle},
+    {path_is_gradle_script, &gradle_script},
+    {path_is_gradle_names, &gradle_names},
+    {path_is_dotnet_global, &dotnet_global},
+    {path_is_workflow, &actions},
+    {path_is_ci, &ci},
+    {path_is_dockerfile, &dockerfile},
+    {path_is_compose, &compose},
+    {path_is_environment, &conda},
+    {path_is_swift, &swift},
 };
 
 static int text_compare(const void *text, const void *row)

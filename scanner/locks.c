@@ -34,9 +34,19 @@ static int locked_order(const void *a, const void *b)
     return order ? order : x < y ? -1 : x > y;
 }
 
-/* Length of the folder with its slash; 0 for the root. */
+/* Length of the folder with its slash; 0 for the root. What Xcode keeps inside of a project speaks for it. */
 static size_t folder_len(const char *path)
 {
+    static const char project[] = "/project.xcworkspace/xcshareddata/swiftpm/Package.resolved",
+                      workspace[] = ".xcworkspace/xcshareddata/swiftpm/Package.resolved";
+    if (rb_text_ends(path, project))
+        return strlen(path) - sizeof project + 2;
+    if (rb_text_ends(path, workspace)) {
+        size_t len = strlen(path) - sizeof workspace + 1;
+        while (len && path[len - 1] != '/')
+            len--;
+        return len;
+    }
     return (size_t)(rb_path_base(path) - path);
 }
 
@@ -68,6 +78,9 @@ static size_t locked_score(struct lock_index *index, const struct rb_scan_locked
     enum { FOLDER = 16, REQUIREMENT = 8, MEMBER = 4, ALL = 2 };
     size_t len = folder_len(locked->lock);
     if (strncmp(locked->lock, item->manifest, len) != 0)
+        return 0;
+    if (rb_text_ends(item->manifest, ".pbxproj") &&
+        !strstr(locked->lock, ".xc")) /* Xcode has locks of its own */
         return 0;
     if (*locked->requirement && strcmp(locked->requirement, item->requirement) != 0)
         return 0;
@@ -144,7 +157,8 @@ static void settle_version(struct lock_index *index, struct rb_scan_dependency *
     }
     if (!best || !is_clear)
         return;
-    item->version = best->version;
+    if (!item->local) /* whatever is published of it, here it is used as it lies here */
+        item->version = best->version;
     index_take(index, first, best);
 }
 
@@ -174,10 +188,8 @@ void rb_scan_settle_locks(struct rb_scan *scan)
     for (size_t i = 0; i < index.count; i++)
         index.sorted[i] = &sheet->locked[i];
     qsort(index.sorted, index.count, sizeof(struct rb_scan_locked *), locked_order);
-    for (size_t i = 0; i < sheet->count; i++) {
-        if (!sheet->items[i].local)
-            settle_version(&index, &sheet->items[i]);
-    }
+    for (size_t i = 0; i < sheet->count; i++)
+        settle_version(&index, &sheet->items[i]);
     settle_rest(sheet, &index);
     free(index.taken);
     free(index.sorted);

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "scanner/purl.h"
 #include "scanner/scan.h"
 #include "scanner/text.h"
 
@@ -76,6 +77,9 @@ static json_t *profile_dependencies(const struct rb_scan *scan)
             json_object_set_new(item, "offered", json_true());
         if (dependency->local)
             json_object_set_new(item, "local", json_true());
+        const char *purl = rb_purl(scan->arena, dependency);
+        if (*purl)
+            put(item, "purl", purl);
         json_array_append_new(list, item);
     }
     return list;

@@ -1,10 +1,10 @@
 /*
- * RubyGems: Gemfile and *.gemspec (bundler.io, guides.rubygems.org). Both are Ruby programs; the lines people
- * write are regular enough to be read, and what is computed stays unknown.
+ * RubyGems: Gemfile, *.gemspec and Gemfile.lock (bundler.io, guides.rubygems.org).
  */
 #include <ctype.h>
 #include <string.h>
 
+#include "scanner/ruby.h"
 #include "scanner/scan.h"
 #include "scanner/text.h"
 
@@ -12,64 +12,11 @@
 
 static bool gem_is_word(char c)
 {
-    return isalnum((unsigned char)c) || c == '_' || c == '?' || c == '!';
+    return isalnum((unsigned char)c) || c == '_';
 }
 
-/* Without a comment; '#' inside quotes stays. */
-static struct rb_piece gem_uncomment(struct rb_piece line)
-{
-    char quote = 0;
-    for (size_t i = 0; i < line.len; i++) {
-        char c = line.at[i];
-        if (quote)
-            quote = c == quote ? 0 : quote;
-        else if (c == '"' || c == '\'')
-            quote = c;
-        else if (c == '#')
-            line.len = i;
-    }
-    return rb_piece_trim(line);
-}
-
-/* Behind "name", "name(" or "name ": the arguments. False when the line is another call. */
-static bool gem_call(struct rb_piece *arguments, struct rb_piece line, const char *name)
-{
-    size_t len = strlen(name);
-    if (!rb_piece_starts(line, name) || line.len == len || gem_is_word(line.at[len]))
-        return false;
-    *arguments = rb_piece_trim(rb_piece_after(line, len));
-    if (arguments->len && arguments->at[0] == '(')
-        *arguments = rb_piece_trim(rb_piece_after(*arguments, 1));
-    return true;
-}
-
-/* Name and versions from `"name", "~> 1", ">= 1.2", …`; stops at the first argument that is no text. */
-static void gem_add(struct rb_scan_sheet *sheet, struct rb_piece rest, const char *kind)
-{
-    struct rb_piece name, version;
-    const char *wanted = "";
-    if (!rb_piece_quoted(&name, &rest) || memmem(name.at, name.len, "#{", 2))
-        return;
-    for (int i = 0; i < 4; i++) { /* nobody gives more than a few bounds */
-        rest = rb_piece_trim(rest);
-        if (rest.len == 0 || rest.at[0] != ',')
-            break;
-        rest = rb_piece_trim(rb_piece_after(rest, 1));
-        if (rest.len && rest.at[0] == '[')
-            rest = rb_piece_trim(rb_piece_after(rest, 1));
-        if (!rb_piece_quoted(&version, &rest) || memmem(version.at, version.len, "#{", 2))
-            break;
-        const char *text = rb_piece_copy(sheet->arena, version);
-        struct rb_piece behind = rb_piece_trim(rest);
-        if (behind.len && (behind.at[0] == ':' || rb_piece_starts(behind, "=>"))) /* "require" => false */
-            break;
-        wanted = *wanted ? rb_arena_printf(sheet->arena, "%s, %s", wanted, text) : text;
-    }
-    rb_scan_add(sheet, name.at, name.len, wanted, strlen(wanted), kind);
-}
-
-/* Whether `:group` names are all for work on the project: ":development, :test" is, ":default, :test" is not.
- */
+/* Whether the names of groups are all for work on the project: ":development, :test" is, ":default, :test" is
+ * not. */
 static bool gem_groups_are_dev(struct rb_piece text)
 {
     bool any = false;
@@ -95,56 +42,91 @@ static bool gem_groups_are_dev(struct rb_piece text)
 }
 
 /* ", group: :test" or ", :groups => [:development, :test]" behind a gem. */
-static bool gem_is_dev(struct rb_piece line)
+static bool gem_is_dev(struct rb_piece arguments)
 {
-    const char *at = memmem(line.at, line.len, "group", 5);
-    if (!at)
+    struct rb_piece value;
+    if (!rb_ruby_option(&value, arguments, "group") && !rb_ruby_option(&value, arguments, "groups"))
         return false;
-    struct rb_piece rest = rb_piece_after(line, (size_t)(at - line.at) + 5);
-    if (rb_piece_starts(rest, "s"))
-        rest = rb_piece_after(rest, 1);
-    rest = rb_piece_trim(rest);
-    if (!rb_piece_starts(rest, ":") && !rb_piece_starts(rest, "=>"))
-        return false;
-    rest = rb_piece_after(rest, rest.at[0] == ':' ? 1 : 2);
     /* The value ends with its list, or at the next argument. */
-    const char *end = memchr(rest.at, rb_piece_starts(rb_piece_trim(rest), "[") ? ']' : ',', rest.len);
+    const char *end = memchr(value.at, rb_piece_starts(value, "[") ? ']' : ',', value.len);
     if (end)
-        rest.len = (size_t)(end - rest.at);
-    return gem_groups_are_dev(rest);
+        value.len = (size_t)(end - value.at);
+    return gem_groups_are_dev(value);
 }
 
-static bool gem_opens_block(struct rb_piece line)
+/* What is around the statement being read. */
+struct gem_block {
+    bool is_dev;
+    const char *source;    /* "path" or "git", for all gems within; NULL */
+    struct rb_piece where; /* its address */
+};
+
+/* A gem that is not from a registry says so in place of a version. */
+static void gem_add(struct rb_scan_sheet *sheet, struct rb_piece arguments, const struct gem_block *block)
 {
-    static const char *const words[] = {"if ", "unless ", "case ", "begin", "def ", "while ", "until "};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (rb_piece_starts(line, words[i]))
-            return true;
+    static const char *const sources[] = {"path", "git", "github", "gist", "bitbucket"};
+    struct rb_piece name, where = block->where;
+    const char *versions, *source = block->source;
+    if (!rb_ruby_requirement(&name, &versions, arguments, sheet->arena))
+        return;
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        if (rb_ruby_option_text(&where, arguments, sources[i])) {
+            source = sources[i];
+            break;
+        }
     }
-    const char *bar = line.len && line.at[line.len - 1] == '|' ? memmem(line.at, line.len, " do |", 5) : NULL;
-    return bar || rb_piece_ends(line, " do");
+    if (source && !*versions)
+        versions = rb_arena_printf(sheet->arena, "%s %s", source, rb_piece_copy(sheet->arena, where));
+    const char *kind = block->is_dev || gem_is_dev(arguments) ? RB_KIND_DEV : RB_KIND_RUNTIME;
+    struct rb_scan_dependency *item = rb_scan_add(sheet, name.at, name.len, versions, strlen(versions), kind);
+    if (item)
+        item->local = source && strcmp(source, "path") == 0;
+}
+
+static struct gem_block gem_block(struct rb_piece statement, struct gem_block outer)
+{
+    static const char *const sources[] = {"path", "git", "github"};
+    struct rb_piece arguments;
+    if (rb_ruby_call(&arguments, statement, "group"))
+        outer.is_dev = outer.is_dev || gem_groups_are_dev(arguments);
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        if (rb_ruby_call(&arguments, statement, sources[i]) && rb_ruby_text(&outer.where, &arguments))
+            outer.source = sources[i];
+    }
+    return outer;
 }
 
 rb_err rb_gemfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
 {
-    struct rb_piece rest = {text, len}, line, arguments;
-    bool dev[GEM_BLOCKS_MAX + 1] = {false};
+    struct rb_piece rest = {text, len}, statement, arguments;
+    struct gem_block blocks[GEM_BLOCKS_MAX + 1] = {{0}};
     size_t depth = 0;
-    while (rb_piece_line(&line, &rest)) {
-        line = gem_uncomment(line);
-        if (rb_piece_is(line, "end") || rb_piece_starts(line, "end ")) {
+    while (rb_ruby_statement(&statement, &rest, sheet->arena)) {
+        if (rb_ruby_closes_block(statement)) {
             depth -= depth > 0;
-        } else if (gem_call(&arguments, line, "gem")) {
-            gem_add(sheet, arguments, dev[depth] || gem_is_dev(arguments) ? RB_KIND_DEV : RB_KIND_RUNTIME);
-        } else if (gem_opens_block(line)) {
+        } else if (rb_ruby_call(&arguments, statement, "gem")) {
+            gem_add(sheet, arguments, &blocks[depth]);
+        } else if (rb_ruby_opens_block(statement)) {
             if (depth == GEM_BLOCKS_MAX)
                 return rb_error_set(RB_EINVAL, "Gemfile: blocks nested too deeply");
-            bool is_dev = gem_call(&arguments, line, "group") && gem_groups_are_dev(arguments);
-            dev[depth + 1] = dev[depth] || is_dev;
+            blocks[depth + 1] = gem_block(statement, blocks[depth]);
             depth++;
         }
     }
     return RB_OK;
+}
+
+/* What the statement says of the gem itself. */
+static void gemspec_about(struct rb_scan_sheet *sheet, struct rb_scan_package *package,
+                          struct rb_piece statement)
+{
+    struct rb_piece text;
+    if (rb_ruby_assigned(&text, statement, "name"))
+        package->name = rb_scan_requirement(sheet, text.at, text.len);
+    else if (rb_ruby_assigned(&text, statement, "version"))
+        package->version = rb_scan_requirement(sheet, text.at, text.len);
+    else if (rb_ruby_assigned(&text, statement, "license"))
+        package->licence = rb_scan_requirement(sheet, text.at, text.len);
 }
 
 rb_err rb_gemspec_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
@@ -156,20 +138,89 @@ rb_err rb_gemspec_parse(struct rb_scan_sheet *sheet, const char *text, size_t le
         {".add_runtime_dependency", RB_KIND_RUNTIME},
         {".add_development_dependency", RB_KIND_DEV},
     };
-    struct rb_piece rest = {text, len}, line, arguments;
-    const char *base = rb_path_base(sheet->manifest);
+    struct rb_piece rest = {text, len}, statement, arguments, name;
+    struct rb_scan_package *package = NULL;
+    const char *base = rb_path_base(sheet->manifest), *versions;
     if (rb_text_ends(base, ".gemspec")) /* by custom the gem has the name of its file */
-        rb_scan_add_package(sheet, rb_arena_strndup(sheet->arena, base, strlen(base) - strlen(".gemspec")),
-                            "", "");
-    while (rb_piece_line(&line, &rest)) {
-        line = gem_uncomment(line);
-        const char *dot = memmem(line.at, line.len, ".add_", 5);
-        if (!dot)
+        package = rb_scan_add_package(
+            sheet, rb_arena_strndup(sheet->arena, base, strlen(base) - strlen(".gemspec")), "", "");
+    while (rb_ruby_statement(&statement, &rest, sheet->arena)) {
+        const char *dot = memmem(statement.at, statement.len, ".add_", 5);
+        if (!dot) {
+            if (package)
+                gemspec_about(sheet, package, statement);
             continue;
-        line = rb_piece_after(line, (size_t)(dot - line.at));
+        }
+        statement = rb_piece_after(statement, (size_t)(dot - statement.at));
         for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-            if (gem_call(&arguments, line, calls[i].call))
-                gem_add(sheet, arguments, calls[i].kind);
+            if (rb_ruby_call(&arguments, statement, calls[i].call) &&
+                rb_ruby_requirement(&name, &versions, arguments, sheet->arena))
+                rb_scan_add(sheet, name.at, name.len, versions, strlen(versions), calls[i].kind);
+        }
+    }
+    return RB_OK;
+}
+
+/* ---- Gemfile.lock ------------------------------------------------------------------------------------- */
+
+static size_t gem_indent(struct rb_piece line)
+{
+    size_t indent = 0;
+    while (indent < line.len && line.at[indent] == ' ')
+        indent++;
+    return indent;
+}
+
+/* "nokogiri (1.18.2-x86_64-linux)": what follows the first '-' is the platform. */
+static void gem_lock(struct rb_scan_sheet *sheet, struct rb_piece line, bool is_local)
+{
+    struct rb_piece name;
+    if (!rb_piece_word(&name, &line))
+        return;
+    line = rb_piece_trim(line);
+    if (line.len < 3 || line.at[0] != '(' || line.at[line.len - 1] != ')')
+        return;
+    struct rb_piece version = {line.at + 1, line.len - 2};
+    const char *platform = memchr(version.at, '-', version.len);
+    if (platform)
+        version.len = (size_t)(platform - version.at);
+    struct rb_scan_locked *locked = rb_scan_lock(sheet, name.at, name.len, version.at, version.len);
+    if (locked)
+        locked->local = is_local;
+}
+
+/* "rails (~> 7.1)", "mine!": asked for in the Gemfile itself. */
+static void gem_lock_direct(struct rb_scan_sheet *sheet, size_t first, struct rb_piece line)
+{
+    struct rb_piece name;
+    if (!rb_piece_word(&name, &line))
+        return;
+    name.len -= name.at[name.len - 1] == '!';
+    for (size_t i = first; i < sheet->locked_count; i++) {
+        if (rb_piece_is(name, sheet->locked[i].name))
+            sheet->locked[i].direct = true;
+    }
+}
+
+#define GEM_DIRECT_MAX 2000 /* lines of DEPENDENCIES, each looked for among all; large ones have 300 */
+
+rb_err rb_gemfile_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
+{
+    enum { GEM_INDENT = 4, DIRECT_INDENT = 2 };
+    struct rb_piece rest = {text, len}, line, section = {"", 0};
+    size_t first = sheet->locked_count;
+    int direct = 0;
+    while (rb_piece_line(&line, &rest)) {
+        size_t indent = gem_indent(line);
+        if (indent == 0 && line.len) {
+            section = rb_piece_trim(line);
+        } else if (indent == GEM_INDENT &&
+                   (rb_piece_is(section, "GEM") || rb_piece_is(section, "GIT") ||
+                    rb_piece_is(section, "PATH") || rb_piece_is(section, "PLUGIN SOURCE"))) {
+            gem_lock(sheet, line, rb_piece_is(section, "PATH"));
+        } else if (indent == DIRECT_INDENT && rb_piece_is(section, "DEPENDENCIES") &&
+                   direct++ < GEM_DIRECT_MAX) {
+            gem_lock_direct(sheet, first, line);
         }
     }
     return RB_OK;

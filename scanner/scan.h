@@ -64,6 +64,7 @@ struct rb_scan_locked {
     const char *kind;        /* static: one of RB_KIND_…, as the lock says; RUNTIME when it does not */
     const char *lock;        /* path of the lock file */
     bool local;              /* a package of this very repository: no dependency */
+    bool direct;             /* the lock says that this repository itself asks for it */
 };
 
 /* A package that lies in this repository, as its manifest describes it. */
@@ -115,7 +116,8 @@ struct rb_scan_dependency *rb_scan_add_text(struct rb_scan_sheet *sheet, const c
  * is no place, no name or no version. */
 struct rb_scan_locked *rb_scan_lock(struct rb_scan_sheet *sheet, const char *name, size_t name_len,
                                     const char *version, size_t version_len);
-/* Adds what only a lock file names. False when there is no place. */
+/* Adds what only a lock file names: as indirect, unless the lock says otherwise. False when there is no
+ * place. */
 bool rb_scan_add_indirect(struct rb_scan_sheet *sheet, const struct rb_scan_locked *locked);
 /* Notes that the manifest being read is that of the package `name`; once a manifest, before its scripts and
  * entry points. NULL when there is no place. Any text may be NULL or "". */
@@ -176,6 +178,40 @@ rb_err rb_dotnet_slnx_parse(struct rb_scan_sheet *sheet, const char *text, size_
 rb_err rb_paket_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_paket_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_actions_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_composer_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_gemfile_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_precommit_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_mix_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_mix_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_rebar_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_rebar_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_pubspec_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_pubspec_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_melos_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_swift_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_swift_resolved_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_xcode_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_podfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_podfile_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_podspec_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_conda_environment_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_conda_recipe_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_pixi_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_cmake_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_vcpkg_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_conan_text_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_conan_python_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_conan_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_dockerfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_ci_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_flake_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_flake_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_compose_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_chart_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_chart_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_values_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_terraform_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_terraform_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 
 /* One requirement as Python writes it (PEP 508: name, extras, versions or address, marker), added to the
  * sheet. NULL when it names no package. */

@@ -114,7 +114,7 @@ bool rb_scan_add_indirect(struct rb_scan_sheet *sheet, const struct rb_scan_lock
                          .version = locked->version,
                          .kind = locked->kind,
                          .manifest = locked->lock,
-                         .indirect = true,
+                         .indirect = !locked->direct,
                      });
     return true;
 }

@@ -8,6 +8,10 @@
 rb_err rb_json_parse(json_t **out, const char *text, size_t len)
 {
     json_error_t error;
+    *out = NULL;
+    if (len > RB_JSON_BYTES_MAX)
+        return rb_error_set(RB_EINVAL, "JSON: larger than %d bytes, which no such file needs",
+                            RB_JSON_BYTES_MAX);
     if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
         text += 3;
         len -= 3;

@@ -9,7 +9,9 @@
 
 #include "lib/base/base.h"
 
-/* The whole text as JSON; RB_EINVAL says where it is wrong. A byte order mark is skipped. */
+/* The whole text as JSON; RB_EINVAL says where it is wrong. A byte order mark is skipped. A tree takes some
+ * ten times the memory of its text, so there is a limit; the largest lock files read so have 2 MB. */
+#define RB_JSON_BYTES_MAX 4194304
 rb_err rb_json_parse(json_t **out, const char *text, size_t len) RB_MUST_CHECK;
 /* The member, or NULL where `object` is none or has no such member. */
 json_t *rb_json_get(const json_t *object, const char *name);

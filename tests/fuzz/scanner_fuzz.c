@@ -1,7 +1,8 @@
 /*
  * Hostile manifests, made by libFuzzer: tests/fuzz/run builds and starts it. The environment's FUZZ_PATH says
  * which manifest the bytes are ("Cargo.toml"); "paths" makes them the file list itself, a path a line;
- * ".gitattributes" and "content:NAME" what decides languages.
+ * ".gitattributes" and "content:NAME" what decides languages. Of several paths with '|' between them, the
+ * first byte says which one the rest is.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +30,23 @@ static size_t fuzz_paths(struct rb_tree_entry *entries, char *text, struct rb_ar
         count++;
     }
     return count;
+}
+
+/* The path among several that the first byte says, which is taken off. */
+static const char *fuzz_path_of(const char *paths, const uint8_t **data, size_t *size, struct rb_arena *arena)
+{
+    size_t count = 1, len;
+    for (const char *at = paths; *at; at++)
+        count += *at == '|';
+    if (count == 1)
+        return paths;
+    size_t wanted = *size ? **data % count : 0;
+    *data += *size > 0;
+    *size -= *size > 0;
+    for (; wanted > 0; wanted--)
+        paths += strcspn(paths, "|") + 1;
+    len = strcspn(paths, "|");
+    return rb_arena_strndup(arena, paths, len);
 }
 
 /* Whatever comes in, a profile comes out that is JSON. */
@@ -79,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *path = getenv("FUZZ_PATH");
     struct rb_arena *arena = rb_arena_new();
+    path = fuzz_path_of(path ? path : "package.json", &data, &size, arena);
     struct rb_tree_entry entries[FUZZ_PATHS_MAX];
     struct rb_scan scan;
     /* Exactly as long as it is, so that one byte too far is seen. */
@@ -87,7 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(text, data, size);
     text[size] = 0;
     struct rb_tree tree = {.entries = entries, .count = 1, .complete = true};
-    if (path && (strcmp(path, ".gitattributes") == 0 || strncmp(path, "content:", 8) == 0)) {
+    if ((strcmp(path, ".gitattributes") == 0 || strncmp(path, "content:", 8) == 0)) {
         if (*path == '.')
             fuzz_attributes(text, size, arena);
         else
@@ -96,12 +115,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         rb_arena_free(arena);
         return 0;
     }
-    if (path && strcmp(path, "paths") == 0) {
+    if (strcmp(path, "paths") == 0) {
         tree.count = fuzz_paths(entries, text, arena);
         rb_scan_survey(&scan, &tree, arena);
     } else {
-        entries[0] = (struct rb_tree_entry){
-            .path = path ? path : "package.json", .kind = RB_ENTRY_FILE, .size = (int64_t)size};
+        entries[0] = (struct rb_tree_entry){.path = path, .kind = RB_ENTRY_FILE, .size = (int64_t)size};
         rb_scan_survey(&scan, &tree, arena);
         if (scan.manifest_count != 1)
             abort();

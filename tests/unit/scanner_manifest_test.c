@@ -245,13 +245,14 @@ static const struct manifest_case ruby_cases[] = {
       {"byebug", "", "dev"},
       {"newrelic", "", "runtime"},
       {"conditional", "", "runtime"},
-      {"old", "", "runtime"},
+      {"old", "git https://x", "runtime"},
       {"str", "", "runtime"}}},
     {"x.gemspec",
      "Gem::Specification.new do |s|\n  s.name = 'x'\n  s.add_dependency 'rack', '>= 2', '< 4'\n"
      "  spec.add_runtime_dependency(%q{odd})\n  s.add_dependency \"own\", version\n"
      "  s.add_development_dependency(\"rake\", [\"~> 13.0\"])\n  s.add_runtime_dependency \"json\"\nend\n",
      {{"rack", ">= 2, < 4", "runtime"},
+      {"odd", "", "runtime"},
       {"own", "", "runtime"},
       {"rake", "~> 13.0", "dev"},
       {"json", "", "runtime"}}},
@@ -259,7 +260,9 @@ static const struct manifest_case ruby_cases[] = {
      "on: push\njobs:\n  a:\n    uses: org/repo/.github/workflows/x.yml@main\n    steps:\n"
      "      - uses: actions/checkout@v4\n      - name: uses\n        run: make\n      - uses: ./local\n"
      "      - uses: docker://alpine:3\n      - uses: \"actions/checkout@v4\"\n      - uses: a/b # no ref\n",
-     {{"org/repo/.github/workflows/x.yml", "main", "build"}, {"actions/checkout", "v4", "build"}}},
+     {{"org/repo/.github/workflows/x.yml", "main", "build"},
+      {"actions/checkout", "v4", "build"},
+      {"alpine", "3", "build"}}},
 };
 
 static void check_cases(const struct manifest_case *cases, size_t count)

@@ -281,7 +281,7 @@ static void test_the_profile_holds_it_all(void **state)
         "\"frameworks\":[{\"name\":\"Django\",\"ecosystem\":\"pypi\",\"evidence\":\"requirements.txt\"}]",
         "{\"ecosystem\":\"pypi\",\"name\":\"django\",\"requirement\":\"==4\",\"kind\":\"runtime\","
         "\"manifest\":"
-        "\"requirements.txt\"}",
+        "\"requirements.txt\",\"purl\":\"pkg:pypi/django@4\"}",
         "{\"path\":\"requirements.txt\",\"ecosystem\":\"pypi\",\"status\":\"parsed\",\"error\":\"\"}",
         "\"dependencies_truncated\":false",
         "\"structure\":{\"top\":[{\"path\":\"examples\",\"files\":1,\"bytes\":20}],\"depth\":1,\"tests\":"
