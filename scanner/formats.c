@@ -17,11 +17,21 @@
 
 /* JavaScript */
 FORMAT(npm, .name = "package.json", .ecosystem = "npm", .parse = rb_npm_parse, PACKAGE);
+FORMAT(npm_lock, .name = "package-lock.json", .ecosystem = "npm", .parse = rb_npm_lock_parse, LOCK);
+FORMAT(yarn_lock, .name = "yarn.lock", .ecosystem = "npm", .parse = rb_yarn_lock_parse, LOCK);
+FORMAT(pnpm_lock, .name = "pnpm-lock.yaml", .ecosystem = "npm", .parse = rb_pnpm_lock_parse, LOCK);
+FORMAT(bun_lock, .name = "bun.lock", .ecosystem = "npm", .parse = rb_bun_lock_parse, LOCK);
+FORMAT(bun_binary, .name = "bun.lockb", .ecosystem = "npm", LOCK); /* binary */
+FORMAT(npm_catalog, .name = "pnpm-workspace.yaml", .ecosystem = "npm", .parse = rb_npm_catalog_parse);
+FORMAT(deno, .name = "deno.json", .ecosystem = "npm", .parse = rb_deno_parse, PACKAGE);
 /* Python */
 FORMAT(pyproject, .name = "pyproject.toml", .ecosystem = "pypi", .parse = rb_pyproject_parse, PACKAGE);
 FORMAT(pipfile, .name = "Pipfile", .ecosystem = "pypi", .parse = rb_pipfile_parse);
 FORMAT(setup_cfg, .name = "setup.cfg", .ecosystem = "pypi", .parse = rb_setup_cfg_parse);
-FORMAT(setup_py, .name = "setup.py", .ecosystem = "pypi", PACKAGE);
+FORMAT(setup_py, .name = "setup.py", .ecosystem = "pypi", .parse = rb_setup_py_parse, PACKAGE);
+FORMAT(python_lock, .name = "poetry.lock", .ecosystem = "pypi", .parse = rb_python_lock_parse, LOCK);
+FORMAT(pylock, .name = "pylock.toml", .ecosystem = "pypi", .parse = rb_pylock_parse, LOCK);
+FORMAT(pipfile_lock, .name = "Pipfile.lock", .ecosystem = "pypi", .parse = rb_pipfile_lock_parse, LOCK);
 FORMAT(requirements, .name = "requirements.txt", .ecosystem = "pypi", .parse = rb_requirements_parse);
 /* Go */
 FORMAT(gomod, .name = "go.mod", .ecosystem = "go", .parse = rb_gomod_parse, PACKAGE);
@@ -48,23 +58,38 @@ struct by_text {
 
 /* In the order of strcmp(), for bisection. */
 static const struct by_text by_name[] = {
+    {".yarnrc.yml", &npm_catalog},
     {"Cargo.toml", &cargo},
     {"Directory.Build.props", &nuget},
     {"Directory.Packages.props", &nuget},
     {"Gemfile", &gemfile},
     {"Pipfile", &pipfile},
+    {"Pipfile.lock", &pipfile_lock},
     {"build.gradle", &gradle},
     {"build.gradle.kts", &gradle},
+    {"bun.lock", &bun_lock},
+    {"bun.lockb", &bun_binary},
     {"composer.json", &composer},
+    {"deno.json", &deno},
+    {"deno.jsonc", &deno},
     {"gems.rb", &gemfile},
     {"go.mod", &gomod},
     {"libs.versions.toml", &catalog},
+    {"npm-shrinkwrap.json", &npm_lock},
+    {"package-lock.json", &npm_lock},
     {"package.json", &npm},
     {"packages.config", &nuget},
+    {"pdm.lock", &python_lock},
+    {"pnpm-lock.yaml", &pnpm_lock},
+    {"pnpm-workspace.yaml", &npm_catalog},
+    {"poetry.lock", &python_lock},
     {"pom.xml", &maven},
+    {"pylock.toml", &pylock},
     {"pyproject.toml", &pyproject},
     {"setup.cfg", &setup_cfg},
     {"setup.py", &setup_py},
+    {"uv.lock", &python_lock},
+    {"yarn.lock", &yarn_lock},
 };
 
 /* Of names that begin with something else than a dot. */
@@ -75,15 +100,22 @@ static const struct by_text by_end[] = {
     {".vbproj", &nuget},
 };
 
-/* requirements.txt, dev-requirements.txt, requirements_test.txt, requirements/base.txt; not constraints. */
+/* requirements.txt, dev-requirements.txt, requirements_test.in, requirements/base.txt; not constraints. */
 static bool path_is_requirements(const char *path)
 {
     const char *base = rb_path_base(path);
-    if (!rb_text_ends(base, ".txt"))
+    if ((!rb_text_ends(base, ".txt") && !rb_text_ends(base, ".in")) || strcasestr(base, "constraint"))
         return false;
     if (strcasestr(base, "requirements") || rb_text_starts(base, "requires-"))
         return true;
     return base != path && (rb_text_starts(path, "requirements/") || strstr(path, "/requirements/"));
+}
+
+/* pylock.toml may have a name of its own: pylock.dev.toml (PEP 751). */
+static bool path_is_pylock(const char *path)
+{
+    const char *base = rb_path_base(path);
+    return rb_text_starts(base, "pylock.") && rb_text_ends(base, ".toml");
 }
 
 /* Gradle allows any name for the script of a subproject; Spring names it after the project. */
@@ -104,6 +136,7 @@ static const struct {
     const struct rb_scan_format *format;
 } by_path[] = {
     {path_is_requirements, &requirements},
+    {path_is_pylock, &pylock},
     {path_is_gradle_script, &gradle},
     {path_is_workflow, &actions},
 };

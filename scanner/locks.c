@@ -12,7 +12,7 @@
 #include "scanner/text.h"
 
 struct lock_index {
-    struct rb_scan_locked **sorted; /* by ecosystem and name, otherwise as the locks have them */
+    struct rb_scan_locked **sorted; /* by ecosystem, name, lock and version */
     bool *taken;                    /* by position in the sheet: some manifest asks for it */
     size_t count;
     const struct rb_scan_sheet *sheet;
@@ -29,6 +29,10 @@ static int locked_order(const void *a, const void *b)
     const struct rb_scan_locked *x = *(struct rb_scan_locked *const *)a,
                                 *y = *(struct rb_scan_locked *const *)b;
     int order = locked_compare(x, y->ecosystem, y->name);
+    if (!order)
+        order = strcmp(x->lock, y->lock);
+    if (!order)
+        order = strcmp(x->version, y->version);
     return order ? order : x < y ? -1 : x > y;
 }
 
@@ -41,8 +45,18 @@ static size_t folder_len(const char *path)
 /* Whether the dependency's manifest is the workspace that the lock keeps this package for. */
 static bool locked_is_for(const struct rb_scan_locked *locked, const char *manifest)
 {
-    size_t lock = folder_len(locked->lock), folder = folder_len(manifest), len = strlen(locked->member);
+    bool is_own = strcmp(locked->member, ".") == 0;
+    size_t lock = folder_len(locked->lock), folder = folder_len(manifest),
+           len = is_own ? 0 : strlen(locked->member);
     return folder - lock == len + (len > 0) && memcmp(manifest + lock, locked->member, len) == 0;
+}
+
+/* Whether the lock is what was compiled from the dependency's manifest: base.txt of base.in. */
+static bool locked_is_of(const struct rb_scan_locked *locked, const struct rb_scan_dependency *item)
+{
+    const char *end = strrchr(item->manifest, '.');
+    size_t len = end ? (size_t)(end - item->manifest) : 0;
+    return len && strncmp(locked->lock, item->manifest, len) == 0 && strcmp(locked->lock + len, ".txt") == 0;
 }
 
 /* How well it answers what the dependency asks for; 0: not at all. */
@@ -50,13 +64,24 @@ static size_t locked_score(const struct rb_scan_locked *locked, const struct rb_
 {
     enum { FOLDER = 16, REQUIREMENT = 8, MEMBER = 4, ALL = 2 };
     size_t len = folder_len(locked->lock);
-    if (strncmp(locked->lock, item->manifest, len) != 0)
+    if (locked->inner || strncmp(locked->lock, item->manifest, len) != 0)
         return 0;
     if (*locked->requirement && strcmp(locked->requirement, item->requirement) != 0)
         return 0;
     if (*locked->member && !locked_is_for(locked, item->manifest))
         return 0;
-    return 1 + len * FOLDER + (*locked->requirement ? REQUIREMENT : 0) + (*locked->member ? MEMBER : ALL);
+    size_t scope = *locked->member ? MEMBER : !locked->weak || locked_is_of(locked, item) ? ALL : 0;
+    return 1 + len * FOLDER + (*locked->requirement ? REQUIREMENT : 0) + scope;
+}
+
+/* A lock that says who asked may know other words for it (yarn's "resolutions" change what is asked for).
+ * When it has the package in one version only, that is the one. An example with manifests of its own may not
+ * be among those that the lock speaks for. */
+static size_t locked_score_anyway(const struct rb_scan_locked *locked, const struct rb_scan_dependency *item)
+{
+    size_t len = folder_len(locked->lock);
+    bool may_be = *locked->requirement && !locked->inner && !item->aside;
+    return may_be && strncmp(locked->lock, item->manifest, len) == 0 ? 1 + len : 0;
 }
 
 static size_t index_first(const struct lock_index *index, const char *ecosystem, const char *name)
@@ -72,14 +97,23 @@ static size_t index_first(const struct lock_index *index, const char *ecosystem,
     return low;
 }
 
-static void settle_version(struct lock_index *index, struct rb_scan_dependency *item)
+/* Packages of one name that are looked at for each dependency: in a workspace of two thousand packages, all
+ * of which ask for the same, so many. */
+#define GROUP_MAX 4096
+
+typedef size_t (*score_fn)(const struct rb_scan_locked *locked, const struct rb_scan_dependency *item);
+
+/* The one that answers best; NULL when none does, or several of different versions equally well. */
+static const struct rb_scan_locked *index_best(const struct lock_index *index,
+                                               const struct rb_scan_dependency *item, score_fn score_of)
 {
     const struct rb_scan_locked *best = NULL;
-    size_t best_score = 0;
+    size_t best_score = 0, first = index_first(index, item->ecosystem, item->name);
     bool is_clear = true;
-    for (size_t i = index_first(index, item->ecosystem, item->name);
-         i < index->count && locked_compare(index->sorted[i], item->ecosystem, item->name) == 0; i++) {
-        size_t score = locked_score(index->sorted[i], item);
+    for (size_t i = first; i < index->count && i - first < GROUP_MAX &&
+                           locked_compare(index->sorted[i], item->ecosystem, item->name) == 0;
+         i++) {
+        size_t score = score_of(index->sorted[i], item);
         if (score > best_score) {
             best = index->sorted[i];
             best_score = score;
@@ -88,23 +122,38 @@ static void settle_version(struct lock_index *index, struct rb_scan_dependency *
             is_clear = false;
         }
     }
-    if (!best || !is_clear)
+    return is_clear ? best : NULL;
+}
+
+static void settle_version(struct lock_index *index, struct rb_scan_dependency *item)
+{
+    const struct rb_scan_locked *best = index_best(index, item, locked_score);
+    if (!best)
+        best = index_best(index, item, locked_score_anyway);
+    if (!best)
         return;
-    item->version = best->version;
+    if (!*item->version) /* requirements may say it themselves */
+        item->version = best->version;
     index->taken[best - index->sheet->locked] = true;
 }
 
+/* Several folders or askers may have the same package of the same version: it is named once, as needed at run
+ * time if it is for any of them, and not at all when a manifest asks for it. */
 static void settle_rest(struct rb_scan_sheet *sheet, const struct lock_index *index)
 {
-    const struct rb_scan_locked *last = NULL;
-    for (size_t i = 0; i < index->count; i++) {
-        const struct rb_scan_locked *locked = index->sorted[i];
-        bool is_same = last && last->lock == locked->lock && strcmp(last->version, locked->version) == 0 &&
-                       locked_compare(last, locked->ecosystem, locked->name) == 0;
-        last = locked;
-        if (index->taken[locked - sheet->locked] || locked->local || is_same)
-            continue;
-        if (!rb_scan_add_indirect(sheet, locked))
+    for (size_t i = 0, next; i < index->count; i = next) {
+        struct rb_scan_locked *locked = index->sorted[i];
+        bool is_wanted = !locked->local && !locked->weak && !index->taken[locked - sheet->locked];
+        for (next = i + 1; next < index->count; next++) {
+            const struct rb_scan_locked *same = index->sorted[next];
+            if (locked_compare(same, locked->ecosystem, locked->name) != 0 ||
+                strcmp(same->lock, locked->lock) != 0 || strcmp(same->version, locked->version) != 0)
+                break;
+            is_wanted = is_wanted && !same->local && !index->taken[same - sheet->locked];
+            if (strcmp(same->kind, RB_KIND_RUNTIME) == 0)
+                locked->kind = RB_KIND_RUNTIME;
+        }
+        if (is_wanted && !rb_scan_add_indirect(sheet, locked))
             return;
     }
 }

@@ -40,7 +40,9 @@ struct rb_scan_dependency {
     bool aside;    /* from an example, a test or the documentation: says little about the repository itself */
     bool local;    /* a package of this very repository */
     bool offered; /* a version that other manifests may refer to (central versions, catalogues, workspaces) */
-    const char *alias; /* "libs.a.b" of a Gradle catalogue: the offer's, or which one is wanted; else NULL */
+    const char *alias;  /* "libs.a.b" of a Gradle catalogue, "catalog:x" of an npm one: the offer's, or which
+                           one  is wanted; else NULL */
+    const char *marker; /* when it applies, as written: "python_version < '3.8'"; "" for always */
 };
 #define RB_KIND_RUNTIME  "runtime"
 #define RB_KIND_DEV      "dev"
@@ -56,10 +58,15 @@ struct rb_scan_locked {
     const char *name;
     const char *version;
     const char *requirement; /* what asked for it, where the lock says so (yarn.lock); "" when it does not */
-    const char *member;      /* folder of the only workspace that it is for, from the lock's; "" for all */
-    const char *kind;        /* static: one of RB_KIND_…, as the lock says; RUNTIME when it does not */
-    const char *lock;        /* path of the lock file */
-    bool local;              /* a package of this very repository: no dependency */
+    const char *member; /* folder of the only workspace that it is for, from the lock's ("." is the lock's
+                           own); "" for all */
+    const char *kind;   /* static: one of RB_KIND_…, as the lock says; RUNTIME when it does not */
+    const char *lock;   /* path of the lock file */
+    bool local;         /* a package of this very repository: no dependency */
+    bool inner;         /* only other packages have it so: answers no manifest */
+    bool weak;          /* of requirements that a tool compiled, which are dependencies themselves: answers
+                           where no lock file does */
+    bool aside;         /* as the lock */
 };
 
 /* A package that lies in this repository, as its manifest describes it. */
@@ -72,6 +79,8 @@ struct rb_scan_package {
     const char *name;      /* "" where the manifest gives none */
     const char *version;   /* "" where it gives none, or one that is made at build time */
     const char *licence;   /* as written, often an SPDX expression; "" */
+    const char *manager;   /* the tool it asks for, as written: "pnpm@9.1.0"; "" */
+    const char *engine;    /* what it runs on: "node >=18", "python >=3.9"; "" */
     const char *manifest;
     struct rb_scan_command *scripts, *entries; /* NULL when there are none */
     size_t script_count, entry_count;
@@ -138,10 +147,20 @@ const struct rb_scan_format *rb_scan_format_of(const char *path);
 
 /* The parsers, each in the file of its ecosystem. */
 rb_err rb_npm_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_npm_catalog_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_npm_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_yarn_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_pnpm_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_bun_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_deno_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_pyproject_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_pipfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_setup_cfg_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_setup_py_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_requirements_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_python_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_pylock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_pipfile_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gomod_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_cargo_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_maven_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
@@ -157,11 +176,18 @@ rb_err rb_actions_parse(struct rb_scan_sheet *sheet, const char *text, size_t le
  * sheet. NULL when it names no package. */
 struct rb_scan_dependency *rb_python_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len,
                                                  const char *kind);
+/* The name as Python compares names (PEP 503): "My.Pkg" is "my-pkg". */
+const char *rb_python_name(struct rb_scan_sheet *sheet, const char *name);
 /* rb_scan_add_package() with the name as Python compares names. */
 struct rb_scan_package *rb_python_add_package(struct rb_scan_sheet *sheet, const char *name,
                                               const char *version, const char *licence);
-/* Whether the name of a group of dependencies ("test", "docs", "lint") or of a file says that people only
- * need it to work on the project. */
+/* "command = package.module:function" as an entry point. */
+void rb_python_add_entry(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *text,
+                         size_t len);
+/* What the name of a group of dependencies ("tests", "docs", "lint") or of a file says they are for:
+ * RB_KIND_TEST, RB_KIND_DEV, or `otherwise`. */
+const char *rb_python_group_kind(const char *name, const char *otherwise);
+/* Whether they are for working on the project only. */
 bool rb_python_is_dev_group(const char *name);
 
 /* ---- what a path says --------------------------------------------------------------------------------- */

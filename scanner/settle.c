@@ -59,8 +59,31 @@ static void settle_alias(struct rb_scan_sheet *sheet, size_t wanted, size_t coun
     }
 }
 
+/* "catalog:x" of npm becomes the requirement in that catalogue: of the nearest folder above that has it. */
+static void settle_catalog(struct rb_scan_sheet *sheet, struct rb_scan_dependency *item, size_t count)
+{
+    size_t nearest = 0;
+    const struct rb_scan_dependency *found = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct rb_scan_dependency *offer = &sheet->items[i];
+        if (!offer->offered || !offer->alias || !settle_same(offer, item) ||
+            strcmp(offer->alias, item->alias) != 0)
+            continue;
+        size_t len = (size_t)(rb_path_base(offer->manifest) - offer->manifest);
+        if (strncmp(offer->manifest, item->manifest, len) == 0 && (!found || len > nearest)) {
+            found = offer;
+            nearest = len;
+        }
+    }
+    if (found)
+        item->requirement = found->requirement;
+    item->alias = NULL;
+}
+
 static bool requirement_is_elsewhere(const struct rb_scan_dependency *item)
 {
+    if (strcmp(item->ecosystem, "npm") == 0) /* where nothing means any */
+        return false;
     return !*item->requirement ||
            (strcmp(item->ecosystem, "cargo") == 0 && strcmp(item->requirement, "workspace") == 0);
 }
@@ -128,7 +151,11 @@ void rb_scan_settle(struct rb_scan *scan)
     struct rb_scan_sheet *sheet = &scan->sheet;
     size_t count = sheet->count, kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if (sheet->items[i].alias && !sheet->items[i].offered)
+        if (!sheet->items[i].alias || sheet->items[i].offered)
+            continue;
+        if (strcmp(sheet->items[i].ecosystem, "npm") == 0)
+            settle_catalog(sheet, &sheet->items[i], count);
+        else
             settle_alias(sheet, i, count);
     }
     for (size_t i = 0; i < count; i++) {

@@ -1,0 +1,108 @@
+/*
+ * yarn.lock, of yarn 1 and of those after it (yarnpkg.com). Two ways of writing the same: who asked,
+ * separated by commas, then indented what they got. Neither is quite YAML, and yarn reads both by a parser of
+ * its own: a key at the left edge, "version" two blanks further in.
+ */
+#include <string.h>
+
+#include "scanner/npm.h"
+
+struct yarn {
+    struct rb_scan_sheet *sheet;
+    struct rb_piece asked; /* the line of descriptors, without its colon */
+    struct rb_piece version;
+    bool is_here; /* a package of this repository */
+};
+
+static struct rb_piece yarn_unquote(struct rb_piece text)
+{
+    text = rb_piece_trim(text);
+    if (text.len >= 2 && text.at[0] == '"' && text.at[text.len - 1] == '"')
+        text = (struct rb_piece){text.at + 1, text.len - 2};
+    return text;
+}
+
+/* "name@^1", "name@npm:^1", "alias@npm:name@^1", "name@patch:…". */
+static void yarn_put(struct yarn *yarn, struct rb_piece descriptor)
+{
+    struct rb_piece name, requirement, real, rest;
+    rb_npm_split(&name, &requirement, descriptor);
+    if (requirement.len == 0) /* "__metadata" */
+        return;
+    if (rb_piece_starts(requirement, "npm:")) {
+        requirement = rb_piece_after(requirement, 4);
+        rb_npm_split(&real, &rest, requirement);
+        if (rest.len) {
+            name = real;
+            requirement = rest;
+        }
+    }
+    struct rb_scan_locked *item =
+        rb_scan_lock(yarn->sheet, name.at, name.len, yarn->version.at, yarn->version.len);
+    if (!item)
+        return;
+    item->requirement = rb_scan_requirement(yarn->sheet, requirement.at, requirement.len);
+    item->local = yarn->is_here || rb_npm_is_here(requirement);
+}
+
+/* Descriptors hold no ", " but between each other; yarn 1 quotes each of them, the others all at once. */
+static void yarn_flush(struct yarn *yarn)
+{
+    struct rb_piece rest = yarn->asked;
+    while (rest.len && yarn->version.len) {
+        const char *comma = memmem(rest.at, rest.len, ", ", 2);
+        size_t len = comma ? (size_t)(comma - rest.at) : rest.len;
+        yarn_put(yarn, yarn_unquote((struct rb_piece){rest.at, len}));
+        rest = rb_piece_after(rest, len + 2);
+    }
+    yarn->asked = yarn->version = (struct rb_piece){NULL, 0};
+    yarn->is_here = false;
+}
+
+static void yarn_key(struct yarn *yarn, struct rb_piece line)
+{
+    yarn_flush(yarn);
+    line = rb_piece_trim(line);
+    if (line.len == 0 || line.at[line.len - 1] != ':')
+        return;
+    line.len--;
+    /* Quoted as a whole, or each for itself. */
+    bool is_whole = line.at && line.len >= 2 && line.at[0] == '"' &&
+                    !memmem(line.at, line.len, "\", \"", 4) && line.at[line.len - 1] == '"';
+    yarn->asked = is_whole ? yarn_unquote(line) : line;
+}
+
+/* `  version "1.2"` or `  version: 1.2`. */
+static void yarn_field(struct yarn *yarn, struct rb_piece line)
+{
+    struct rb_piece name, value = rb_piece_trim(line);
+    if (!rb_piece_word(&name, &value))
+        return;
+    if (name.at[name.len - 1] == ':')
+        name.len--;
+    value = yarn_unquote(value);
+    if (rb_piece_is(name, "version"))
+        yarn->version = value;
+    if (rb_piece_is(name, "resolution"))
+        yarn->is_here = memmem(value.at, value.len, "@workspace:", 11) != NULL;
+}
+
+rb_err rb_yarn_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
+{
+    struct rb_piece rest = {text, len}, line;
+    struct yarn yarn = {.sheet = sheet};
+    size_t number = 0;
+    while (rb_piece_line(&line, &rest)) {
+        number++;
+        if (line.len == 0 || line.at[0] == '#')
+            continue;
+        if (rb_piece_starts(line, "<<<<<<<") || rb_piece_starts(line, ">>>>>>>"))
+            return rb_error_set(RB_EINVAL, "yarn.lock: line %zu: an unsettled merge", number);
+        if (line.at[0] != ' ')
+            yarn_key(&yarn, line);
+        else if (line.len > 2 && line.at[1] == ' ' && line.at[2] != ' ')
+            yarn_field(&yarn, line);
+    }
+    yarn_flush(&yarn);
+    return RB_OK;
+}
