@@ -14,6 +14,7 @@ struct bun {
         const char *name, *folder;
     } workspaces[RB_SCAN_PACKAGES_MAX];
     size_t count;
+    const char *name; /* of the package being read */
 };
 
 static void bun_workspace(struct bun *bun, struct rb_piece folder, struct rb_piece name)
@@ -43,6 +44,7 @@ static void bun_package(struct bun *bun, struct rb_piece key, struct rb_piece va
 {
     struct rb_piece name, version;
     rb_npm_split(&name, &version, value);
+    bun->name = rb_piece_copy(bun->sheet->arena, name);
     struct rb_scan_locked *item = rb_scan_lock(bun->sheet, name.at, name.len, version.at, version.len);
     if (!item)
         return;
@@ -60,9 +62,25 @@ static void bun_package(struct bun *bun, struct rb_piece key, struct rb_piece va
     }
 }
 
+/* packages / key / [2] / dependencies / name = "^1" */
+static void bun_need(struct bun *bun, const struct rb_walk *at, struct rb_piece value)
+{
+    struct rb_piece to = at->keys[4], real, rest;
+    if (!rb_walk_is(at, 3, "dependencies") && !rb_walk_is(at, 3, "optionalDependencies") &&
+        !rb_walk_is(at, 3, "peerDependencies"))
+        return;
+    if (rb_piece_starts(value, "npm:")) {
+        rb_npm_split(&real, &rest, rb_piece_after(value, 4));
+        to = rest.len ? real : to;
+    }
+    rb_scan_lock_needs(bun->sheet, rb_piece_of(bun->name), to);
+}
+
 static void bun_visit(void *arg, const struct rb_walk *at, enum rb_walk_what what, struct rb_piece value)
 {
     struct bun *bun = arg;
+    if (what == RB_WALK_VALUE && at->depth == 5 && rb_walk_is(at, 0, "packages"))
+        bun_need(bun, at, value);
     if (what != RB_WALK_VALUE || at->depth != 3)
         return;
     if (rb_walk_is(at, 0, "workspaces") && rb_walk_is(at, 2, "name"))

@@ -14,6 +14,7 @@
 struct lock_index {
     struct rb_scan_locked **sorted; /* by ecosystem, name, lock and version */
     bool *taken;                    /* by position in the sheet: some manifest asks for it */
+    uint8_t *levels;                /* by position in the sheet: what it is for, as far as manifests say */
     size_t count;
     const struct rb_scan_sheet *sheet;
 };
@@ -51,12 +52,12 @@ static bool locked_is_for(const struct rb_scan_locked *locked, const char *manif
     return folder - lock == len + (len > 0) && memcmp(manifest + lock, locked->member, len) == 0;
 }
 
-/* Whether the lock is what was compiled from the dependency's manifest: base.txt of base.in. */
+/* Whether the lock is called like the manifest: base.txt and base.in, Pipfile.lock and Pipfile. */
 static bool locked_is_of(const struct rb_scan_locked *locked, const struct rb_scan_dependency *item)
 {
-    const char *end = strrchr(item->manifest, '.');
-    size_t len = end ? (size_t)(end - item->manifest) : 0;
-    return len && strncmp(locked->lock, item->manifest, len) == 0 && strcmp(locked->lock + len, ".txt") == 0;
+    const char *base = rb_path_base(item->manifest), *end = strrchr(base, '.');
+    size_t len = (size_t)((end ? end : base + strlen(base)) - item->manifest);
+    return strncmp(locked->lock, item->manifest, len) == 0 && locked->lock[len] == '.';
 }
 
 /* How well it answers what the dependency asks for; 0: not at all. */
@@ -70,8 +71,8 @@ static size_t locked_score(const struct rb_scan_locked *locked, const struct rb_
         return 0;
     if (*locked->member && !locked_is_for(locked, item->manifest))
         return 0;
-    size_t scope = *locked->member ? MEMBER : !locked->weak || locked_is_of(locked, item) ? ALL : 0;
-    return 1 + len * FOLDER + (*locked->requirement ? REQUIREMENT : 0) + scope;
+    size_t scope = *locked->member ? MEMBER : locked->weak ? 0 : ALL;
+    return 1 + len * FOLDER + (*locked->requirement ? REQUIREMENT : 0) + scope + locked_is_of(locked, item);
 }
 
 /* A lock that says who asked may know other words for it (yarn's "resolutions" change what is asked for).
@@ -103,8 +104,9 @@ static size_t index_first(const struct lock_index *index, const char *ecosystem,
 
 typedef size_t (*score_fn)(const struct rb_scan_locked *locked, const struct rb_scan_dependency *item);
 
-/* The one that answers best; NULL when none does, or several of different versions equally well. */
-static const struct rb_scan_locked *index_best(const struct lock_index *index,
+/* The one that answers best; NULL when none does. `*clear` is false when several of different versions do so
+ * equally well. */
+static const struct rb_scan_locked *index_best(bool *clear, const struct lock_index *index,
                                                const struct rb_scan_dependency *item, score_fn score_of)
 {
     const struct rb_scan_locked *best = NULL;
@@ -122,19 +124,54 @@ static const struct rb_scan_locked *index_best(const struct lock_index *index,
             is_clear = false;
         }
     }
-    return is_clear ? best : NULL;
+    *clear = is_clear;
+    return best;
+}
+
+/* What is needed at run time counts before what is optional, that before what is for working on it. */
+static uint8_t level_of(const char *kind)
+{
+    if (strcmp(kind, RB_KIND_RUNTIME) == 0)
+        return RB_SCAN_LEVEL_MAX;
+    return strcmp(kind, RB_KIND_OPTIONAL) == 0 || strcmp(kind, RB_KIND_PEER) == 0 ? 2 : 1;
+}
+
+static const char *level_kind(uint8_t level)
+{
+    return level == RB_SCAN_LEVEL_MAX ? RB_KIND_RUNTIME : level == 2 ? RB_KIND_OPTIONAL : RB_KIND_DEV;
 }
 
 static void settle_version(struct lock_index *index, struct rb_scan_dependency *item)
 {
-    const struct rb_scan_locked *best = index_best(index, item, locked_score);
+    bool is_clear;
+    const struct rb_scan_locked *best = index_best(&is_clear, index, item, locked_score);
     if (!best)
-        best = index_best(index, item, locked_score_anyway);
+        best = index_best(&is_clear, index, item, locked_score_anyway);
     if (!best)
+        return;
+    size_t position = (size_t)(best - index->sheet->locked);
+    if (level_of(item->kind) > index->levels[position])
+        index->levels[position] = level_of(item->kind);
+    if (!is_clear)
         return;
     if (!*item->version) /* requirements may say it themselves */
         item->version = best->version;
-    index->taken[best - index->sheet->locked] = true;
+    index->taken[position] = true;
+}
+
+/* Workspaces whose manifests were not read have their say in the lock; then all follows from who needs it. */
+static void settle_kinds(struct rb_scan_sheet *sheet, struct lock_index *index)
+{
+    for (size_t i = 0; i < sheet->locked_count; i++) {
+        const struct rb_scan_locked *locked = &sheet->locked[i];
+        if (*locked->member && !locked->inner && !locked->local && level_of(locked->kind) > index->levels[i])
+            index->levels[i] = level_of(locked->kind);
+    }
+    rb_scan_reach(sheet, index->levels);
+    for (size_t i = 0; i < sheet->locked_count && sheet->edge_count; i++) {
+        if (index->levels[i] && !sheet->locked[i].is_for)
+            sheet->locked[i].kind = level_kind(index->levels[i]);
+    }
 }
 
 /* Several folders or askers may have the same package of the same version: it is named once, as needed at run
@@ -166,6 +203,7 @@ void rb_scan_settle_locks(struct rb_scan *scan)
         return;
     index.sorted = rb_malloc(index.count * sizeof(struct rb_scan_locked *));
     index.taken = rb_calloc(index.count, sizeof *index.taken);
+    index.levels = rb_calloc(index.count, sizeof *index.levels);
     for (size_t i = 0; i < index.count; i++)
         index.sorted[i] = &sheet->locked[i];
     qsort(index.sorted, index.count, sizeof(struct rb_scan_locked *), locked_order);
@@ -173,7 +211,9 @@ void rb_scan_settle_locks(struct rb_scan *scan)
         if (!sheet->items[i].local)
             settle_version(&index, &sheet->items[i]);
     }
+    settle_kinds(sheet, &index);
     settle_rest(sheet, &index);
+    free(index.levels);
     free(index.taken);
     free(index.sorted);
 }

@@ -51,6 +51,7 @@ static void lock_put(struct npm_lock *lock, const char *member, bool is_inner)
                  : lock->optional ? RB_KIND_OPTIONAL
                  : lock->peer     ? RB_KIND_PEER
                                   : RB_KIND_RUNTIME;
+    item->is_for = true;
 }
 
 /* What "web/node_modules/@a/b" says: who it is for, and its name. False for a folder of the repository. */

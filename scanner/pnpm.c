@@ -86,6 +86,7 @@ static void pnpm_direct(struct pnpm *pnpm, struct rb_piece name, struct rb_piece
         return;
     item->member = pnpm->member;
     item->kind = kind;
+    item->is_for = true;
     item->local = is_here;
 }
 
@@ -123,6 +124,7 @@ static void pnpm_package_end(struct pnpm *pnpm)
     if (!item)
         return;
     item->inner = true;
+    item->is_for = pnpm->dev || pnpm->optional;
     item->kind = pnpm->dev ? RB_KIND_DEV : pnpm->optional ? RB_KIND_OPTIONAL : RB_KIND_RUNTIME;
 }
 
@@ -145,6 +147,18 @@ static void pnpm_package(struct pnpm *pnpm, const struct rb_walk *at, enum rb_wa
         pnpm->optional = rb_piece_is(value, "true");
 }
 
+/* snapshots / "name@1.2.3(peer)" / dependencies / name = "1.2.3", since version 9, where packages no longer
+ * say what they are for. */
+static void pnpm_snapshot(struct pnpm *pnpm, const struct rb_walk *at, struct rb_piece value)
+{
+    struct rb_piece from, to = at->keys[at->depth - 1], real, version;
+    if (at->depth != 4 || !pnpm_kind(at->keys[2]) || !pnpm_key(pnpm, &from, &version, at->keys[1]))
+        return;
+    if (pnpm_key(pnpm, &real, &version, value) && real.len)
+        to = real;
+    rb_scan_lock_needs(pnpm->sheet, from, to);
+}
+
 static void pnpm_visit(void *arg, const struct rb_walk *at, enum rb_walk_what what, struct rb_piece value)
 {
     struct pnpm *pnpm = arg;
@@ -152,6 +166,8 @@ static void pnpm_visit(void *arg, const struct rb_walk *at, enum rb_walk_what wh
         pnpm->is_slashed = rb_piece_starts(value, "5");
     else if (rb_walk_is(at, 0, "packages"))
         pnpm_package(pnpm, at, what, value);
+    else if (rb_walk_is(at, 0, "snapshots") && what == RB_WALK_VALUE)
+        pnpm_snapshot(pnpm, at, value);
     else if (rb_walk_is(at, 0, "importers") && at->depth == 2 && what == RB_WALK_OPEN)
         pnpm->member = rb_scan_requirement(pnpm->sheet, at->keys[1].at, at->keys[1].len);
     else if (rb_walk_is(at, 0, "importers") && what == RB_WALK_VALUE)

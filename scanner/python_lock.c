@@ -46,6 +46,43 @@ static bool lock_is_here(const json_t *package)
            rb_json_get(package, "directory");
 }
 
+static void lock_need(struct rb_scan_sheet *sheet, const char *from, const char *to, size_t len)
+{
+    size_t name = strspn(to, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.");
+    const char *normal = rb_python_name(sheet, rb_arena_strndup(sheet->arena, to, name < len ? name : len));
+    rb_scan_lock_needs(sheet, rb_piece_of(from), rb_piece_of(normal));
+}
+
+/* uv and pylock: [{name = "a"}]; PDM: ["a>=1"]. */
+static void lock_need_list(struct rb_scan_sheet *sheet, const char *from, const json_t *list)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(list, i, item)
+    {
+        const char *to = json_is_string(item) ? json_string_value(item) : rb_json_text(item, "name");
+        lock_need(sheet, from, to, strlen(to));
+    }
+}
+
+/* Poetry: {a = ">=1", b = {version = "*", optional = true}}; uv's extras: {x = [{name = "a"}]}. */
+static void lock_needs(struct rb_scan_sheet *sheet, const char *from, const json_t *package)
+{
+    const char *name;
+    json_t *value;
+    const json_t *wanted = rb_json_get(package, "dependencies");
+    lock_need_list(sheet, from, wanted);
+    if (json_is_object(wanted)) {
+        json_object_foreach((json_t *)wanted, name, value)
+        {
+            if (!json_is_true(rb_json_get(value, "optional")))
+                lock_need(sheet, from, name, strlen(name));
+        }
+    }
+    json_object_foreach(rb_json_get(package, "optional-dependencies"), name, value)
+        lock_need_list(sheet, from, value);
+}
+
 static void lock_package(void *arg, const json_t *package)
 {
     struct rb_scan_sheet *sheet = arg;
@@ -56,6 +93,9 @@ static void lock_package(void *arg, const json_t *package)
         return;
     item->kind = lock_kind(package);
     item->local = lock_is_here(package);
+    item->is_for = rb_json_get(package, "groups") || *rb_json_text(package, "category");
+    if (!item->local && !item->is_for)
+        lock_needs(sheet, name, package);
 }
 
 rb_err rb_python_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
@@ -78,7 +118,10 @@ static void pipfile_visit(void *arg, const struct rb_walk *at, enum rb_walk_what
     const char *name = rb_python_name(sheet, rb_piece_copy(sheet->arena, at->keys[1]));
     struct rb_piece version = rb_piece_after(value, rb_piece_starts(value, "==") ? 2 : 0);
     struct rb_scan_locked *item = rb_scan_lock(sheet, name, strlen(name), version.at, version.len);
-    if (!item || rb_walk_is(at, 0, "default"))
+    if (!item)
+        return;
+    item->is_for = true;
+    if (rb_walk_is(at, 0, "default"))
         return;
     item->kind = rb_walk_is(at, 0, "develop")
                      ? RB_KIND_DEV

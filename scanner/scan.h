@@ -13,6 +13,7 @@
 
 #include "lib/base/base.h"
 #include "lib/store/store.h"
+#include "scanner/text.h"
 
 #define RB_SCAN_MANIFESTS_MAX    60       /* requests that one scan may cost, besides commit and tree */
 #define RB_SCAN_MANIFEST_BYTES   1048576  /* no hand-written manifest comes near */
@@ -20,6 +21,7 @@
 #define RB_SCAN_DEPENDENCIES_MAX 5000     /* that manifests name: about 1 MB of profile */
 #define RB_SCAN_INDIRECT_MAX     20000    /* that only lock files name: about 4 MB of profile */
 #define RB_SCAN_LOCKED_MAX       50000    /* packages of all lock files; the largest known have some 5,000 */
+#define RB_SCAN_EDGES_MAX        200000   /* "needs" between packages of all lock files: 3 MB */
 #define RB_SCAN_PACKAGES_MAX     2000     /* packages that lie in this repository */
 #define RB_SCAN_COMMANDS_MAX     64       /* scripts and entry points of one package */
 #define RB_SCAN_KEY_FILES_MAX    100      /* for a person to look at */
@@ -61,12 +63,18 @@ struct rb_scan_locked {
     const char *member; /* folder of the only workspace that it is for, from the lock's ("." is the lock's
                            own); "" for all */
     const char *kind;   /* static: one of RB_KIND_…, as the lock says; RUNTIME when it does not */
+    bool is_for;        /* the lock says itself what it is for: `kind` stands */
     const char *lock;   /* path of the lock file */
     bool local;         /* a package of this very repository: no dependency */
     bool inner;         /* only other packages have it so: answers no manifest */
     bool weak;          /* of requirements that a tool compiled, which are dependencies themselves: answers
                            where no lock file does */
     bool aside;         /* as the lock */
+};
+
+/* One package of a lock needs another: hashes of lock and name. */
+struct rb_scan_edge {
+    uint64_t from, to;
 };
 
 /* A package that lies in this repository, as its manifest describes it. */
@@ -95,6 +103,8 @@ struct rb_scan_sheet {
     bool truncated;        /* more than one of the numbers above */
     struct rb_scan_locked *locked;
     size_t locked_count, locked_capacity;
+    struct rb_scan_edge *edges;
+    size_t edge_count, edge_capacity;
     struct rb_scan_package *packages;
     size_t package_count, package_capacity;
     size_t members;        /* packages that the manifests declare as parts of this repository */
@@ -114,6 +124,13 @@ struct rb_scan_dependency *rb_scan_add_text(struct rb_scan_sheet *sheet, const c
  * is no place, no name or no version. */
 struct rb_scan_locked *rb_scan_lock(struct rb_scan_sheet *sheet, const char *name, size_t name_len,
                                     const char *version, size_t version_len);
+/* Notes that in the lock file being read, package `from` needs package `to`. For locks that do not say what
+ * each package is for: it follows from who needs it. */
+void rb_scan_lock_needs(struct rb_scan_sheet *sheet, struct rb_piece from, struct rb_piece to);
+/* Spreads levels (by position in sheet->locked; 0 is unknown, up to this, the higher wins) to all that is
+ * needed. */
+#define RB_SCAN_LEVEL_MAX 3
+void rb_scan_reach(const struct rb_scan_sheet *sheet, uint8_t *levels);
 /* Adds what only a lock file names. False when there is no place. */
 bool rb_scan_add_indirect(struct rb_scan_sheet *sheet, const struct rb_scan_locked *locked);
 /* Notes that the manifest being read is that of the package `name`; once a manifest, before its scripts and

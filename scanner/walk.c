@@ -67,7 +67,10 @@ struct toml_cut {
     const char *name;
     rb_walk_table_fn fn;
     void *arg;
-    size_t bad_line; /* of the first table that could not be read; 0: all could */
+    char *text; /* the table being collected */
+    size_t len;
+    size_t begun, bad_line; /* its line, and that of the first that could not be read; 0: none */
+    bool is_in, is_skipped;
     char reason[160];
 };
 
@@ -86,39 +89,60 @@ static bool toml_goes_on(struct rb_piece line, const char *name)
     return rb_piece_starts(line, name) && line.len > strlen(name) && line.at[strlen(name)] == '.';
 }
 
-static void toml_table(struct toml_cut *cut, const char *begin, const char *end, size_t line)
+static void toml_end(struct toml_cut *cut)
 {
     json_t *document;
-    rb_err err = rb_toml_parse(&document, begin, (size_t)(end - begin));
-    if (!err) {
+    if (!cut->is_in)
+        return;
+    if (!rb_toml_parse(&document, cut->text, cut->len)) {
         cut->fn(cut->arg, json_array_get(rb_json_get(document, cut->name), 0));
         json_decref(document);
     } else if (!cut->bad_line) {
-        cut->bad_line = line;
+        cut->bad_line = cut->begun;
         snprintf(cut->reason, sizeof cut->reason, "%s", rb_error_text());
     }
+    cut->is_in = false;
+}
+
+/* Nine tenths of such a file are the addresses and checksums of what can be downloaded, which nobody asks
+ * for: "wheels = [" or "files = [" on a line, to "]" on another. */
+static bool toml_is_skipped(struct toml_cut *cut, struct rb_piece line)
+{
+    if (cut->is_skipped) {
+        cut->is_skipped = !rb_piece_is(line, "]");
+        return true;
+    }
+    cut->is_skipped = rb_piece_is(line, "wheels = [") || rb_piece_is(line, "files = [");
+    return cut->is_skipped;
+}
+
+static void toml_line(struct toml_cut *cut, struct rb_piece line, size_t number)
+{
+    bool is_new = toml_begins(line, cut->name);
+    bool is_header = rb_piece_starts(line, "[") && rb_piece_ends(rb_piece_trim(line), "]");
+    if (is_new || (is_header && !cut->is_skipped && !toml_goes_on(line, cut->name))) {
+        toml_end(cut);
+        cut->is_in = is_new;
+        cut->is_skipped = false;
+        cut->begun = number;
+        cut->len = 0;
+    }
+    if (!cut->is_in || toml_is_skipped(cut, line))
+        return;
+    memcpy(cut->text + cut->len, line.at, line.len);
+    cut->len += line.len;
+    cut->text[cut->len++] = '\n';
 }
 
 rb_err rb_walk_toml(const char *text, size_t len, const char *name, rb_walk_table_fn fn, void *arg)
 {
     struct toml_cut cut = {.name = name, .fn = fn, .arg = arg};
     struct rb_piece rest = {text, len}, line;
-    const char *begin = NULL;
-    size_t number = 0, begun = 0;
-    while (rb_piece_line(&line, &rest)) {
-        number++;
-        bool is_new = toml_begins(line, name);
-        if (!is_new && !(rb_piece_starts(line, "[") && !toml_goes_on(line, name)))
-            continue;
-        if (!is_new && begin && !rb_piece_ends(rb_piece_trim(line), "]"))
-            continue; /* an array that goes on over lines, not a table */
-        if (begin)
-            toml_table(&cut, begin, line.at, begun);
-        begin = is_new ? line.at : NULL;
-        begun = number;
-    }
-    if (begin)
-        toml_table(&cut, begin, text + len, begun);
+    cut.text = rb_malloc(len + 1); /* pages that no table needs are never touched */
+    for (size_t number = 1; rb_piece_line(&line, &rest); number++)
+        toml_line(&cut, line, number);
+    toml_end(&cut);
+    free(cut.text);
     if (cut.bad_line)
         return rb_error_set(RB_EINVAL, "the table at line %zu: %s", cut.bad_line, cut.reason);
     return RB_OK;
