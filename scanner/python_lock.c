@@ -116,7 +116,9 @@ static void pipfile_visit(void *arg, const struct rb_walk *at, enum rb_walk_what
         rb_walk_is(at, 0, "_meta"))
         return;
     const char *name = rb_python_name(sheet, rb_piece_copy(sheet->arena, at->keys[1]));
-    struct rb_piece version = rb_piece_after(value, rb_piece_starts(value, "==") ? 2 : 0);
+    struct rb_piece version = rb_piece_after(value, rb_piece_starts(value, "===")  ? 3
+                                                    : rb_piece_starts(value, "==") ? 2
+                                                                                   : 0);
     struct rb_scan_locked *item = rb_scan_lock(sheet, name, strlen(name), version.at, version.len);
     if (!item)
         return;

@@ -29,6 +29,7 @@ struct setup_py {
     size_t variable_count;
     struct rb_scan_package *package;
     const char *name, *version, *licence, *python;
+    const char **about; /* which of them is being read */
 };
 
 /* ---- tokens -----------------------------------------------------------------------------------------------
@@ -53,10 +54,11 @@ static void setup_text(struct setup_py *py)
             (!is_long || (end + 2 < rest.len && rest.at[end + 1] == quote && rest.at[end + 2] == quote)))
             break;
     }
-    end = end < rest.len ? end : rest.len;
-    py->word = (struct rb_piece){rest.at + begin, end > begin ? end - begin : 0};
-    py->rest = rb_piece_after(rest, end + begin);
-    py->token = TOKEN_TEXT;
+    bool is_whole = end < rest.len && rest.at[end] == quote;
+    py->token = is_whole ? TOKEN_TEXT : end < rest.len ? TOKEN_MARK : TOKEN_END;
+    py->mark = quote;
+    py->word = (struct rb_piece){rest.at + begin, is_whole ? end - begin : 0};
+    py->rest = rb_piece_after(rest, is_whole ? end + begin : end);
 }
 
 static void setup_skip_blank(struct setup_py *py)
@@ -101,7 +103,8 @@ static void setup_next(struct setup_py *py)
     if (!is_prefix)
         return;
     setup_text(py);
-    if (memchr(word.at, 'f', len) || memchr(word.at, 'F', len) || memchr(word.at, 'b', len)) {
+    if (py->token != TOKEN_END &&
+        (memchr(word.at, 'f', len) || memchr(word.at, 'F', len) || memchr(word.at, 'b', len))) {
         py->token = TOKEN_MARK; /* computed */
         py->mark = '%';
     }
@@ -126,7 +129,9 @@ static bool setup_whole_text(struct setup_py *py, struct rb_piece *out)
         *out = (struct rb_piece){joined, out->len + py->word.len};
         is_copied = true;
     }
-    return py->token == TOKEN_END || (py->token == TOKEN_MARK && strchr(",])}:", py->mark) && py->mark);
+    if (py->token == TOKEN_NAME) /* the next statement, unless the value hangs on a condition */
+        return !rb_piece_is(py->word, "if") && !rb_piece_is(py->word, "or") && !rb_piece_is(py->word, "and");
+    return py->token == TOKEN_MARK && strchr(",])}:", py->mark) && py->mark;
 }
 
 /* To the comma or bracket that ends the present value. */
@@ -299,11 +304,16 @@ static void setup_table(struct setup_py *py, setup_use_fn use, const char *kind)
 /* ---- setup( … ) -------------------------------------------------------------------------------------------
  */
 
+static void setup_use_about(struct setup_py *py, struct rb_piece text, const char *kind)
+{
+    (void)kind;
+    *py->about = rb_piece_copy(py->sheet->arena, text);
+}
+
 static void setup_about(struct setup_py *py, const char **out)
 {
-    struct rb_piece text;
-    if (py->token == TOKEN_TEXT && setup_whole_text(py, &text))
-        *out = rb_piece_copy(py->sheet->arena, text);
+    py->about = out;
+    setup_list(py, setup_use_about, NULL);
 }
 
 /* The value of one argument; the token is its first. */

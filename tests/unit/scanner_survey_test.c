@@ -243,7 +243,7 @@ static void test_manifests_near_the_root_come_first(void **state)
     files[MANY + 1] = (struct made_file){"package.json", 10};
     files[MANY + 2] = (struct made_file){"node_modules/x/package.json", 10};
     files[MANY + 3] = (struct made_file){"testdata/go.mod", 10};
-    files[MANY + 4] = (struct made_file){"setup.py", 10};
+    files[MANY + 4] = (struct made_file){"bun.lockb", 10};
     files[MANY + 5] = (struct made_file){"Cargo.toml", RB_SCAN_MANIFEST_BYTES + 1};
     struct rb_tree tree = make_tree(files, COUNT(files), arena);
     struct rb_scan scan;
@@ -259,8 +259,9 @@ static void test_manifests_near_the_root_come_first(void **state)
     assert_true(has_pom);
     assert_string_equal(scan.manifests[0].path, "Cargo.toml");
     assert_int_equal(scan.manifests[0].status, RB_MANIFEST_TOO_BIG);
-    assert_string_equal(scan.manifests[1].path, "package.json");
-    assert_int_equal(scan.manifests[2].status, RB_MANIFEST_NOTED);
+    assert_string_equal(scan.manifests[1].path, "bun.lockb");
+    assert_int_equal(scan.manifests[1].status, RB_MANIFEST_NOTED); /* binary */
+    assert_string_equal(scan.manifests[2].path, "package.json");
     rb_arena_free(arena);
 }
 
@@ -286,7 +287,8 @@ static void test_the_profile_holds_it_all(void **state)
         "incomplete.\"",
         "{\"name\":\"Python\",\"files\":1,\"bytes\":900,\"share\":90.0}",
         "\"frameworks\":[{\"name\":\"Django\",\"ecosystem\":\"pypi\",\"evidence\":\"requirements.txt\"}]",
-        "{\"ecosystem\":\"pypi\",\"name\":\"django\",\"requirement\":\"==4\",\"kind\":\"runtime\","
+        "{\"ecosystem\":\"pypi\",\"name\":\"django\",\"requirement\":\"==4\",\"version\":\"4\",\"kind\":"
+        "\"runtime\","
         "\"manifest\":"
         "\"requirements.txt\"}",
         "{\"path\":\"requirements.txt\",\"ecosystem\":\"pypi\",\"status\":\"parsed\",\"error\":\"\"}",
