@@ -65,7 +65,10 @@ static size_t locked_score(const struct rb_scan_locked *locked, const struct rb_
 {
     enum { FOLDER = 16, REQUIREMENT = 8, MEMBER = 4, ALL = 2 };
     size_t len = folder_len(locked->lock);
-    if (locked->inner || strncmp(locked->lock, item->manifest, len) != 0)
+    /* Files of requirements are installed for themselves: only what was compiled answers them. */
+    bool is_file = strcmp(item->ecosystem, "pypi") == 0 &&
+                   (rb_text_ends(item->manifest, ".txt") || rb_text_ends(item->manifest, ".in"));
+    if (locked->inner || (is_file && !locked->weak) || strncmp(locked->lock, item->manifest, len) != 0)
         return 0;
     if (*locked->requirement && strcmp(locked->requirement, item->requirement) != 0)
         return 0;
@@ -154,9 +157,13 @@ static void settle_version(struct lock_index *index, struct rb_scan_dependency *
         index->levels[position] = level_of(item->kind);
     if (!is_clear)
         return;
+    if (best->local) {
+        item->local = true;
+        return;
+    }
     if (!*item->version) /* requirements may say it themselves */
         item->version = best->version;
-    index->taken[position] = true;
+    index->taken[position] = index->taken[position] || strcmp(item->version, best->version) == 0;
 }
 
 /* Workspaces whose manifests were not read have their say in the lock; then all follows from who needs it. */

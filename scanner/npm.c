@@ -16,6 +16,20 @@ void rb_npm_split(struct rb_piece *name, struct rb_piece *rest, struct rb_piece 
     *rest = rb_piece_after(text, name->len + 1);
 }
 
+void rb_npm_alias(struct rb_piece *name, struct rb_piece *requirement)
+{
+    if (!rb_piece_starts(*requirement, "npm:"))
+        return;
+    struct rb_piece alias = rb_piece_after(*requirement, 4), real, rest;
+    bool is_named = alias.len && (alias.at[0] == '@' || !strchr("^~<>=*0123456789", alias.at[0]));
+    *requirement = alias; /* yarn also writes "npm:^1" of the package itself */
+    if (!is_named)
+        return;
+    rb_npm_split(&real, &rest, alias);
+    *name = real;
+    *requirement = rest;
+}
+
 bool rb_npm_is_here(struct rb_piece requirement)
 {
     static const char *const here[] = {"workspace:", "file:", "link:", "portal:"};
@@ -93,15 +107,7 @@ struct rb_scan_dependency *rb_npm_add(struct rb_scan_sheet *sheet, const char *n
                                       const char *kind)
 {
     struct rb_piece real = rb_piece_of(name), wanted = rb_piece_trim(rb_piece_of(requirement));
-    if (rb_piece_starts(wanted, "npm:")) {
-        struct rb_piece alias = rb_piece_after(wanted, 4), rest;
-        if (alias.len && (alias.at[0] == '@' || !strchr("^~<>=*0123456789", alias.at[0]))) {
-            rb_npm_split(&real, &rest, alias);
-            wanted = rest;
-        } else { /* yarn also writes "npm:^1" of the package itself */
-            wanted = alias;
-        }
-    }
+    rb_npm_alias(&real, &wanted);
     struct rb_scan_dependency *item = rb_scan_add(sheet, real.at, real.len, wanted.at, wanted.len, kind);
     if (!item)
         return NULL;

@@ -10,6 +10,8 @@
 /* "name@rest", "@scope/name@rest": the first '@' that does not begin the name parts it. Without one the rest
  * is empty. */
 void rb_npm_split(struct rb_piece *name, struct rb_piece *rest, struct rb_piece text);
+/* "npm:real-name@^1" under another name: what it really is. Otherwise both stay. */
+void rb_npm_alias(struct rb_piece *name, struct rb_piece *requirement);
 /* Whether the requirement means a package of this repository: "workspace:*", "link:../a", "file:b". */
 bool rb_npm_is_here(struct rb_piece requirement);
 /* Adds a dependency as package.json has it: "npm:real-name@^1" is one of the real name, "catalog:" what the

@@ -112,7 +112,7 @@ static void pnpm_package_begin(struct pnpm *pnpm, struct rb_piece key)
     if (!pnpm->is_keyed && !pnpm->is_slashed) { /* "name@https://…" */
         rb_npm_split(&name, &version, key);
         pnpm_keep(pnpm->name, name);
-        pnpm->is_keyed = rb_npm_is_here(version);
+        pnpm->is_keyed = rb_npm_is_here(version) || rb_piece_starts(version, "runtime:"); /* no packages */
     }
     pnpm->dev = pnpm->optional = false;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "scanner/npm.h"
 #include "scanner/text.h"
 
 static bool settle_same(const struct rb_scan_dependency *a, const struct rb_scan_dependency *b)
@@ -75,9 +76,13 @@ static void settle_catalog(struct rb_scan_sheet *sheet, struct rb_scan_dependenc
             nearest = len;
         }
     }
-    if (found)
-        item->requirement = found->requirement;
     item->alias = NULL;
+    if (!found)
+        return;
+    struct rb_piece name = rb_piece_of(item->name), requirement = rb_piece_of(found->requirement);
+    rb_npm_alias(&name, &requirement);
+    item->name = rb_piece_copy(sheet->arena, name);
+    item->requirement = rb_piece_copy(sheet->arena, requirement);
 }
 
 static bool requirement_is_elsewhere(const struct rb_scan_dependency *item)
