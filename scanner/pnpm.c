@@ -69,18 +69,30 @@ static const char *pnpm_kind(struct rb_piece group)
                                                         : NULL;
 }
 
-/* "1.2.3(peer)", "link:../a", an alias's "real@1.2.3" or "/real/1.2.3". */
-static void pnpm_direct(struct pnpm *pnpm, struct rb_piece name, struct rb_piece version, const char *kind)
+/* "1.2.3(peer)", "link:../a", "https://…", an alias's "real@1.2.3" or "/real/1.2.3": the version, and the
+ * name where it is another. */
+static void pnpm_got(const struct pnpm *pnpm, struct rb_piece *name, struct rb_piece *version)
 {
     struct rb_piece real, exact;
-    bool is_here = rb_npm_is_here(version), is_address = memmem(version.at, version.len, "://", 3) != NULL;
-    if (!is_here && !is_address && pnpm_key(pnpm, &real, &exact, version) && real.len) {
-        name = real;
-        version = exact;
-    } else if (!is_here && !is_address) {
-        version = pnpm_until(version, '(');
-        version = pnpm->is_slashed ? pnpm_until(version, '_') : version;
+    if (pnpm->is_slashed && !pnpm_key(pnpm, &real, &exact, *version)) {
+        if (!memchr(version->at, ':', version->len))
+            *version = pnpm_until(*version, '_');
+        return;
     }
+    if (!pnpm->is_slashed) {
+        *version = pnpm_until(*version, '(');
+        rb_npm_split(&real, &exact, rb_piece_after(*version, rb_piece_starts(*version, "/")));
+        if (exact.len == 0 || memchr(real.at, ':', real.len)) /* an address may hold an '@' as well */
+            return;
+    }
+    *name = real;
+    *version = exact;
+}
+
+static void pnpm_direct(struct pnpm *pnpm, struct rb_piece name, struct rb_piece version, const char *kind)
+{
+    pnpm_got(pnpm, &name, &version);
+    bool is_here = rb_npm_is_here(version);
     struct rb_scan_locked *item = rb_scan_lock(pnpm->sheet, name.at, name.len, version.at, version.len);
     if (!item)
         return;
