@@ -85,7 +85,7 @@ static void bun_visit(void *arg, const struct rb_walk *at, enum rb_walk_what wha
         return;
     if (rb_walk_is(at, 0, "workspaces") && rb_walk_is(at, 2, "name"))
         bun_workspace(bun, at->keys[1], value);
-    else if (rb_walk_is(at, 0, "packages") && !at->keys[2].at && at->keys[2].len == 0)
+    else if (rb_walk_is(at, 0, "packages") && at->indexes[2] == 0)
         bun_package(bun, at->keys[1], value);
 }
 

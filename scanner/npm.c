@@ -74,7 +74,7 @@ static void catalog_visit(void *arg, const struct rb_walk *at, enum rb_walk_what
     if (what == RB_WALK_VALUE && at->depth == 2 && rb_walk_is(at, 0, "packages"))
         sheet->members++;
     else if (what == RB_WALK_VALUE && at->depth == 2 && rb_walk_is(at, 0, "catalog"))
-        rb_npm_offer(sheet, (struct rb_piece){NULL, 0}, at->keys[1], value);
+        rb_npm_offer(sheet, (struct rb_piece){"", 0}, at->keys[1], value);
     else if (what == RB_WALK_VALUE && at->depth == 3 && rb_walk_is(at, 0, "catalogs"))
         rb_npm_offer(sheet, at->keys[1], at->keys[2], value);
 }

@@ -117,10 +117,10 @@ static void pnpm_importer(struct pnpm *pnpm, const struct rb_walk *at, size_t ba
 
 static void pnpm_package_begin(struct pnpm *pnpm, struct rb_piece key)
 {
-    struct rb_piece name = {NULL, 0}, version = {NULL, 0};
+    struct rb_piece name = {"", 0}, version = {"", 0};
     pnpm->is_keyed = pnpm_key(pnpm, &name, &version, key);
-    pnpm_keep(pnpm->name, pnpm->is_keyed ? name : (struct rb_piece){NULL, 0});
-    pnpm_keep(pnpm->version, pnpm->is_keyed ? version : (struct rb_piece){NULL, 0});
+    pnpm_keep(pnpm->name, pnpm->is_keyed ? name : (struct rb_piece){"", 0});
+    pnpm_keep(pnpm->version, pnpm->is_keyed ? version : (struct rb_piece){"", 0});
     if (!pnpm->is_keyed && !pnpm->is_slashed) { /* "name@https://…" */
         rb_npm_split(&name, &version, key);
         pnpm_keep(pnpm->name, name);

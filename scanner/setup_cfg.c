@@ -70,7 +70,7 @@ static void setup_cfg_line(struct setup_cfg *cfg, struct rb_piece line)
         return;
     }
     cfg->kind = NULL;
-    cfg->key = (struct rb_piece){NULL, 0};
+    cfg->key = (struct rb_piece){"", 0};
     if (trimmed.at[0] == '[') {
         const char *end = memchr(trimmed.at, ']', trimmed.len);
         cfg->section = (struct rb_piece){trimmed.at + 1, end ? (size_t)(end - trimmed.at) - 1 : 0};

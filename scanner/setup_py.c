@@ -154,7 +154,7 @@ static void setup_skip_value(struct setup_py *py)
 /* NAME = [ … ], anywhere: the last one that begins like a literal. */
 static void setup_variables(struct setup_py *py)
 {
-    struct rb_piece name = {NULL, 0};
+    struct rb_piece name = {"", 0};
     bool is_named = false;
     for (setup_next(py); py->token != TOKEN_END && py->variable_count < SETUP_VARIABLES_MAX; setup_next(py)) {
         if (is_named && setup_is(py, '=')) {
@@ -282,7 +282,7 @@ static void setup_table(struct setup_py *py, setup_use_fn use, const char *kind)
         return;
     setup_next(py);
     while (py->token != TOKEN_END && !setup_is(py, '}')) {
-        struct rb_piece name = {NULL, 0};
+        struct rb_piece name = {"", 0};
         bool is_text = py->token == TOKEN_TEXT && setup_whole_text(py, &name);
         if (is_text && setup_is(py, ':')) {
             setup_next(py);

@@ -15,14 +15,16 @@
 #define RB_WALK_DEPTH_MAX      24 /* keys above a value; what lies deeper is passed over (old npm locks nest) */
 #define RB_WALK_YAML_DEPTH_MAX 64 /* libyaml keeps all that is open; a lock file nests six deep */
 
-/* Where the walk is. A member of a list has the key {NULL, its index}. */
+/* Where the walk is. A member of a list has the empty key and an index from 0; a named one RB_WALK_NAMED. */
+#define RB_WALK_NAMED SIZE_MAX
 struct rb_walk {
     struct rb_piece keys[RB_WALK_DEPTH_MAX];
+    size_t indexes[RB_WALK_DEPTH_MAX];
     size_t depth; /* keys that count; 0 at the document itself */
 };
 enum rb_walk_what {
     RB_WALK_OPEN,  /* an object or a list begins here */
-    RB_WALK_VALUE, /* text, or a number or boolean as text; null is the empty piece */
+    RB_WALK_VALUE, /* text, or a number or boolean as text; null is empty */
     RB_WALK_CLOSE  /* what opened here ends */
 };
 /* Pieces are valid during the call only. */
@@ -32,15 +34,8 @@ typedef void (*rb_walk_fn)(void *arg, const struct rb_walk *at, enum rb_walk_wha
 /* Whether key number `level` (from 0) is `name`. */
 static inline bool rb_walk_is(const struct rb_walk *at, size_t level, const char *name)
 {
-    return level < at->depth && at->keys[level].at && rb_piece_is(at->keys[level], name);
+    return level < at->depth && at->indexes[level] == RB_WALK_NAMED && rb_piece_is(at->keys[level], name);
 }
-/* The last key; empty at the document itself and in a list. */
-static inline struct rb_piece rb_walk_last(const struct rb_walk *at)
-{
-    struct rb_piece none = {NULL, 0};
-    return at->depth ? at->keys[at->depth - 1] : none;
-}
-
 #ifdef __cplusplus
 extern "C" {
 #endif

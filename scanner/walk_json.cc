@@ -19,7 +19,7 @@ struct walker {
 
 struct rb_piece piece_of(std::string_view text)
 {
-    return {text.data(), text.size()};
+    return {text.data() ? text.data() : "", text.size()};
 }
 
 void walk(struct walker &walker, simdjson::dom::element value);
@@ -27,7 +27,7 @@ void walk(struct walker &walker, simdjson::dom::element value);
 // What the list or object holds; deeper than anybody looks, nothing.
 template <typename Each> void walk_inside(struct walker &walker, Each each)
 {
-    struct rb_piece none = {nullptr, 0};
+    struct rb_piece none = {"", 0};
     walker.fn(walker.arg, &walker.at, RB_WALK_OPEN, none);
     if (walker.at.depth < RB_WALK_DEPTH_MAX) {
         walker.at.depth++;
@@ -62,6 +62,7 @@ void walk(struct walker &walker, simdjson::dom::element value)
         walk_inside(walker, [&] {
             for (auto field : object) {
                 walker.at.keys[walker.at.depth - 1] = piece_of(field.key);
+                walker.at.indexes[walker.at.depth - 1] = RB_WALK_NAMED;
                 walk(walker, field.value);
             }
         });
@@ -69,7 +70,8 @@ void walk(struct walker &walker, simdjson::dom::element value)
         walk_inside(walker, [&] {
             size_t index = 0;
             for (auto item : list) {
-                walker.at.keys[walker.at.depth - 1] = {nullptr, index++};
+                walker.at.keys[walker.at.depth - 1] = {"", 0};
+                walker.at.indexes[walker.at.depth - 1] = index++;
                 walk(walker, item);
             }
         });
@@ -86,7 +88,9 @@ extern "C" rb_err rb_walk_json(const char *text, size_t len, rb_walk_fn fn, void
     simdjson::error_code error = parser.parse(text, len).get(document);
     if (error)
         return rb_error_set(RB_EINVAL, "JSON: %s", simdjson::error_message(error));
-    struct walker walker = {{{}, 0}, fn, arg};
+    struct walker walker = {};
+    walker.fn = fn;
+    walker.arg = arg;
     walk(walker, document);
     return RB_OK;
 }

@@ -46,19 +46,27 @@ static void yaml_drop_key(struct yaml_level *level)
     level->has_key = false;
 }
 
+static void yaml_name(struct yaml_walk *walk, struct rb_piece key, size_t index)
+{
+    if (walk->open > RB_WALK_DEPTH_MAX)
+        return;
+    walk->at.keys[walk->open - 1] = key;
+    walk->at.indexes[walk->open - 1] = index;
+}
+
 /* Before a value: its key in the walk. False when the event is a key itself, which is then kept. */
 static bool yaml_is_value(struct yaml_walk *walk, yaml_event_t *event)
 {
     if (walk->open == 0)
         return true;
     struct yaml_level *level = &walk->levels[walk->open - 1];
-    struct rb_piece key = {NULL, level->index++};
+    struct rb_piece key = {"", 0};
+    size_t index = level->is_map ? RB_WALK_NAMED : level->index++;
     if (level->is_map && level->wants_key) {
         level->wants_key = false;
         yaml_drop_key(level);
         if (event->type != YAML_SCALAR_EVENT) { /* a list as a key: what it names cannot be asked for */
-            if (walk->open <= RB_WALK_DEPTH_MAX)
-                walk->at.keys[walk->open - 1] = (struct rb_piece){"", 0};
+            yaml_name(walk, (struct rb_piece){"", 0}, RB_WALK_NAMED);
             return event->type != YAML_ALIAS_EVENT;
         }
         level->key = *event;
@@ -72,14 +80,13 @@ static bool yaml_is_value(struct yaml_walk *walk, yaml_event_t *event)
                                                  level->key.data.scalar.length}
                              : (struct rb_piece){"", 0};
     }
-    if (walk->open <= RB_WALK_DEPTH_MAX)
-        walk->at.keys[walk->open - 1] = key;
+    yaml_name(walk, key, index);
     return true;
 }
 
 static rb_err yaml_open(struct yaml_walk *walk, bool is_map)
 {
-    yaml_call(walk, RB_WALK_OPEN, (struct rb_piece){NULL, 0});
+    yaml_call(walk, RB_WALK_OPEN, (struct rb_piece){"", 0});
     if (walk->open == RB_WALK_YAML_DEPTH_MAX)
         return rb_error_set(RB_EINVAL, "YAML: nested too deeply");
     walk->levels[walk->open++] = (struct yaml_level){.is_map = is_map, .wants_key = is_map};
@@ -89,7 +96,7 @@ static rb_err yaml_open(struct yaml_walk *walk, bool is_map)
 static void yaml_close(struct yaml_walk *walk)
 {
     yaml_drop_key(&walk->levels[--walk->open]);
-    yaml_call(walk, RB_WALK_CLOSE, (struct rb_piece){NULL, 0});
+    yaml_call(walk, RB_WALK_CLOSE, (struct rb_piece){"", 0});
 }
 
 static rb_err yaml_event(struct yaml_walk *walk, yaml_event_t *event)
@@ -97,7 +104,7 @@ static rb_err yaml_event(struct yaml_walk *walk, yaml_event_t *event)
     switch (event->type) {
     case YAML_ALIAS_EVENT:
         if (yaml_is_value(walk, event))
-            yaml_call(walk, RB_WALK_VALUE, (struct rb_piece){NULL, 0});
+            yaml_call(walk, RB_WALK_VALUE, (struct rb_piece){"", 0});
         return RB_OK;
     case YAML_SCALAR_EVENT:
         if (yaml_is_value(walk, event))

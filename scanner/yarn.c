@@ -73,7 +73,7 @@ static void yarn_flush(struct yarn *yarn)
     struct rb_piece rest = yarn->asked, descriptor;
     while (yarn->version.len && yarn_next(&descriptor, &rest))
         yarn_put(yarn, descriptor);
-    yarn->asked = yarn->version = yarn->name = (struct rb_piece){NULL, 0};
+    yarn->asked = yarn->version = yarn->name = (struct rb_piece){"", 0};
     yarn->is_here = yarn->is_needed = false;
 }
 
@@ -90,7 +90,7 @@ static void yarn_key(struct yarn *yarn, struct rb_piece line)
     yarn->asked = is_whole ? yarn_unquote(line) : line;
     struct rb_piece rest = yarn->asked, descriptor, requirement;
     if (!yarn_next(&descriptor, &rest) || !yarn_descriptor(&yarn->name, &requirement, descriptor))
-        yarn->name = (struct rb_piece){NULL, 0};
+        yarn->name = (struct rb_piece){"", 0};
 }
 
 /* `    name "^1"` or `    name: "npm:^1"`, below "dependencies:". */

@@ -259,6 +259,8 @@ static void test_broken_locks(void **state)
         {"yarn.lock", "a@1:\n  version \"1\"\n<<<<<<< HEAD\n", "line 3"},
         {"pnpm-lock.yaml", "packages:\n  a@1.0.0: {\n", "YAML: line"},
         {"pnpm-lock.yaml", "a: *none\n", "YAML"},
+        {"pnpm-lock.yaml", "dependencies:\n  - a\n  - b\nsnapshots: [[[x]]]\npackages:\n  [a]: 1\n  - x",
+         "YAML"},
         {"bun.lock", "{\"packages\": {\"a\": [\"a@1\"]", "JSON"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
