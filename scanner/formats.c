@@ -17,11 +17,21 @@
 
 /* JavaScript */
 FORMAT(npm, .name = "package.json", .ecosystem = "npm", .parse = rb_npm_parse, PACKAGE);
+FORMAT(npm_lock, .name = "package-lock.json", .ecosystem = "npm", .parse = rb_npm_lock_parse, LOCK);
+FORMAT(yarn_lock, .name = "yarn.lock", .ecosystem = "npm", .parse = rb_yarn_lock_parse, LOCK);
+FORMAT(pnpm_lock, .name = "pnpm-lock.yaml", .ecosystem = "npm", .parse = rb_pnpm_lock_parse, LOCK);
+FORMAT(bun_lock, .name = "bun.lock", .ecosystem = "npm", .parse = rb_bun_lock_parse, LOCK);
+FORMAT(bun_binary, .name = "bun.lockb", .ecosystem = "npm", LOCK); /* binary */
+FORMAT(npm_catalog, .name = "pnpm-workspace.yaml", .ecosystem = "npm", .parse = rb_npm_catalog_parse);
+FORMAT(deno, .name = "deno.json", .ecosystem = "npm", .parse = rb_deno_parse, PACKAGE);
 /* Python */
 FORMAT(pyproject, .name = "pyproject.toml", .ecosystem = "pypi", .parse = rb_pyproject_parse, PACKAGE);
 FORMAT(pipfile, .name = "Pipfile", .ecosystem = "pypi", .parse = rb_pipfile_parse);
 FORMAT(setup_cfg, .name = "setup.cfg", .ecosystem = "pypi", .parse = rb_setup_cfg_parse);
-FORMAT(setup_py, .name = "setup.py", .ecosystem = "pypi", PACKAGE);
+FORMAT(setup_py, .name = "setup.py", .ecosystem = "pypi", .parse = rb_setup_py_parse, PACKAGE);
+FORMAT(python_lock, .name = "poetry.lock", .ecosystem = "pypi", .parse = rb_python_lock_parse, LOCK);
+FORMAT(pylock, .name = "pylock.toml", .ecosystem = "pypi", .parse = rb_pylock_parse, LOCK);
+FORMAT(pipfile_lock, .name = "Pipfile.lock", .ecosystem = "pypi", .parse = rb_pipfile_lock_parse, LOCK);
 FORMAT(requirements, .name = "requirements.txt", .ecosystem = "pypi", .parse = rb_requirements_parse);
 /* Go */
 FORMAT(gomod, .name = "go.mod", .ecosystem = "go", .parse = rb_gomod_parse, PACKAGE);
@@ -114,6 +124,7 @@ static const struct by_text by_name[] = {
     {".pre-commit-config.yml", &precommit},
     {".terraform.lock.hcl", &terraform_lock},
     {".woodpecker.yml", &ci},
+    {".yarnrc.yml", &npm_catalog},
     {"CMakeLists.txt", &cmake},
     {"Cargo.lock", &cargo_lock},
     {"Cargo.toml", &cargo},
@@ -133,6 +144,7 @@ static const struct by_text by_name[] = {
     {"PackageVersions.props", &nuget},
     {"Packages.props", &nuget},
     {"Pipfile", &pipfile},
+    {"Pipfile.lock", &pipfile_lock},
     {"Podfile", &podfile},
     {"Podfile.lock", &podfile_lock},
     {"Version.props", &nuget},
@@ -144,11 +156,15 @@ static const struct by_text by_name[] = {
     {"build.gradle", &gradle},
     {"build.gradle.kts", &gradle},
     {"buildscript-gradle.lockfile", &gradle_lock},
+    {"bun.lock", &bun_lock},
+    {"bun.lockb", &bun_binary},
     {"composer.json", &composer},
     {"composer.lock", &composer_lock},
     {"conan.lock", &conan_lock},
     {"conanfile.py", &conan_python},
     {"conanfile.txt", &conan_text},
+    {"deno.json", &deno},
+    {"deno.jsonc", &deno},
     {"dotnet-tools.json", &dotnet_tools},
     {"flake.lock", &flake_lock},
     {"flake.nix", &flake},
@@ -163,16 +179,23 @@ static const struct by_text by_name[] = {
     {"meta.yaml", &recipe},
     {"mix.exs", &mix},
     {"mix.lock", &mix_lock},
+    {"npm-shrinkwrap.json", &npm_lock},
+    {"package-lock.json", &npm_lock},
     {"package.json", &npm},
     {"packages.config", &nuget},
     {"packages.lock.json", &nuget_lock},
     {"paket.dependencies", &paket},
     {"paket.lock", &paket_lock},
+    {"pdm.lock", &python_lock},
     {"pixi.toml", &pixi},
+    {"pnpm-lock.yaml", &pnpm_lock},
+    {"pnpm-workspace.yaml", &npm_catalog},
+    {"poetry.lock", &python_lock},
     {"pom.xml", &maven},
     {"project.pbxproj", &xcode},
     {"pubspec.lock", &pubspec_lock},
     {"pubspec.yaml", &pubspec},
+    {"pylock.toml", &pylock},
     {"pyproject.toml", &pyproject},
     {"rebar.config", &rebar},
     {"rebar.lock", &rebar_lock},
@@ -182,8 +205,10 @@ static const struct by_text by_name[] = {
     {"settings.gradle.kts", &gradle_script},
     {"setup.cfg", &setup_cfg},
     {"setup.py", &setup_py},
+    {"uv.lock", &python_lock},
     {"values.yaml", &values},
     {"vcpkg.json", &vcpkg},
+    {"yarn.lock", &yarn_lock},
 };
 
 /* Of names that begin with something else than a dot. */
@@ -194,15 +219,22 @@ static const struct by_text by_end[] = {
     {".tofu", &terraform},        {".dockerfile", &dockerfile}, {".Dockerfile", &dockerfile},
 };
 
-/* requirements.txt, dev-requirements.txt, requirements_test.txt, requirements/base.txt; not constraints. */
+/* requirements.txt, dev-requirements.txt, requirements_test.in, requirements/base.txt; not constraints. */
 static bool path_is_requirements(const char *path)
 {
     const char *base = rb_path_base(path);
-    if (!rb_text_ends(base, ".txt"))
+    if ((!rb_text_ends(base, ".txt") && !rb_text_ends(base, ".in")) || strcasestr(base, "constraint"))
         return false;
     if (strcasestr(base, "requirements") || rb_text_starts(base, "requires-"))
         return true;
     return base != path && (rb_text_starts(path, "requirements/") || strstr(path, "/requirements/"));
+}
+
+/* pylock.toml may have a name of its own: pylock.dev.toml (PEP 751). */
+static bool path_is_pylock(const char *path)
+{
+    const char *base = rb_path_base(path);
+    return rb_text_starts(base, "pylock.") && rb_text_ends(base, ".toml");
 }
 
 /* Gradle allows any name for the script of a subproject; Spring names it after the project. */
@@ -304,6 +336,8 @@ static const struct {
     {path_is_gradle_script, &gradle_script},
     {path_is_gradle_names, &gradle_names},
     {path_is_dotnet_global, &dotnet_global},
+    {path_is_pylock, &pylock},
+    {path_is_gradle_script, &gradle},
     {path_is_workflow, &actions},
     {path_is_ci, &ci},
     {path_is_dockerfile, &dockerfile},

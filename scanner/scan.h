@@ -13,6 +13,7 @@
 
 #include "lib/base/base.h"
 #include "lib/store/store.h"
+#include "scanner/text.h"
 
 #define RB_SCAN_MANIFESTS_MAX    1000 /* some ten requests of a hundred; the most that were seen are 391 */
 #define RB_SCAN_READ_BYTES       33554432 /* of the files of one scan, by the sizes in the tree */
@@ -22,6 +23,7 @@
 #define RB_SCAN_DEPENDENCIES_MAX 5000     /* that manifests name: about 1 MB of profile */
 #define RB_SCAN_INDIRECT_MAX     20000    /* that only lock files name: about 4 MB of profile */
 #define RB_SCAN_LOCKED_MAX       50000    /* packages of all lock files; the largest known have some 5,000 */
+#define RB_SCAN_EDGES_MAX        200000   /* "needs" between packages of all lock files: 3 MB */
 #define RB_SCAN_PACKAGES_MAX     2000     /* packages that lie in this repository */
 #define RB_SCAN_COMMANDS_MAX     64       /* scripts and entry points of one package */
 #define RB_SCAN_KEY_FILES_MAX    100      /* for a person to look at */
@@ -42,8 +44,9 @@ struct rb_scan_dependency {
     bool aside;    /* from an example, a test or the documentation: says little about the repository itself */
     bool local;    /* a package of this very repository */
     bool offered; /* a version that other manifests may refer to (central versions, catalogues, workspaces) */
-    const char
-        *alias; /* what a catalogue or workspace calls it: the offer's, or which is wanted; else NULL */
+    const char *alias;  /* "libs.a.b" of a Gradle catalogue, "catalog:x" of an npm one: the offer's, or which
+                           one  is wanted; else NULL */
+    const char *marker; /* when it applies, as written: "python_version < '3.8'"; "" for always */
 };
 #define RB_KIND_RUNTIME  "runtime"
 #define RB_KIND_DEV      "dev"
@@ -59,12 +62,23 @@ struct rb_scan_locked {
     const char *name;
     const char *version;
     const char *requirement; /* what asked for it, where the lock says so (yarn.lock); "" when it does not */
-    const char *member;      /* folder of the only workspace that it is for, from the lock's; "" for all */
-    const char *wanter;      /* name of the only package of this repository that it is for; "" for all */
-    const char *kind;        /* static: one of RB_KIND_…, as the lock says; RUNTIME when it does not */
-    const char *lock;        /* path of the lock file */
-    bool local;              /* a package of this very repository: no dependency */
-    bool direct;             /* the lock says that this repository itself asks for it */
+    const char *member; /* folder of the only workspace that it is for, from the lock's ("." is the lock's
+                           own); "" for all */
+    const char *wanter; /* name of the only package of this repository that it is for; "" for all */
+    const char *kind;   /* static: one of RB_KIND_…, as the lock says; RUNTIME when it does not */
+    bool is_for;        /* the lock says itself what it is for: `kind` stands */
+    const char *lock;   /* path of the lock file */
+    bool local;         /* a package of this very repository: no dependency */
+    bool direct;        /* the lock says that this repository itself asks for it */
+    bool inner;         /* only other packages have it so: answers no manifest */
+    bool weak;          /* of requirements that a tool compiled, which are dependencies themselves: answers
+                           where no lock file does */
+    bool aside;         /* as the lock */
+};
+
+/* One package of a lock needs another: hashes of lock and name. */
+struct rb_scan_edge {
+    uint64_t from, to;
 };
 
 /* A package that lies in this repository, as its manifest describes it. */
@@ -77,6 +91,8 @@ struct rb_scan_package {
     const char *name;      /* "" where the manifest gives none */
     const char *version;   /* "" where it gives none, or one that is made at build time */
     const char *licence;   /* as written, often an SPDX expression; "" */
+    const char *manager;   /* the tool it asks for, as written: "pnpm@9.1.0"; "" */
+    const char *engine;    /* what it runs on: "node >=18", "python >=3.9"; "" */
     const char *manifest;
     struct rb_scan_command *scripts, *entries; /* NULL when there are none */
     size_t script_count, entry_count;
@@ -91,6 +107,8 @@ struct rb_scan_sheet {
     bool truncated;        /* more than one of the numbers above */
     struct rb_scan_locked *locked;
     size_t locked_count, locked_capacity;
+    struct rb_scan_edge *edges;
+    size_t edge_count, edge_capacity;
     struct rb_scan_package *packages;
     size_t package_count, package_capacity;
     size_t members;        /* packages that the manifests declare as parts of this repository */
@@ -116,6 +134,13 @@ struct rb_scan_dependency *rb_scan_add_text(struct rb_scan_sheet *sheet, const c
  * is no place, no name or no version. */
 struct rb_scan_locked *rb_scan_lock(struct rb_scan_sheet *sheet, const char *name, size_t name_len,
                                     const char *version, size_t version_len);
+/* Notes that in the lock file being read, package `from` needs package `to`. For locks that do not say what
+ * each package is for: it follows from who needs it. */
+void rb_scan_lock_needs(struct rb_scan_sheet *sheet, struct rb_piece from, struct rb_piece to);
+/* Spreads levels (by position in sheet->locked; 0 is unknown, up to this, the higher wins) to all that is
+ * needed. */
+#define RB_SCAN_LEVEL_MAX 3
+void rb_scan_reach(const struct rb_scan_sheet *sheet, uint8_t *levels);
 /* Adds what only a lock file names: as indirect, unless the lock says otherwise. False when there is no
  * place. */
 bool rb_scan_add_indirect(struct rb_scan_sheet *sheet, const struct rb_scan_locked *locked);
@@ -152,10 +177,20 @@ const struct rb_scan_format *rb_scan_format_of(const char *path);
 
 /* The parsers, each in the file of its ecosystem. */
 rb_err rb_npm_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_npm_catalog_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_npm_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_yarn_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_pnpm_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_bun_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_deno_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_pyproject_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_pipfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_setup_cfg_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_setup_py_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_requirements_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_python_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_pylock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_pipfile_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gomod_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gowork_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_cargo_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
@@ -217,11 +252,18 @@ rb_err rb_terraform_lock_parse(struct rb_scan_sheet *sheet, const char *text, si
  * sheet. NULL when it names no package. */
 struct rb_scan_dependency *rb_python_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len,
                                                  const char *kind);
+/* The name as Python compares names (PEP 503): "My.Pkg" is "my-pkg". */
+const char *rb_python_name(struct rb_scan_sheet *sheet, const char *name);
 /* rb_scan_add_package() with the name as Python compares names. */
 struct rb_scan_package *rb_python_add_package(struct rb_scan_sheet *sheet, const char *name,
                                               const char *version, const char *licence);
-/* Whether the name of a group of dependencies ("test", "docs", "lint") or of a file says that people only
- * need it to work on the project. */
+/* "command = package.module:function" as an entry point. */
+void rb_python_add_entry(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *text,
+                         size_t len);
+/* What the name of a group of dependencies ("tests", "docs", "lint") or of a file says they are for:
+ * RB_KIND_TEST, RB_KIND_DEV, or `otherwise`. */
+const char *rb_python_group_kind(const char *name, const char *otherwise);
+/* Whether they are for working on the project only. */
 bool rb_python_is_dev_group(const char *name);
 
 /* ---- what a path says --------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "scanner/npm.h"
 #include "scanner/text.h"
 
 static bool settle_same(const struct rb_scan_dependency *a, const struct rb_scan_dependency *b)
@@ -35,10 +36,10 @@ static bool settle_is_repeated(const struct rb_scan_sheet *sheet, size_t kept,
 
 /* Which version reaches whom, the ecosystem knows better: Maven's come from a pom's own parents (maven.c),
  * Gradle's catalogues are asked by alias (gradle_names.c), Cargo's from the workspace above (cargo.c),
- * NuGet's from the nearest folder (nuget.c). */
+ * NuGet's from the nearest folder (nuget.c); in npm nothing means any. */
 static bool offer_is_for_all(const struct rb_scan_dependency *offer)
 {
-    static const char *const settled[] = {"cargo", "maven", "nuget"};
+    static const char *const settled[] = {"cargo", "maven", "npm", "nuget"};
     for (size_t i = 0; i < sizeof settled / sizeof *settled; i++) {
         if (strcmp(offer->ecosystem, settled[i]) == 0)
             return false;
@@ -54,6 +55,31 @@ static const char *settle_key(char key[KEY_MAX], const char *ecosystem, const ch
     for (size_t i = 0; i < len && i < KEY_MAX && strcmp(ecosystem, "nuget") == 0; i++)
         key[i] = (char)tolower((unsigned char)key[i]);
     return key;
+}
+
+/* "catalog:x" of npm becomes the requirement in that catalogue: of the nearest folder above that has it. */
+static void settle_catalog(struct rb_scan_sheet *sheet, struct rb_scan_dependency *item, size_t count)
+{
+    size_t nearest = 0;
+    const struct rb_scan_dependency *found = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct rb_scan_dependency *offer = &sheet->items[i];
+        if (!offer->offered || !offer->alias || !settle_same(offer, item) ||
+            strcmp(offer->alias, item->alias) != 0)
+            continue;
+        size_t len = (size_t)(rb_path_base(offer->manifest) - offer->manifest);
+        if (strncmp(offer->manifest, item->manifest, len) == 0 && (!found || len > nearest)) {
+            found = offer;
+            nearest = len;
+        }
+    }
+    item->alias = NULL;
+    if (!found)
+        return;
+    struct rb_piece name = rb_piece_of(item->name), requirement = rb_piece_of(found->requirement);
+    rb_npm_alias(&name, &requirement);
+    item->name = rb_piece_copy(sheet->arena, name);
+    item->requirement = rb_piece_copy(sheet->arena, requirement);
 }
 
 /* Takes versions from the offers, and marks those offers as taken by clearing their name. */
@@ -137,7 +163,12 @@ void rb_scan_settle(struct rb_scan *scan)
     rb_maven_settle(scan);
     rb_gradle_settle(scan);
     rb_nuget_settle(scan);
-    size_t kept = 0;
+    size_t kept = 0, count = sheet->count;
+    for (size_t i = 0; i < count; i++) {
+        if (sheet->items[i].alias && !sheet->items[i].offered &&
+            strcmp(sheet->items[i].ecosystem, "npm") == 0)
+            settle_catalog(sheet, &sheet->items[i], count);
+    }
     settle_offers(sheet);
     json_t *packages = settle_packages(sheet);
     char key[KEY_MAX];

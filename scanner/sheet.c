@@ -97,6 +97,7 @@ struct rb_scan_dependency *rb_scan_add(struct rb_scan_sheet *sheet, const char *
                          .kind = kind,
                          .manifest = sheet->manifest,
                          .aside = sheet->aside,
+                         .marker = "",
                      });
 }
 
@@ -115,6 +116,8 @@ bool rb_scan_add_indirect(struct rb_scan_sheet *sheet, const struct rb_scan_lock
                          .kind = locked->kind,
                          .manifest = locked->lock,
                          .indirect = !locked->direct,
+                         .aside = locked->aside,
+                         .marker = "",
                      });
     return true;
 }
@@ -149,6 +152,7 @@ struct rb_scan_locked *rb_scan_lock(struct rb_scan_sheet *sheet, const char *nam
         .wanter = "",
         .kind = RB_KIND_RUNTIME,
         .lock = sheet->manifest,
+        .aside = sheet->aside,
     };
     return item;
 }
@@ -170,6 +174,8 @@ struct rb_scan_package *rb_scan_add_package(struct rb_scan_sheet *sheet, const c
                                         .name = sheet_text(sheet, name),
                                         .version = sheet_text(sheet, version),
                                         .licence = sheet_text(sheet, licence),
+                                        .manager = "",
+                                        .engine = "",
                                         .manifest = sheet->manifest};
     return package;
 }
