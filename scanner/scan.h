@@ -10,6 +10,7 @@
 #define RB_SCANNER_SCAN_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "lib/base/base.h"
 #include "lib/store/store.h"
@@ -24,6 +25,9 @@
 #define RB_SCAN_COMMANDS_MAX     64       /* scripts and entry points of one package */
 #define RB_SCAN_KEY_FILES_MAX    100      /* for a person to look at */
 #define RB_SCAN_TOP_MAX          100      /* folders of the root that are listed */
+#define RB_SCAN_SIGNS_MAX        1000     /* words of files that rules know; a hundred packages have 300 */
+#define RB_SCAN_EVIDENCE_MAX     5        /* places that show one technology: enough to look it up */
+#define RB_SCAN_WORKSPACES_MAX   100      /* folders that one technology is used in */
 #define RB_SCAN_NAME_MAX         256      /* bytes of a package name or requirement; longer ones are cut */
 #define RB_SCAN_PATH_MAX         1024     /* bytes of a path in the profile; longer ones are cut */
 
@@ -77,6 +81,14 @@ struct rb_scan_package {
     size_t script_count, entry_count;
 };
 
+/* A word in a file that shows a technology: the name of a variable, a key of its configuration. */
+struct rb_scan_sign {
+    uint16_t technology;
+    const char *where; /* static: "env", "key" (of package.json), "table" (of pyproject.toml) */
+    const char *word, *path;
+    int line; /* 0 when unknown */
+};
+
 /* Where the parsers put what they find. */
 struct rb_scan_sheet {
     struct rb_arena *arena;
@@ -88,6 +100,8 @@ struct rb_scan_sheet {
     size_t locked_count, locked_capacity;
     struct rb_scan_package *packages;
     size_t package_count, package_capacity;
+    struct rb_scan_sign *signs;
+    size_t sign_count;
     size_t members;        /* packages that the manifests declare as parts of this repository */
     const char *manifest;  /* path of the one being read */
     const char *ecosystem; /* of the one being read */
@@ -116,6 +130,12 @@ void rb_scan_add_script(struct rb_scan_sheet *sheet, struct rb_scan_package *pac
                         const char *command);
 void rb_scan_add_entry(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *name,
                        const char *target);
+/* Notes a word of the file being read, where a rule knows it (scanner/rules/); `where` as in a sign. */
+void rb_scan_add_sign(struct rb_scan_sheet *sheet, const char *where, const char *word, size_t len, int line);
+/* The same with each key of `object`, "above.key" (no dot where nothing is above), and each "key.inner" and
+ * "key=text" of it, where text ends before an '@'. */
+void rb_scan_add_keys(struct rb_scan_sheet *sheet, const char *where, const char *above,
+                      const json_t *object);
 /* A requirement made fit for the sheet: trimmed, bounded, without credentials. */
 const char *rb_scan_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len);
 
@@ -152,6 +172,7 @@ rb_err rb_gemfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t le
 rb_err rb_gemspec_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_nuget_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_actions_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_env_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 
 /* One requirement as Python writes it (PEP 508: name, extras, versions or address, marker), added to the
  * sheet. NULL when it names no package. */
@@ -171,6 +192,7 @@ bool rb_path_is_generated(const char *path); /* made by a tool: lock files, mini
 bool rb_path_is_documentation(const char *path); /* documentation, examples, demos */
 bool rb_path_is_test(const char *path);
 bool rb_path_is_fixture(const char *path);   /* input of tests: not part of what the repository is */
+bool rb_path_is_example(const char *path);   /* an example, a demo, a benchmark: not the product */
 bool rb_path_is_template(const char *path);  /* filled in by a generator: no package of its own */
 bool rb_path_is_container(const char *path); /* Dockerfile, compose file */
 const char *rb_path_base(const char *path);  /* after the last '/' */
@@ -180,6 +202,22 @@ size_t rb_path_depth(const char *path);      /* folders above it */
 
 /* The framework a dependency shows, or NULL. Static string. */
 const char *rb_framework_of(const char *ecosystem, const char *package);
+
+/* ---- technologies -------------------------------------------------------------------------------------- */
+
+struct rb_scan_evidence {
+    const char *path; /* valid UTF-8 */
+    const char *what; /* "npm:react", "env:SENTRY_DSN", "key:jest", or "file": there is one of this name */
+    int line;         /* 0 when unknown */
+};
+struct rb_scan_technology {
+    const char *name, *category; /* static */
+    struct rb_scan_evidence evidence[RB_SCAN_EVIDENCE_MAX];
+    size_t evidence_count;
+    const char **workspaces; /* folders of the packages that use it, "." for the root */
+    size_t workspace_count;
+    bool aside; /* seen only in examples, tests or documentation, or needed for testing only */
+};
 
 /* ---- the scan ----------------------------------------------------------------------------------------- */
 
@@ -257,5 +295,8 @@ struct rb_scan_framework {
     const char *name, *ecosystem, *evidence;
 };
 size_t rb_scan_frameworks(struct rb_scan_framework *out, size_t max, const struct rb_scan *scan);
+/* The technologies found, each once, in the arena: first those of the product in the order of the categories,
+ * then those aside. After settling. */
+struct rb_scan_technology *rb_scan_technologies(size_t *count, const struct rb_scan *scan);
 
 #endif
