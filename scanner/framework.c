@@ -88,12 +88,13 @@ static size_t found_put(struct found *found, size_t count, const struct rb_scan_
     return count + 1;
 }
 
-static size_t found_note(struct found *found, size_t count, const struct rb_scan_dependency *item)
+static size_t found_note(struct found *found, size_t count, const bool *own,
+                         const struct rb_scan_dependency *item)
 {
     uint16_t shown[RB_RULE_HITS_MAX];
     size_t shown_count = rb_rules_of_dependency(shown, item->ecosystem, item->name);
     for (size_t i = 0; i < shown_count && count < FRAMEWORKS_FOUND_MAX; i++) {
-        if (rb_rule_technologies[shown[i]].is_framework)
+        if (rb_rule_technologies[shown[i]].is_framework && !own[shown[i]])
             count = found_put(found, count, item, shown[i]);
     }
     return count;
@@ -116,11 +117,14 @@ size_t rb_scan_frameworks(struct rb_scan_framework *out, size_t max, const struc
 {
     struct found found[FRAMEWORKS_FOUND_MAX];
     size_t count = 0;
+    bool *own = rb_calloc(rb_rule_technology_count, sizeof *own);
+    rb_rules_own(own, scan);
     for (size_t i = 0; i < scan->sheet.count && count < FRAMEWORKS_FOUND_MAX; i++) {
         const struct rb_scan_dependency *item = &scan->sheet.items[i];
         if (!item->indirect && !item->aside && !item->local && !item->offered)
-            count = found_note(found, count, item);
+            count = found_note(found, count, own, item);
     }
+    free(own);
     for (size_t i = 0; i < count; i++)
         found[i].weight = ecosystem_weight(scan, found[i].framework.ecosystem);
     qsort(found, count, sizeof *found, found_order);

@@ -60,10 +60,10 @@ static json_t *profile_evidence(const struct rb_scan_technology *technology)
     return list;
 }
 
-static json_t *profile_technologies(const struct rb_scan *scan)
+static json_t *profile_technologies(const struct rb_scan *scan, const char *repo)
 {
     size_t count;
-    const struct rb_scan_technology *found = rb_scan_technologies(&count, scan);
+    const struct rb_scan_technology *found = rb_scan_technologies(&count, scan, repo);
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         json_t *item = json_object(), *workspaces = json_array();
@@ -192,7 +192,7 @@ json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo)
     put(profile, "summary", rb_scan_summary(scan));
     json_object_set_new(profile, "languages", profile_languages(scan));
     json_object_set_new(profile, "frameworks", profile_frameworks(scan));
-    json_object_set_new(profile, "technologies", profile_technologies(scan));
+    json_object_set_new(profile, "technologies", profile_technologies(scan, repo));
     json_object_set_new(profile, "dependencies", profile_dependencies(scan));
     json_object_set_new(profile, "dependencies_truncated", json_boolean(scan->sheet.truncated));
     json_object_set_new(profile, "manifests", profile_manifests(scan));

@@ -296,7 +296,7 @@ struct rb_scan_framework {
 };
 size_t rb_scan_frameworks(struct rb_scan_framework *out, size_t max, const struct rb_scan *scan);
 /* The technologies found, each once, in the arena: first those of the product in the order of the categories,
- * then those aside. After settling. */
-struct rb_scan_technology *rb_scan_technologies(size_t *count, const struct rb_scan *scan);
+ * then those aside. `repo` is "owner/name". After settling. */
+struct rb_scan_technology *rb_scan_technologies(size_t *count, const struct rb_scan *scan, const char *repo);
 
 #endif

@@ -137,8 +137,10 @@ static void gather_packages(struct gathering *all)
     const struct rb_scan *scan = all->scan;
     all->packages = rb_arena_alloc(scan->arena, (scan->manifest_count + 1) * sizeof *all->packages);
     for (size_t i = 0; i < scan->manifest_count; i++) {
-        if (scan->manifests[i].format->is_package)
-            all->packages[all->package_count++] = folder_of(scan->arena, scan->manifests[i].path);
+        const struct rb_scan_manifest *manifest = &scan->manifests[i];
+        bool is_project = rb_text_ends(manifest->path, "proj"); /* .NET's, each in a folder of its own */
+        if (manifest->format->is_package || is_project)
+            all->packages[all->package_count++] = folder_of(scan->arena, manifest->path);
     }
     qsort(all->packages, all->package_count, sizeof *all->packages, text_order);
 }
@@ -158,7 +160,9 @@ static const char *workspace_of(const struct gathering *all, const struct sight 
             return rb_arena_strdup(all->scan->arena, folder);
     }
     key = ".";
-    if (sight->is_file || bsearch(&key, all->packages, all->package_count, sizeof key, text_order))
+    bool is_loose = sight->is_file && !rb_scan_format_of(sight->path);
+    if (is_loose || rb_text_starts(sight->path, ".github/") ||
+        bsearch(&key, all->packages, all->package_count, sizeof key, text_order))
         return ".";
     const char *above = folder_of(all->scan->arena, sight->path);
     if (strcmp(rb_path_base(above), "requirements") == 0)
@@ -230,10 +234,20 @@ static void note(struct gathering *all, uint16_t technology, const struct sight 
     note_workspace(all, item, sight);
 }
 
-/* What the packages of this repository are. */
-static void gather_own(struct gathering *all)
+/* "redis/redis" is Redis, though it has no manifest to say so; somebody's "flask" is an exercise. */
+static void gather_own_name(struct gathering *all, const char *repo)
 {
-    const struct rb_scan_sheet *sheet = &all->scan->sheet;
+    const char *name = strchr(repo, '/');
+    if (!name || strlen(name + 1) != (size_t)(name - repo) ||
+        strncasecmp(repo, name + 1, (size_t)(name - repo)) != 0)
+        return;
+    for (size_t i = 0; i < rb_rule_technology_count; i++)
+        all->own[i] = strcasecmp(rb_rule_name(i), name + 1) == 0;
+}
+
+void rb_rules_own(bool *own, const struct rb_scan *scan)
+{
+    const struct rb_scan_sheet *sheet = &scan->sheet;
     uint16_t found[RB_RULE_HITS_MAX];
     for (size_t i = 0; i < sheet->package_count; i++) {
         const struct rb_scan_package *package = &sheet->packages[i];
@@ -242,7 +256,7 @@ static void gather_own(struct gathering *all)
             continue;
         size_t count = rb_rules_of_dependency(found, package->ecosystem, package->name);
         for (size_t k = 0; k < count; k++)
-            all->own[found[k]] = true;
+            own[found[k]] = true;
     }
 }
 
@@ -308,13 +322,14 @@ static bool is_part(const struct gathering *all, size_t technology)
     return whole && all->found[whole - 1] && (!all->found[whole - 1]->aside || all->found[technology]->aside);
 }
 
-struct rb_scan_technology *rb_scan_technologies(size_t *count, const struct rb_scan *scan)
+struct rb_scan_technology *rb_scan_technologies(size_t *count, const struct rb_scan *scan, const char *repo)
 {
     struct gathering all = {.scan = scan};
     all.found = rb_arena_alloc(scan->arena, rb_rule_technology_count * sizeof(*all.found));
     all.own = rb_arena_alloc(scan->arena, rb_rule_technology_count * sizeof *all.own);
     gather_packages(&all);
-    gather_own(&all);
+    gather_own_name(&all, repo);
+    rb_rules_own(all.own, scan);
     gather_dependencies(&all);
     gather_signs(&all);
     gather_files(&all);

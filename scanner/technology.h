@@ -117,6 +117,9 @@ size_t rb_rules_of_word(uint16_t *out, const char *where, const char *word, size
 /* What the path of a file shows. Of its folders only if `with_folders`: files of one folder need it once. */
 size_t rb_rules_of_path(uint16_t *out, const char *path, bool with_folders);
 const char *rb_rule_name(size_t technology);
+/* Marks the technologies that packages of this repository are: those it does not use. */
+struct rb_scan;
+void rb_rules_own(bool *own, const struct rb_scan *scan);
 
 #ifdef __cplusplus
 }

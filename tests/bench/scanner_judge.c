@@ -1,5 +1,5 @@
 /*
- * What the scanner says about a repository on disk, without any server: scanner_judge PATH [full]. For
+ * What the scanner says about a repository on disk, without any server: scanner_judge PATH [full [OWNER/NAME]]. For
  * looking at its judgement on real repositories, and for measuring it (the time of each part goes to standard
  * error).
  */
@@ -75,7 +75,7 @@ int main(int argc, char **argv)
     struct listing listing = {.arena = rb_arena_new()};
     git_object *tree = NULL, *commit = NULL;
     if (argc < 2) {
-        fprintf(stderr, "usage: %s PATH [full]\n", argv[0]);
+        fprintf(stderr, "usage: %s PATH [full [OWNER/NAME]]\n", argv[0]);
         return 2;
     }
     git_libgit2_init();
@@ -97,7 +97,7 @@ int main(int argc, char **argv)
     read_manifests(&scan, listing.repository);
     int64_t read = rb_clock_us();
     rb_scan_settle(&scan);
-    json_t *profile = rb_scan_profile(&scan, argv[1]);
+    json_t *profile = rb_scan_profile(&scan, argc > 3 ? argv[3] : argv[1]);
     if (argc < 3)
         json_object_del(profile, "dependencies");
     json_dumpf(profile, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(4));
