@@ -79,9 +79,9 @@ static bool path_has_folder_like(const char *path, const char *const *words, siz
 
 bool rb_path_is_example(const char *path)
 {
-    static const char *const folders[] = {"example", "examples",  "sample",     "samples",  "demo",
-                                          "demos",   "benchmark", "benchmarks", "bench",    "benches",
-                                          "fuzz",    "fuzzing",   "playground", "tutorial", "tutorials"};
+    static const char *const folders[] = {
+        "example", "examples", "sample", "samples", "demo",       "demos",    "benchmark", "benchmarks",
+        "bench",   "benches",  "fuzz",   "fuzzing", "playground", "tutorial", "tutorials", "template"};
     return path_has_folder_like(path, folders, COUNT(folders));
 }
 

@@ -110,6 +110,16 @@ static bool path_is_in_docs(const char *path)
     return rb_path_is_documentation(path) || strstr(path, "/docs/") || strstr(path, "/doc/");
 }
 
+/* "e2e/package.json" says what the tests are made with; "tests/projects/x/package.json" is their input. */
+static bool is_own_test(const struct sight *sight)
+{
+    const char *path = sight->path, *base = rb_path_base(path);
+    if (sight->is_file || rb_text_ends(path, "proj")) /* .NET's test projects have any name */
+        return true;
+    const char *slash = base > path ? memrchr(path, '/', (size_t)(base - 1 - path)) : NULL;
+    return rb_path_is_test(slash ? slash + 1 : path);
+}
+
 static bool sight_is_aside(const struct sight *sight, const struct rb_rule_category *category)
 {
     if (sight->is_for_development && !category->is_tool)
@@ -118,7 +128,7 @@ static bool sight_is_aside(const struct sight *sight, const struct rb_rule_categ
     if (rb_path_is_example(path) || rb_path_is_fixture(path) || rb_path_is_template(path))
         return true;
     return (!category->is_of_docs && path_is_in_docs(path)) ||
-           (!category->is_of_test && rb_path_is_test(path));
+           (rb_path_is_test(path) && !(category->is_of_test && is_own_test(sight)));
 }
 
 static int text_order(const void *a, const void *b)
