@@ -214,7 +214,7 @@ struct rb_scan_technology {
     const char *name, *category; /* static */
     struct rb_scan_evidence evidence[RB_SCAN_EVIDENCE_MAX];
     size_t evidence_count;
-    const char **workspaces; /* folders of the packages that use it, "." for the root */
+    const char **workspaces; /* folders of the packages that use it, "" for the root */
     size_t workspace_count;
     bool aside; /* seen only in examples, tests or documentation, or needed for testing only */
 };

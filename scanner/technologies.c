@@ -139,7 +139,7 @@ static int text_order(const void *a, const void *b)
 static const char *folder_of(struct rb_arena *arena, const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return slash ? rb_arena_strndup(arena, path, (size_t)(slash - path)) : ".";
+    return slash ? rb_arena_strndup(arena, path, (size_t)(slash - path)) : "";
 }
 
 static void gather_packages(struct gathering *all)
@@ -162,18 +162,18 @@ static const char *workspace_of(const struct gathering *all, const struct sight 
     const char *key = folder;
     size_t len = strlen(sight->path);
     if (len >= sizeof folder)
-        return ".";
+        return "";
     memcpy(folder, sight->path, len + 1);
     for (char *slash; (slash = strrchr(folder, '/'));) {
         *slash = 0;
         if (bsearch(&key, all->packages, all->package_count, sizeof key, text_order))
             return rb_arena_strdup(all->scan->arena, folder);
     }
-    key = ".";
+    key = "";
     bool is_loose = sight->is_file && !rb_scan_format_of(sight->path);
     if (is_loose || rb_text_starts(sight->path, ".github/") ||
         bsearch(&key, all->packages, all->package_count, sizeof key, text_order))
-        return ".";
+        return "";
     const char *above = folder_of(all->scan->arena, sight->path);
     if (strcmp(rb_path_base(above), "requirements") == 0)
         above = folder_of(all->scan->arena, above);

@@ -11,40 +11,41 @@
 
 /*
  * The kinds of clue: how a rule names it, and what the scanner calls it (the ecosystem of a dependency, or
- * the place a word was read in). Those of files are told apart by how the text is written, see
- * rules/README.md.
+ * the place a word was read in). Those of files are told apart by how the text is written: "name", "name.*",
+ * "*.end", "/a/name", "a/name", "folder/", "/folder/".
  */
-#define RB_RULE_KINDS(X)                                                \
-    X(NPM, "npm", "npm")                                                \
-    X(PYPI, "pypi", "pypi")                                             \
-    X(CONDA, "conda", "conda")                                          \
-    X(GO, "go", "go")                                                   \
-    X(CARGO, "cargo", "cargo")                                          \
-    X(MAVEN, "maven", "maven")                                          \
-    X(COMPOSER, "composer", "composer")                                 \
-    X(RUBYGEMS, "rubygems", "rubygems")                                 \
-    X(NUGET, "nuget", "nuget")                                          \
-    X(HEX, "hex", "hex")                                                \
-    X(PUB, "pub", "pub")                                                \
-    X(SWIFT, "swift", "swift")                                          \
-    X(COCOAPODS, "cocoapods", "cocoapods")                              \
-    X(CONAN, "conan", "conan")                                          \
-    X(VCPKG, "vcpkg", "vcpkg")                                          \
-    X(CMAKE, "cmake", "cmake")                                          \
-    X(HELM, "helm", "helm")                                             \
-    X(TERRAFORM, "terraform", "terraform")                              \
-    X(IMAGE, "image", "docker")                                         \
-    X(ACTION, "action", "github-actions")                               \
-    X(ENV, "env", "env")                                                \
-    X(PACKAGE_KEY, "package_json", "key")                               \
-    X(PYPROJECT_KEY, "pyproject", "table")                              \
-    X(FILE, "file", "file")      /* "name": base name */                \
-    X(FILE_STEM, NULL, "file")   /* "name.*": base name up to a dot */  \
-    X(FILE_END, NULL, "file")    /* "*.end": base name from a dot on */ \
-    X(FILE_ROOT, NULL, "file")   /* "/a/name": the whole path */        \
-    X(FILE_TAIL, NULL, "file")   /* "a/name": the path's end */         \
-    X(FOLDER, NULL, "file")      /* "a/": a folder above it */          \
-    X(FOLDER_ROOT, NULL, "file") /* "/a/" and "/a/b/": a folder of the root, or in one */
+#define RB_RULE_KINDS(X)                      \
+    X(NPM, "npm", "npm")                      \
+    X(PYPI, "pypi", "pypi")                   \
+    X(CONDA, "conda", "conda")                \
+    X(GO, "go", "go")                         \
+    X(CARGO, "cargo", "cargo")                \
+    X(MAVEN, "maven", "maven")                \
+    X(COMPOSER, "composer", "composer")       \
+    X(RUBYGEMS, "rubygems", "rubygems")       \
+    X(NUGET, "nuget", "nuget")                \
+    X(HEX, "hex", "hex")                      \
+    X(PUB, "pub", "pub")                      \
+    X(SWIFT, "swift", "swift")                \
+    X(COCOAPODS, "cocoapods", "cocoapods")    \
+    X(CONAN, "conan", "conan")                \
+    X(VCPKG, "vcpkg", "vcpkg")                \
+    X(CMAKE, "cmake", "cmake")                \
+    X(HELM, "helm", "helm")                   \
+    X(TERRAFORM, "terraform", "terraform")    \
+    X(IMAGE, "image", "docker")               \
+    X(ACTION, "action", "github-actions")     \
+    X(PRE_COMMIT, "pre_commit", "pre-commit") \
+    X(ENV, "env", "env")                      \
+    X(PACKAGE_KEY, "package_json", "key")     \
+    X(PYPROJECT_KEY, "pyproject", "table")    \
+    X(FILE, "file", "file")                   \
+    X(FILE_STEM, NULL, "file")                \
+    X(FILE_END, NULL, "file")                 \
+    X(FILE_ROOT, NULL, "file")                \
+    X(FILE_TAIL, NULL, "file")                \
+    X(FOLDER, NULL, "file")                   \
+    X(FOLDER_ROOT, NULL, "file")
 
 enum rb_rule_kind {
 #define RB_RULE_KIND(id, key, name) RB_RULE_##id,

@@ -1,7 +1,7 @@
 /*
- * What the scanner says about a repository on disk, without any server: scanner_judge PATH [full [OWNER/NAME]]. For
- * looking at its judgement on real repositories, and for measuring it (the time of each part goes to standard
- * error).
+ * What the scanner says about a repository on disk, without any server: scanner_judge PATH [full
+ * [OWNER/NAME]]. For looking at its judgement on real repositories, and for measuring it (the time of each
+ * part goes to standard error).
  */
 #include <git2.h>
 #include <stdio.h>
@@ -97,12 +97,19 @@ int main(int argc, char **argv)
     read_manifests(&scan, listing.repository);
     int64_t read = rb_clock_us();
     rb_scan_settle(&scan);
+    int64_t settled = rb_clock_us();
+    size_t technologies;
+    rb_scan_technologies(&technologies, &scan, "");
+    int64_t matched = rb_clock_us();
     json_t *profile = rb_scan_profile(&scan, argc > 3 ? argv[3] : argv[1]);
     if (argc < 3)
         json_object_del(profile, "dependencies");
     json_dumpf(profile, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(4));
-    fprintf(stderr, "\nentries=%zu survey_us=%lld read_us=%lld profile_us=%lld\n", list.count,
-            (long long)(surveyed - start), (long long)(read - surveyed), (long long)(rb_clock_us() - read));
+    fprintf(stderr,
+            "\nentries=%zu survey_us=%lld read_us=%lld settle_us=%lld technologies_us=%lld profile_us=%lld\n",
+            list.count, (long long)(surveyed - start), (long long)(read - surveyed),
+            (long long)(settled - read), (long long)(matched - settled),
+            (long long)(rb_clock_us() - matched));
     json_decref(profile);
     rb_arena_free(listing.arena);
     free(listing.entries);

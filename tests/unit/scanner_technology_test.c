@@ -136,6 +136,7 @@ static const struct rule_case package_cases[] = {
     {"docker", "gcr.io/distroless/static-debian12:nonroot", "Distroless"},
     {"github-actions", "Codecov/codecov-action", "Codecov"},
     {"github-actions", "docker/build-push-action", "Docker"},
+    {"pre-commit", "PyCQA/isort", "isort"},
     {"none", "react", ""},
     {"npm", "", ""},
 };
@@ -328,12 +329,12 @@ static void test_workspaces_and_evidence(void **state)
                  {"node_modules/x/a.vue", NULL},
                  {".env.example", "# STRIPE_API_KEY=\nA=1\nexport SENTRY_DSN = x\n"}),
         "React[apps/admin apps/web](npm:react@apps/admin/package.json:0 npm:react@apps/web/package.json:0), "
-        "Svelte[apps/web](file@apps/web/src/deep/x.svelte:0), Flask[.](pypi:flask@requirements/base.txt:0), "
-        "Jest[.](key:jest@package.json:0), Sentry[.](env:SENTRY_DSN@.env.example:3)");
+        "Svelte[apps/web](file@apps/web/src/deep/x.svelte:0), Flask[](pypi:flask@requirements/base.txt:0), "
+        "Jest[](key:jest@package.json:0), Sentry[](env:SENTRY_DSN@.env.example:3)");
     /* At most so many places, the first. */
     assert_string_equal(FOUND_IN(arena, "a/b", {"a.tf", NULL}, {"b.tf", NULL}, {"c.tf", NULL}, {"d.tf", NULL},
                                  {"e.tf", NULL}, {"f.tf", NULL}),
-                        "Terraform[.](file@a.tf:0 file@b.tf:0 file@c.tf:0 file@d.tf:0 file@e.tf:0)");
+                        "Terraform[](file@a.tf:0 file@b.tf:0 file@c.tf:0 file@d.tf:0 file@e.tf:0)");
     rb_arena_free(arena);
 }
 
@@ -347,11 +348,11 @@ static void test_what_is_aside(void **state)
                  {"src/App.vue", NULL}, {"docs/conf/docusaurus.config.js", NULL}, {"docs/x.svelte", NULL},
                  {"e2e/tests/playwright.config.ts", NULL}, {"tests/fixtures/jest.config.js", NULL},
                  {"Cargo.toml", "[dev-dependencies]\naxum = \"1\"\nproptest = \"1\"\n"}),
-        "Vue[.](file@src/App.vue:0), Playwright[.](file@e2e/tests/playwright.config.ts:0), "
-        "proptest[.](cargo:proptest@Cargo.toml:0), "
-        "Docusaurus[.](file@docs/conf/docusaurus.config.js:0), Cargo[.](file@Cargo.toml:0), "
-        "React?[examples/x](npm:react@examples/x/package.json:0), Svelte?[.](file@docs/x.svelte:0), "
-        "Axum?[.](cargo:axum@Cargo.toml:0), Jest?[.](file@tests/fixtures/jest.config.js:0)");
+        "Vue[](file@src/App.vue:0), Playwright[](file@e2e/tests/playwright.config.ts:0), "
+        "proptest[](cargo:proptest@Cargo.toml:0), "
+        "Docusaurus[](file@docs/conf/docusaurus.config.js:0), Cargo[](file@Cargo.toml:0), "
+        "React?[examples/x](npm:react@examples/x/package.json:0), Svelte?[](file@docs/x.svelte:0), "
+        "Axum?[](cargo:axum@Cargo.toml:0), Jest?[](file@tests/fixtures/jest.config.js:0)");
     rb_arena_free(arena);
 }
 
@@ -365,7 +366,7 @@ static void test_what_the_repository_is_itself(void **state)
                         "");
     assert_string_equal(
         FOUND_IN(arena, "a/b", {"package.json", "{\"name\":\"pnpm\"}"}, {"pnpm-lock.yaml", NULL}),
-        "pnpm[.](file@pnpm-lock.yaml:0)");
+        "pnpm[](file@pnpm-lock.yaml:0)");
     /* Where no manifest says so, its name does, when it is also its owner's. */
     assert_string_equal(FOUND_IN(arena, "Redis/redis", {"utils/requirements.txt", "redis\n"}),
                         "pip[utils](file@utils/requirements.txt:0)");
@@ -374,12 +375,12 @@ static void test_what_the_repository_is_itself(void **state)
     /* A part beside its whole is nothing more; without it, it is. */
     assert_string_equal(
         FOUND_IN(arena, "a/b", {"composer.json", "{\"require\":{\"symfony/intl\":\"7\"}}"}),
-        "Symfony components[.](composer:symfony/intl@composer.json:0), Composer[.](file@composer.json:0)");
+        "Symfony components[](composer:symfony/intl@composer.json:0), Composer[](file@composer.json:0)");
     assert_string_equal(
         FOUND_IN(
             arena, "a/b",
             {"composer.json", "{\"require\":{\"symfony/intl\":\"7\",\"symfony/framework-bundle\":\"7\"}}"}),
-        "Symfony[.](composer:symfony/framework-bundle@composer.json:0), Composer[.](file@composer.json:0)");
+        "Symfony[](composer:symfony/framework-bundle@composer.json:0), Composer[](file@composer.json:0)");
     rb_arena_free(arena);
 }
 
@@ -389,7 +390,7 @@ static void test_hostile_names(void **state)
     (void)state;
     struct rb_arena *arena = rb_arena_new();
     assert_string_equal(FOUND_IN(arena, "a/b", {"\xff\n/x.tf", NULL}, {"/.tf", NULL}, {"..tf", NULL}),
-                        "Terraform[.](file@..tf:0 file@\xef\xbf\xbd /x.tf:0)");
+                        "Terraform[](file@..tf:0 file@\xef\xbf\xbd /x.tf:0)");
     struct rb_scan_sheet sheet;
     rb_scan_sheet_init(&sheet, arena);
     for (size_t i = 0; i < RB_SCAN_SIGNS_MAX + 10; i++)
