@@ -15,6 +15,8 @@
 #define PACKAGE         .is_package = true
 #define LOCK            .is_lock = true
 
+/* Names of environment variables; no dependencies */
+FORMAT(env, .name = ".env", .ecosystem = "env", .parse = rb_env_parse);
 /* JavaScript */
 FORMAT(npm, .name = "package.json", .ecosystem = "npm", .parse = rb_npm_parse, PACKAGE);
 /* Python */
@@ -40,8 +42,6 @@ FORMAT(gemspec, .name = "gemspec", .ecosystem = "rubygems", .parse = rb_gemspec_
 FORMAT(nuget, .name = "MSBuild project", .ecosystem = "nuget", .parse = rb_nuget_parse);
 /* GitHub */
 FORMAT(actions, .name = "workflow", .ecosystem = "github-actions", .parse = rb_actions_parse);
-/* Names of environment variables; no dependencies */
-FORMAT(env, .name = ".env", .ecosystem = "env", .parse = rb_env_parse);
 
 struct by_text {
     const char *text;
@@ -77,6 +77,13 @@ static const struct by_text by_end[] = {
     {".vbproj", &nuget},
 };
 
+/* .env, .env.example, .env.local.sample, env.example */
+static bool path_is_env(const char *path)
+{
+    const char *base = rb_path_base(path);
+    return strcmp(base, ".env") == 0 || rb_text_starts(base, ".env.") || strcmp(base, "env.example") == 0;
+}
+
 /* requirements.txt, dev-requirements.txt, requirements_test.txt, requirements/base.txt; not constraints. */
 static bool path_is_requirements(const char *path)
 {
@@ -101,21 +108,14 @@ static bool path_is_workflow(const char *path)
            (rb_text_ends(path, ".yml") || rb_text_ends(path, ".yaml"));
 }
 
-/* .env, .env.example, .env.local.sample, env.example */
-static bool path_is_env(const char *path)
-{
-    const char *base = rb_path_base(path);
-    return strcmp(base, ".env") == 0 || rb_text_starts(base, ".env.") || strcmp(base, "env.example") == 0;
-}
-
 static const struct {
     bool (*is_it)(const char *path);
     const struct rb_scan_format *format;
 } by_path[] = {
+    {path_is_env, &env},
     {path_is_requirements, &requirements},
     {path_is_gradle_script, &gradle},
     {path_is_workflow, &actions},
-    {path_is_env, &env},
 };
 
 static int text_compare(const void *text, const void *row)

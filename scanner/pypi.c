@@ -90,9 +90,9 @@ rb_err rb_pyproject_parse(struct rb_scan_sheet *sheet, const char *text, size_t 
     if (project)
         rb_python_add_package(sheet, rb_json_text(project, "name"), rb_json_text(project, "version"),
                               rb_json_text(project, "license"));
-    rb_scan_add_keys(sheet, "table", "tool", rb_json_get(document, "tool"));
     pypi_list(sheet, rb_json_at(document, "project/dependencies"), RB_KIND_RUNTIME);
     pypi_groups(sheet, rb_json_at(document, "project/optional-dependencies"), RB_KIND_OPTIONAL);
+    rb_scan_add_keys(sheet, "table", "tool", rb_json_get(document, "tool"));
     pypi_groups(sheet, rb_json_get(document, "dependency-groups"), RB_KIND_DEV);
     pypi_poetry(sheet, rb_json_at(document, "tool/poetry"));
     pypi_groups(sheet, rb_json_at(document, "tool/pdm/dev-dependencies"), RB_KIND_DEV);

@@ -92,6 +92,8 @@ struct rb_scan_sign {
 /* Where the parsers put what they find. */
 struct rb_scan_sheet {
     struct rb_arena *arena;
+    struct rb_scan_sign *signs;
+    size_t sign_count;
     struct rb_scan_dependency *items;
     size_t count, capacity;
     size_t indirect_count; /* of them, that only lock files name */
@@ -100,8 +102,6 @@ struct rb_scan_sheet {
     size_t locked_count, locked_capacity;
     struct rb_scan_package *packages;
     size_t package_count, package_capacity;
-    struct rb_scan_sign *signs;
-    size_t sign_count;
     size_t members;        /* packages that the manifests declare as parts of this repository */
     const char *manifest;  /* path of the one being read */
     const char *ecosystem; /* of the one being read */
@@ -157,6 +157,7 @@ size_t rb_scan_format_bytes(const struct rb_scan_format *format); /* how large a
 const struct rb_scan_format *rb_scan_format_of(const char *path);
 
 /* The parsers, each in the file of its ecosystem. */
+rb_err rb_env_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_npm_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_pyproject_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_pipfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
@@ -172,7 +173,6 @@ rb_err rb_gemfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t le
 rb_err rb_gemspec_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_nuget_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_actions_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
-rb_err rb_env_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 
 /* One requirement as Python writes it (PEP 508: name, extras, versions or address, marker), added to the
  * sheet. NULL when it names no package. */
