@@ -125,17 +125,17 @@ bool rb_scan_add_indirect(struct rb_scan_sheet *sheet, const struct rb_scan_lock
  * entry points. NULL when there is no place. Any text may be NULL or "". */
 struct rb_scan_package *rb_scan_add_package(struct rb_scan_sheet *sheet, const char *name,
                                             const char *version, const char *licence);
-/* What people may run of it, and where it begins; `package` may be NULL. */
-void rb_scan_add_script(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *name,
-                        const char *command);
-void rb_scan_add_entry(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *name,
-                       const char *target);
 /* Notes a word of the file being read, where a rule knows it (scanner/rules/); `where` as in a sign. */
 void rb_scan_add_sign(struct rb_scan_sheet *sheet, const char *where, const char *word, size_t len, int line);
 /* The same with each key of `object`, "above.key" (no dot where nothing is above), and each "key.inner" and
  * "key=text" of it, where text ends before an '@'. */
 void rb_scan_add_keys(struct rb_scan_sheet *sheet, const char *where, const char *above,
                       const json_t *object);
+/* What people may run of it, and where it begins; `package` may be NULL. */
+void rb_scan_add_script(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *name,
+                        const char *command);
+void rb_scan_add_entry(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *name,
+                       const char *target);
 /* A requirement made fit for the sheet: trimmed, bounded, without credentials. */
 const char *rb_scan_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len);
 
@@ -198,11 +198,6 @@ bool rb_path_is_container(const char *path); /* Dockerfile, compose file */
 const char *rb_path_base(const char *path);  /* after the last '/' */
 size_t rb_path_depth(const char *path);      /* folders above it */
 
-/* ---- frameworks --------------------------------------------------------------------------------------- */
-
-/* The framework a dependency shows, or NULL. Static string. */
-const char *rb_framework_of(const char *ecosystem, const char *package);
-
 /* ---- technologies -------------------------------------------------------------------------------------- */
 
 struct rb_scan_evidence {
@@ -218,6 +213,11 @@ struct rb_scan_technology {
     size_t workspace_count;
     bool aside; /* seen only in examples, tests or documentation, or needed for testing only */
 };
+
+/* ---- frameworks --------------------------------------------------------------------------------------- */
+
+/* The framework a dependency shows, or NULL. Static string. */
+const char *rb_framework_of(const char *ecosystem, const char *package);
 
 /* ---- the scan ----------------------------------------------------------------------------------------- */
 
