@@ -335,6 +335,7 @@ bool rb_path_is_test(const char *path)
                                           "integration-tests",
                                           "integration_tests",
                                           "integration-test",
+                                          "integration_test",
                                           "integrationtests",
                                           "smoke-test",
                                           "smoke-tests",

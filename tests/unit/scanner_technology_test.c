@@ -389,8 +389,8 @@ static void test_hostile_names(void **state)
 {
     (void)state;
     struct rb_arena *arena = rb_arena_new();
-    assert_string_equal(FOUND_IN(arena, "a/b", {"\xff\n/x.tf", NULL}, {"/.tf", NULL}, {"..tf", NULL}),
-                        "Terraform[](file@..tf:0 file@\xef\xbf\xbd /x.tf:0)");
+    assert_string_equal(FOUND_IN(arena, "a/b", {"\xff\n/x.vue", NULL}, {"/.vue", NULL}, {"..vue", NULL}),
+                        "Vue[](file@..vue:0 file@\xef\xbf\xbd /x.vue:0)");
     struct rb_scan_sheet sheet;
     rb_scan_sheet_init(&sheet, arena);
     for (size_t i = 0; i < RB_SCAN_SIGNS_MAX + 10; i++)
@@ -438,7 +438,8 @@ static void write_file(const char *path, const char *text)
 static int run_generator(char *out, size_t size, const char *categories, const char *rules)
 {
     const char *bin = getenv("RB_BIN");
-    char *program = rb_asprintf("%s/../tools/rules", bin ? bin : "build/bin");
+    const char *slash = bin ? strrchr(bin, '/') : NULL; /* it lies beside the folder of the programs */
+    char *program = rb_asprintf("%.*s/tools/rules", slash ? (int)(slash - bin) : 5, slash ? bin : "build");
     const char *const argv[] = {program, categories, rules, NULL};
     int ends[2], status = -1;
     pid_t pid;
