@@ -4,6 +4,7 @@
  * what is only needed to test, is told apart from what the product is made of; what the repository is itself
  * is none that it uses.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -244,15 +245,18 @@ static void note(struct gathering *all, uint16_t technology, const struct sight 
     note_workspace(all, item, sight);
 }
 
-/* "redis/redis" is Redis, though it has no manifest to say so; somebody's "flask" is an exercise. */
+/* "redis/redis" is Redis and "rabbitmq/rabbitmq-server" RabbitMQ, though no manifest says so; somebody's
+ * "flask" is an exercise. */
 static void gather_own_name(struct gathering *all, const char *repo)
 {
-    const char *name = strchr(repo, '/');
-    if (!name || strlen(name + 1) != (size_t)(name - repo) ||
-        strncasecmp(repo, name + 1, (size_t)(name - repo)) != 0)
+    const char *slash = strchr(repo, '/');
+    size_t len = slash ? (size_t)(slash - repo) : 0;
+    if (!len || strncasecmp(repo, slash + 1, len) != 0 || isalnum((unsigned char)slash[1 + len]))
         return;
-    for (size_t i = 0; i < rb_rule_technology_count; i++)
-        all->own[i] = strcasecmp(rb_rule_name(i), name + 1) == 0;
+    for (size_t i = 0; i < rb_rule_technology_count; i++) {
+        const char *name = rb_rule_name(i);
+        all->own[i] = strlen(name) == len && strncasecmp(name, repo, len) == 0;
+    }
 }
 
 void rb_rules_own(bool *own, const struct rb_scan *scan)

@@ -370,6 +370,10 @@ static void test_what_the_repository_is_itself(void **state)
     /* Where no manifest says so, its name does, when it is also its owner's. */
     assert_string_equal(FOUND_IN(arena, "Redis/redis", {"utils/requirements.txt", "redis\n"}),
                         "pip[utils](file@utils/requirements.txt:0)");
+    assert_string_equal(FOUND_IN(arena, "redis/redis-server", {"utils/requirements.txt", "redis\n"}),
+                        "pip[utils](file@utils/requirements.txt:0)");
+    assert_string_equal(FOUND_IN(arena, "redis/redistribution", {"r/requirements.txt", "redis\n"}),
+                        "Redis[r](pypi:redis@r/requirements.txt:0), pip[r](file@r/requirements.txt:0)");
     assert_string_equal(FOUND_IN(arena, "me/redis", {"r/requirements.txt", "redis\n"}),
                         "Redis[r](pypi:redis@r/requirements.txt:0), pip[r](file@r/requirements.txt:0)");
     /* A part beside its whole is nothing more; without it, it is. */
