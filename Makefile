@@ -92,6 +92,24 @@ unit-binaries: $(UNIT)
 bench-binaries: $(BENCHES)
 fuzz-binaries: $(FUZZERS)
 
+# The rules of the scanner become tables in C; the program that does so is for this machine, whatever is built.
+RULES := $(BUILD)/tools/rules
+TECHNOLOGIES := $(BUILD)/gen/scanner/technology_table.c
+$(RULES): scanner/rules/rules.cc scanner/technology.h Makefile
+	@mkdir -p $(@D)
+	@echo "  CXX   $<"
+	@$(CXX) -std=gnu++17 -O1 -Wall -Wextra -Werror -I. $< -o $@
+
+$(TECHNOLOGIES): $(RULES) $(wildcard scanner/rules/*.toml)
+	@mkdir -p $(@D)
+	@echo "  RULES $@"
+	@$(RULES) $(filter %.toml,$^) >$@
+
+$(BUILD)/obj/scanner/technology_table.c.o: $(TECHNOLOGIES)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(WARN) -I. -c $< -o $@
+$(call library,scanner): $(BUILD)/obj/scanner/technology_table.c.o
+
 $(BUILD)/obj/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"

@@ -79,26 +79,38 @@ static bool folder_is_like(struct rb_piece folder, const char *word)
            (ends && end > folder.at && end[-1] == '-');
 }
 
+static bool path_has_folder_like(const char *path, const char *const *words, size_t count)
+{
+    for (const char *at = path, *slash; (slash = strchr(at, '/')); at = slash + 1) {
+        struct rb_piece folder = {at, (size_t)(slash - at)};
+        for (size_t i = 0; i < count; i++) {
+            if (folder_is_like(folder, words[i]))
+                return true;
+        }
+    }
+    return false;
+}
+
+bool rb_path_is_example(const char *path)
+{
+    static const char *const folders[] = {
+        "example", "examples", "sample", "samples", "demo",       "demos",    "benchmark", "benchmarks",
+        "bench",   "benches",  "fuzz",   "fuzzing", "playground", "tutorial", "tutorials", "template"};
+    return path_has_folder_like(path, folders, COUNT(folders));
+}
+
 /* Examples, documentation and tests have manifests of their own; workflows say how it is built, not what it
  * is. */
 static bool path_is_aside(const char *path, const struct rb_scan_format *format)
 {
-    static const char *const folders[] = {
-        "example", "examples", "sample", "samples", "demo",       "demos",    "benchmark", "benchmarks",
-        "bench",   "benches",  "fuzz",   "fuzzing", "playground", "tutorial", "tutorials", "docs"};
+    static const char *const docs[] = {"docs"};
     if (strcmp(format->ecosystem, "github-actions") == 0)
         return true;
     if (!strchr(path, '/') || rb_text_starts(path, "requirements/"))
         return false;
-    if (rb_path_is_documentation(path))
+    if (rb_path_is_documentation(path) || rb_path_is_example(path) ||
+        path_has_folder_like(path, docs, COUNT(docs)))
         return true;
-    for (const char *at = path, *slash; (slash = strchr(at, '/')); at = slash + 1) {
-        struct rb_piece folder = {at, (size_t)(slash - at)};
-        for (size_t i = 0; i < COUNT(folders); i++) {
-            if (folder_is_like(folder, folders[i]))
-                return true;
-        }
-    }
     return format->parse != rb_nuget_parse && rb_path_is_test(path);
 }
 

@@ -15,6 +15,8 @@
 #define PACKAGE         .is_package = true
 #define LOCK            .is_lock = true
 
+/* Names of environment variables; no dependencies */
+FORMAT(env, .name = ".env", .ecosystem = "env", .parse = rb_env_parse);
 /* JavaScript */
 FORMAT(npm, .name = "package.json", .ecosystem = "npm", .parse = rb_npm_parse, PACKAGE);
 FORMAT(npm_lock, .name = "package-lock.json", .ecosystem = "npm", .parse = rb_npm_lock_parse, LOCK);
@@ -220,6 +222,14 @@ static const struct by_text by_end[] = {
 };
 
 /* requirements.txt, dev-requirements.txt, requirements_test.in, requirements/base.txt; not constraints. */
+/* .env, .env.example, .env.local.sample, env.example */
+static bool path_is_env(const char *path)
+{
+    const char *base = rb_path_base(path);
+    return strcmp(base, ".env") == 0 || rb_text_starts(base, ".env.") || strcmp(base, "env.example") == 0;
+}
+
+/* requirements.txt, dev-requirements.txt, requirements_test.txt, requirements/base.txt; not constraints. */
 static bool path_is_requirements(const char *path)
 {
     const char *base = rb_path_base(path);
@@ -331,6 +341,7 @@ static const struct {
     bool (*is_it)(const char *path);
     const struct rb_scan_format *format;
 } by_path[] = {
+    {path_is_env, &env},
     {path_is_requirements, &requirements},
     {path_is_gradle_project, &gradle},
     {path_is_gradle_script, &gradle_script},

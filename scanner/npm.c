@@ -235,6 +235,7 @@ rb_err rb_npm_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
     npm_package(sheet, document);
     npm_group(sheet, document, "dependencies", RB_KIND_RUNTIME);
     npm_group(sheet, document, "devDependencies", RB_KIND_DEV);
+    rb_scan_add_keys(sheet, "key", "", document);
     npm_group(sheet, document, "peerDependencies", RB_KIND_PEER);
     npm_group(sheet, document, "optionalDependencies", RB_KIND_OPTIONAL);
     const json_t *workspaces = rb_json_get(document, "workspaces");

@@ -81,9 +81,9 @@ static bool text_ends_any(const char *text, const char *const *list, size_t coun
 
 bool rb_path_is_fixture(const char *path)
 {
-    static const char *const folders[] = {"testdata",      "fixtures",      "fixture",
-                                          "__fixtures__",  "test-data",     "test_data",
-                                          "test-fixtures", "__snapshots__", "__testfixtures__"};
+    static const char *const folders[] = {"testdata",      "testdir",         "fixtures",  "fixture",
+                                          "__fixtures__",  "test-data",       "test_data", "test-fixtures",
+                                          "__snapshots__", "__testfixtures__"};
     return path_has_folder(path, folders, COUNT(folders));
 }
 
@@ -126,6 +126,13 @@ bool rb_path_is_test(const char *path)
                                           "androidtest",
                                           "integration-tests",
                                           "integration_tests",
+                                          "integration-test",
+                                          "integration_test",
+                                          "integrationtests",
+                                          "smoke-test",
+                                          "smoke-tests",
+                                          "e2e-tests",
+                                          "functional-tests",
                                           "test-suite"};
     static const char *const endings[] = {
         "_test.go",    "_test.py",   "_tests.py",  "_test.rb",     "_spec.rb",  "_test.c",

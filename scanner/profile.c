@@ -9,7 +9,7 @@
 #include "scanner/text.h"
 
 #define PROFILE_VERSION 1
-#define FRAMEWORKS_MAX  100 /* the tables hold some three hundred */
+#define FRAMEWORKS_MAX  100 /* the rules know a thousand; the largest repositories tried use sixty */
 
 static void put(json_t *object, const char *name, const char *text)
 {
@@ -53,6 +53,41 @@ static json_t *profile_frameworks(const struct rb_scan *scan)
         put(item, "name", found[i].name);
         put(item, "ecosystem", found[i].ecosystem);
         put(item, "evidence", found[i].evidence);
+        json_array_append_new(list, item);
+    }
+    return list;
+}
+
+static json_t *profile_evidence(const struct rb_scan_technology *technology)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < technology->evidence_count; i++) {
+        const struct rb_scan_evidence *evidence = &technology->evidence[i];
+        json_t *item = json_object();
+        put(item, "path", evidence->path);
+        if (evidence->line)
+            json_object_set_new(item, "line", json_integer(evidence->line));
+        put(item, "what", evidence->what);
+        json_array_append_new(list, item);
+    }
+    return list;
+}
+
+static json_t *profile_technologies(const struct rb_scan *scan, const char *repo)
+{
+    size_t count;
+    const struct rb_scan_technology *found = rb_scan_technologies(&count, scan, repo);
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_t *item = json_object(), *workspaces = json_array();
+        put(item, "name", found[i].name);
+        put(item, "category", found[i].category);
+        json_object_set_new(item, "evidence", profile_evidence(&found[i]));
+        for (size_t k = 0; k < found[i].workspace_count; k++)
+            json_array_append_new(workspaces, json_string(found[i].workspaces[k]));
+        json_object_set_new(item, "workspaces", workspaces);
+        if (found[i].aside)
+            json_object_set_new(item, "aside", json_true());
         json_array_append_new(list, item);
     }
     return list;
@@ -175,6 +210,7 @@ json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo)
     json_object_set_new(profile, "primary_language", profile_primary(scan, false));
     json_object_set_new(profile, "primary_programming_language", profile_primary(scan, true));
     json_object_set_new(profile, "frameworks", profile_frameworks(scan));
+    json_object_set_new(profile, "technologies", profile_technologies(scan, repo));
     json_object_set_new(profile, "dependencies", profile_dependencies(scan));
     json_object_set_new(profile, "dependencies_truncated", json_boolean(scan->sheet.truncated));
     json_object_set_new(profile, "manifests", profile_manifests(scan));

@@ -249,6 +249,7 @@ rb_err rb_pyproject_parse(struct rb_scan_sheet *sheet, const char *text, size_t 
     struct rb_scan_package *package = pypi_package(sheet, document);
     pypi_list(sheet, rb_json_at(document, "project/dependencies"), RB_KIND_RUNTIME);
     pypi_groups(sheet, rb_json_at(document, "project/optional-dependencies"), RB_KIND_OPTIONAL);
+    rb_scan_add_keys(sheet, "table", "tool", rb_json_get(document, "tool"));
     pypi_groups(sheet, rb_json_get(document, "dependency-groups"), RB_KIND_DEV);
     pypi_tools(sheet, package, document, first);
     pypi_list(sheet, rb_json_at(document, "build-system/requires"), RB_KIND_BUILD);

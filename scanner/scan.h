@@ -10,6 +10,7 @@
 #define RB_SCANNER_SCAN_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "lib/base/base.h"
 #include "lib/store/store.h"
@@ -28,6 +29,9 @@
 #define RB_SCAN_COMMANDS_MAX     64       /* scripts and entry points of one package */
 #define RB_SCAN_KEY_FILES_MAX    100      /* for a person to look at */
 #define RB_SCAN_TOP_MAX          100      /* folders of the root that are listed */
+#define RB_SCAN_SIGNS_MAX        1000     /* words of files that rules know; a hundred packages have 300 */
+#define RB_SCAN_EVIDENCE_MAX     5        /* places that show one technology: enough to look it up */
+#define RB_SCAN_WORKSPACES_MAX   100      /* folders that one technology is used in */
 #define RB_SCAN_NAME_MAX         256      /* bytes of a package name or requirement; longer ones are cut */
 #define RB_SCAN_PATH_MAX         1024     /* bytes of a path in the profile; longer ones are cut */
 
@@ -98,9 +102,19 @@ struct rb_scan_package {
     size_t script_count, entry_count;
 };
 
+/* A word in a file that shows a technology: the name of a variable, a key of its configuration. */
+struct rb_scan_sign {
+    uint16_t technology;
+    const char *where; /* static: "env", "key" (of package.json), "table" (of pyproject.toml) */
+    const char *word, *path;
+    int line; /* 0 when unknown */
+};
+
 /* Where the parsers put what they find. */
 struct rb_scan_sheet {
     struct rb_arena *arena;
+    struct rb_scan_sign *signs;
+    size_t sign_count;
     struct rb_scan_dependency *items;
     size_t count, capacity;
     size_t indirect_count; /* of them, that only lock files name */
@@ -148,6 +162,12 @@ bool rb_scan_add_indirect(struct rb_scan_sheet *sheet, const struct rb_scan_lock
  * entry points. NULL when there is no place. Any text may be NULL or "". */
 struct rb_scan_package *rb_scan_add_package(struct rb_scan_sheet *sheet, const char *name,
                                             const char *version, const char *licence);
+/* Notes a word of the file being read, where a rule knows it (scanner/rules/); `where` as in a sign. */
+void rb_scan_add_sign(struct rb_scan_sheet *sheet, const char *where, const char *word, size_t len, int line);
+/* The same with each key of `object`, "above.key" (no dot where nothing is above), and each "key.inner" and
+ * "key=text" of it, where text ends before an '@'. */
+void rb_scan_add_keys(struct rb_scan_sheet *sheet, const char *where, const char *above,
+                      const json_t *object);
 /* What people may run of it, and where it begins; `package` may be NULL. */
 void rb_scan_add_script(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *name,
                         const char *command);
@@ -176,6 +196,7 @@ size_t rb_scan_format_bytes(const struct rb_scan_format *format); /* how large a
 const struct rb_scan_format *rb_scan_format_of(const char *path);
 
 /* The parsers, each in the file of its ecosystem. */
+rb_err rb_env_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_npm_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_npm_catalog_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_npm_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
@@ -272,10 +293,27 @@ bool rb_path_is_vendored(const char *path);      /* somebody else's code, kept h
 bool rb_path_is_documentation(const char *path); /* documentation, examples, demos */
 bool rb_path_is_test(const char *path);
 bool rb_path_is_fixture(const char *path);   /* input of tests: not part of what the repository is */
+bool rb_path_is_example(const char *path);   /* an example, a demo, a benchmark: not the product */
 bool rb_path_is_template(const char *path);  /* filled in by a generator: no package of its own */
 bool rb_path_is_container(const char *path); /* Dockerfile, compose file */
 const char *rb_path_base(const char *path);  /* after the last '/' */
 size_t rb_path_depth(const char *path);      /* folders above it */
+
+/* ---- technologies -------------------------------------------------------------------------------------- */
+
+struct rb_scan_evidence {
+    const char *path; /* valid UTF-8 */
+    const char *what; /* "npm:react", "env:SENTRY_DSN", "key:jest", or "file": there is one of this name */
+    int line;         /* 0 when unknown */
+};
+struct rb_scan_technology {
+    const char *name, *category; /* static */
+    struct rb_scan_evidence evidence[RB_SCAN_EVIDENCE_MAX];
+    size_t evidence_count;
+    const char **workspaces; /* folders of the packages that use it, "" for the root */
+    size_t workspace_count;
+    bool aside; /* seen only in examples, tests or documentation, or needed for testing only */
+};
 
 /* ---- frameworks --------------------------------------------------------------------------------------- */
 
@@ -424,5 +462,8 @@ struct rb_scan_framework {
     const char *name, *ecosystem, *evidence;
 };
 size_t rb_scan_frameworks(struct rb_scan_framework *out, size_t max, const struct rb_scan *scan);
+/* The technologies found, each once, in the arena: first those of the product in the order of the categories,
+ * then those aside. `repo` is "owner/name". After settling. */
+struct rb_scan_technology *rb_scan_technologies(size_t *count, const struct rb_scan *scan, const char *repo);
 
 #endif

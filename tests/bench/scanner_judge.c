@@ -1,8 +1,8 @@
 /*
- * What the scanner says about a repository on disk, without any server: scanner_judge PATH [full]. For
- * looking at its judgement on real repositories, and for measuring it (the time of each part goes to standard
- * error). "languages" prints three lines: the bytes of each from the file list alone, with .gitattributes,
- * and after reading; "files" also each file's.
+ * What the scanner says about a repository on disk, without any server: scanner_judge PATH [full
+ * [OWNER/NAME]]. For looking at its judgement on real repositories, and for measuring it (the time of each
+ * part goes to standard error). "languages" prints three lines: the bytes of each from the file list alone,
+ * with .gitattributes, and after reading; "files" also each file's.
  */
 #include <git2.h>
 #include <stdio.h>
@@ -108,7 +108,7 @@ int main(int argc, char **argv)
     struct listing listing = {.arena = rb_arena_new()};
     git_object *tree = NULL, *commit = NULL;
     if (argc < 2) {
-        fprintf(stderr, "usage: %s PATH [full|languages|files]\n", argv[0]);
+        fprintf(stderr, "usage: %s PATH [full [OWNER/NAME]|languages|files]\n", argv[0]);
         return 2;
     }
     git_libgit2_init();
@@ -140,13 +140,20 @@ int main(int argc, char **argv)
     rb_scan_settle(&scan);
     if (is_about_languages)
         print_languages(&scan, strcmp(argv[2], "files") == 0);
-    json_t *profile = rb_scan_profile(&scan, argv[1]);
+    int64_t settled = rb_clock_us();
+    size_t technologies;
+    rb_scan_technologies(&technologies, &scan, "");
+    int64_t matched = rb_clock_us();
+    json_t *profile = rb_scan_profile(&scan, argc > 3 ? argv[3] : argv[1]);
     if (argc < 3)
         json_object_del(profile, "dependencies");
     if (!is_about_languages)
         json_dumpf(profile, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(4));
-    fprintf(stderr, "\nentries=%zu survey_us=%lld read_us=%lld profile_us=%lld\n", list.count,
-            (long long)(surveyed - start), (long long)(read - surveyed), (long long)(rb_clock_us() - read));
+    fprintf(stderr,
+            "\nentries=%zu survey_us=%lld read_us=%lld settle_us=%lld technologies_us=%lld profile_us=%lld\n",
+            list.count, (long long)(surveyed - start), (long long)(read - surveyed),
+            (long long)(settled - read), (long long)(matched - settled),
+            (long long)(rb_clock_us() - matched));
     json_decref(profile);
     rb_arena_free(listing.arena);
     free(listing.entries);
