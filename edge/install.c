@@ -221,7 +221,7 @@ static const struct install_step *install_reserve(struct install *in)
         "live as (select state from installations where user_id = $1 and lower(repo_full_name) = "
         "lower($3) and (state = 'active' or (state = 'reserved' and reserved_until >= now()))), "
         "gone as (delete from installations where user_id = $1 and lower(repo_full_name) = lower($3) "
-        "and state = 'reserved' and reserved_until < now() returning repo_id), "
+        "and state in ('reserved', 'active') and reserved_until < now() returning repo_id), "
         "made as (insert into installations (user_id, repo_full_name, webhook_secret, state, "
         "generation, reserved_until, repo_id) select id, $3, '', 'reserved', nextval('generations'), "
         "now() + make_interval(secs => $4), (select max(repo_id) from gone) from person "
@@ -338,7 +338,7 @@ static const struct install_step *install_identify(struct install *in)
         "update installations set repo_id = $2, repo_full_name = $3, default_branch = nullif($4, ''), "
         "webhook_secret = $7, reserved_until = now() + make_interval(secs => $6) from (select count(*) as "
         "count from gone) g "
-        "where id = $1 and state = 'reserved' and generation = $5 returning g.count"};
+        "where id = $1 and reserved_until is not null and generation = $5 returning g.count"};
     if (!*in->secret) { /* not when it waits for another's connect and comes here again */
         rb_hook_secret_make(in->secret);
         in->err = rb_seal(in->sealed, &in->sealed_len, in->exchange->edge->keyring, RB_PURPOSE_HOOK_SECRET,
@@ -500,7 +500,7 @@ static const struct install_step *install_activate(struct install *in)
         "with activated as (update installations set state = 'active', reserved_until = "
         "null, webhook_id = $3, "
         "webhook_secret = $4, connected_at = now(), checked_at = now() where id = $1 and generation = $2 and "
-        "state = 'reserved' returning id), " EDGE_OUTBOX(
+        "reserved_until is not null returning id), " EDGE_OUTBOX(
             "activated", "$5", "$6", "$7",
             "$8") "select (select count(*) from activated), (select count(*) from told)"};
     struct edge_event event;
@@ -541,7 +541,7 @@ static const struct install_step *install_fence(struct install *in)
 {
     static const struct rb_statement statement = {
         "install_fence", "update installations set generation = nextval('generations') where id = $1 and "
-                         "generation = $2 and state = 'reserved' returning generation"};
+                         "generation = $2 and reserved_until is not null returning generation"};
     struct rb_param params[] = {RB_P_INT(in->installation_id), RB_P_INT(in->generation)};
     return install_query(in, &statement, params, 2, &step_fenced);
 }

@@ -46,6 +46,8 @@ struct rb_graph_tree {
     const struct rb_graph_directory *directories; /* sorted by path: a parent stands before what it holds */
     size_t directory_count;
 };
+/* A path as the graph holds it; in the arena or `path` itself. Pure. */
+const char *rb_graph_path(const char *path, struct rb_arena *arena);
 /* The rows of a tree, in `arena`, borrowing from `source`. Directories are those that hold files; submodules
  * are not files of this repository and left out. Fills all but repo_id, generation and full_name. Pure. */
 void rb_graph_rows(struct rb_graph_tree *tree, const struct rb_tree *source, struct rb_arena *arena);

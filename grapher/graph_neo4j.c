@@ -25,6 +25,11 @@ static const char *const constraints[] = {
     "CREATE CONSTRAINT repository_key IF NOT EXISTS FOR (r:Repository) REQUIRE r.repo_id IS UNIQUE",
     "CREATE CONSTRAINT directory_key IF NOT EXISTS FOR (d:Directory) REQUIRE (d.repo_id, d.path) IS UNIQUE",
     "CREATE CONSTRAINT file_key IF NOT EXISTS FOR (f:File) REQUIRE (f.repo_id, f.path) IS UNIQUE",
+    "CREATE CONSTRAINT pull_request_key IF NOT EXISTS FOR (p:PullRequest) REQUIRE (p.repo_id, p.number) IS "
+    "UNIQUE",
+    "CREATE CONSTRAINT issue_key IF NOT EXISTS FOR (i:Issue) REQUIRE (i.repo_id, i.number) IS UNIQUE",
+    "CREATE CONSTRAINT developer_key IF NOT EXISTS FOR (d:Developer) REQUIRE d.github_id IS UNIQUE",
+    "CREATE CONSTRAINT package_key IF NOT EXISTS FOR (p:Package) REQUIRE p.purl IS UNIQUE",
     "CALL db.awaitIndexes(50)", /* seconds: below the time limit of a request */
 };
 
@@ -47,8 +52,11 @@ static const char put_files_statement[] =
            "MERGE (r)-[:CONTAINS]->(f) " IN_FOLDER(
                "MERGE (d:Directory {repo_id: $repo_id, path: path}) MERGE (d)-[:CONTAINS]->(f)"));
 
-static const char remove_files_statement[] =
-    FENCED("MATCH (f:File {repo_id: $repo_id, path: row}) DETACH DELETE f");
+/* What a pull request touches stays as a node that is no file of the tree. */
+static const char remove_files_statement[] = FENCED(
+    "MATCH (f:File {repo_id: $repo_id, path: row}) REMOVE f.generation, f.sha, f.size, f.language WITH f "
+    "OPTIONAL MATCH (f)<-[c:CONTAINS]-() DELETE c WITH DISTINCT f WHERE NOT EXISTS { (f)<-[:TOUCHES]-() } "
+    "DELETE f");
 
 static const char remove_directories_statement[] =
     FENCED("MATCH (d:Directory {repo_id: $repo_id, path: row}) DETACH DELETE d");
@@ -72,7 +80,7 @@ static const char about_statement[] =
 /* Ordered by all columns of the index, so that the server walks it instead of sorting. */
 #define WITHIN(node) node ".path > $after AND ($before IS NULL OR " node ".path < $before) "
 static const char read_files_statement[] = "MATCH (f:File {repo_id: $repo_id}) WHERE " WITHIN(
-    "f") "AND ($language IS NULL OR f.language = $language) "
+    "f") "AND f.generation IS NOT NULL AND ($language IS NULL OR f.language = $language) "
          "RETURN f.path, f.language, f.size, f.sha ORDER BY f.repo_id, f.path LIMIT $limit";
 
 static const char read_directories_statement[] = "MATCH (d:Directory {repo_id: $repo_id}) WHERE " WITHIN(
@@ -88,12 +96,20 @@ static const char forget_statement[] =
     "NULL AS current CALL (r, current) { WITH r, current WHERE current MATCH (n:" label                     \
     " {repo_id: $repo_id}) WITH n LIMIT $limit DETACH DELETE n RETURN count(*) AS gone } RETURN current, "  \
     "gone"
-static const char *const forget_statements[] = {FORGET("File"), FORGET("Directory")};
+/* People last, and those only who have nothing else. */
+static const char forget_people_statement[] =
+    "MATCH (r:Repository {repo_id: $repo_id}) " LOCKED "WITH r, r.generation = $generation AND r.built IS "
+    "NULL AS current CALL (r, current) { WITH r, current WHERE current MATCH (r)<-[c:CONTRIBUTED_TO]-(d) "
+    "WITH c, d LIMIT $limit DELETE c WITH collect(d) AS people CALL (people) { UNWIND people AS d WITH d "
+    "WHERE "
+    "NOT EXISTS { (d)--() } DELETE d } RETURN size(people) AS gone } RETURN current, gone";
+static const char *const forget_statements[] = {FORGET("File"), FORGET("Directory"), FORGET("PullRequest"),
+                                                FORGET("Issue"), forget_people_statement};
 static const char forget_last_statement[] = "MATCH (r:Repository {repo_id: $repo_id}) " LOCKED
                                             "WITH r WHERE r.generation = $generation AND r.built IS NULL "
                                             "DETACH DELETE r";
 
-static rb_err neo4j_ask(json_t **values, struct rb_graph *graph, const char *statement, json_t **parameters)
+rb_err graph_neo4j_ask(json_t **values, struct rb_graph *graph, const char *statement, json_t **parameters)
 {
     rb_err err = rb_neo4j_run(values, graph->neo4j, statement, *parameters);
     json_decref(*parameters);
@@ -103,7 +119,7 @@ static rb_err neo4j_ask(json_t **values, struct rb_graph *graph, const char *sta
     return err;
 }
 
-static rb_err neo4j_constrain(struct rb_graph *graph)
+rb_err graph_neo4j_constrain(struct rb_graph *graph)
 {
     for (size_t i = 0; i < sizeof constraints / sizeof *constraints && !graph->has_constraints; i++) {
         rb_err err = rb_neo4j_run(NULL, graph->neo4j, constraints[i], NULL);
@@ -129,12 +145,12 @@ static rb_err neo4j_begin(struct rb_graph *graph, const struct rb_graph_tree *tr
     json_t *values = NULL;
     json_t *parameters = json_pack("{s:I, s:I, s:s}", "repo_id", (json_int_t)tree->repo_id, "generation",
                                    (json_int_t)tree->generation, "full_name", tree->full_name);
-    rb_err err = neo4j_constrain(graph);
+    rb_err err = graph_neo4j_constrain(graph);
     if (err) {
         json_decref(parameters);
         return err;
     }
-    err = neo4j_ask(&values, graph, begin_statement, &parameters);
+    err = graph_neo4j_ask(&values, graph, begin_statement, &parameters);
     if (!err && json_array_size(values) == 0)
         err = neo4j_stale(tree);
     json_decref(values);
@@ -147,7 +163,7 @@ static rb_err neo4j_write(struct rb_graph *graph, const struct rb_graph_tree *tr
     json_t *values = NULL;
     json_t *parameters = json_pack("{s:I, s:I, s:O}", "repo_id", (json_int_t)tree->repo_id, "generation",
                                    (json_int_t)tree->generation, "rows", rows);
-    rb_err err = neo4j_ask(&values, graph, write_statements[kind], &parameters);
+    rb_err err = graph_neo4j_ask(&values, graph, write_statements[kind], &parameters);
     if (!err && !json_is_true(json_array_get(json_array_get(values, 0), 0)))
         err = neo4j_stale(tree);
     json_decref(values);
@@ -162,7 +178,7 @@ static rb_err neo4j_finish(struct rb_graph *graph, const struct rb_graph_tree *t
         "{s:I, s:I, s:s, s:s, s:I, s:I, s:b}", "repo_id", (json_int_t)tree->repo_id, "generation",
         (json_int_t)tree->generation, "full_name", tree->full_name, "commit", tree->commit, "files",
         (json_int_t)totals->files, "links", (json_int_t)totals->links, "complete", tree->complete ? 1 : 0);
-    rb_err err = neo4j_ask(&values, graph, finish_statement, &parameters);
+    rb_err err = graph_neo4j_ask(&values, graph, finish_statement, &parameters);
     if (!err && json_array_size(values) == 0)
         err = neo4j_stale(tree);
     json_decref(values);
@@ -190,7 +206,7 @@ static rb_err neo4j_about(struct rb_graph_about *about, struct rb_graph *graph, 
 {
     json_t *values = NULL;
     json_t *parameters = json_pack("{s:I}", "repo_id", (json_int_t)repo_id);
-    rb_err err = neo4j_ask(&values, graph, about_statement, &parameters);
+    rb_err err = graph_neo4j_ask(&values, graph, about_statement, &parameters);
     const json_t *row = json_array_get(values, 0);
     if (!err && !row)
         err = rb_error_set(RB_ENOTFOUND, "there is no graph of repository %lld", (long long)repo_id);
@@ -213,7 +229,7 @@ static rb_err neo4j_page(json_t **values, struct rb_graph *graph, const char *st
     json_t *parameters =
         json_pack("{s:I, s:s, s:s?, s:s?, s:i}", "repo_id", (json_int_t)repo_id, "after", bounds->after,
                   "before", bounds->before, "language", bounds->language, "limit", bounds->limit);
-    return neo4j_ask(values, graph, statement, &parameters);
+    return graph_neo4j_ask(values, graph, statement, &parameters);
 }
 
 static rb_err neo4j_read_files(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
@@ -274,13 +290,13 @@ static rb_err neo4j_forget(bool *removed, struct rb_graph *graph, int64_t repo_i
 {
     json_t *values = NULL;
     json_t *parameters = neo4j_forget_parameters(repo_id, generation);
-    rb_err err = neo4j_ask(&values, graph, forget_statement, &parameters);
+    rb_err err = graph_neo4j_ask(&values, graph, forget_statement, &parameters);
     *removed = json_array_size(values) > 0;
     json_decref(values);
     for (size_t i = 0; i < sizeof forget_statements / sizeof *forget_statements && *removed && !err;) {
         values = NULL;
         parameters = neo4j_forget_parameters(repo_id, generation);
-        err = neo4j_ask(&values, graph, forget_statements[i], &parameters);
+        err = graph_neo4j_ask(&values, graph, forget_statements[i], &parameters);
         const json_t *row = json_array_get(values, 0);
         *removed = json_is_true(json_array_get(row, 0)); /* false: a newer generation is being built */
         i += neo4j_int(row, 1) == 0;
@@ -289,7 +305,7 @@ static rb_err neo4j_forget(bool *removed, struct rb_graph *graph, int64_t repo_i
     if (err || !*removed)
         return err;
     parameters = neo4j_forget_parameters(repo_id, generation);
-    return neo4j_ask(NULL, graph, forget_last_statement, &parameters);
+    return graph_neo4j_ask(NULL, graph, forget_last_statement, &parameters);
 }
 
 const struct graph_store graph_neo4j = {
@@ -303,4 +319,7 @@ const struct graph_store graph_neo4j = {
     .read_files = neo4j_read_files,
     .read_directories = neo4j_read_directories,
     .forget = neo4j_forget,
+    .put_pull_request = graph_neo4j_put_pull_request,
+    .put_issue = graph_neo4j_put_issue,
+    .pull_request_head = graph_neo4j_pull_request_head,
 };

@@ -53,7 +53,25 @@ static const struct rb_statement read_directories_statement = {
 /* Files and folders go with it. One that is being built at this moment was never shared with anybody, or
  * holds the lock of its row: then we wait, and find its generation. */
 static const struct rb_statement forget_statement = {
-    "graph_forget", "delete from graph_repositories where repo_id = $1 and generation <= $2"};
+    "graph_forget",
+    "with repository as (delete from graph_repositories where repo_id = $1 and generation <= $2 returning "
+    "1), "
+    "newer as (select from graph_repositories where repo_id = $1 and generation > $2), "
+    "pulls as (delete from graph_pull_requests where repo_id = $1 and not exists (select from newer) "
+    "returning "
+    "author_id), "
+    "issues as (delete from graph_issues where repo_id = $1 and not exists (select from newer) returning "
+    "author_id), "
+    "touches as (delete from graph_touches where repo_id = $1 and not exists (select from newer)), "
+    "closes as (delete from graph_closes where repo_id = $1 and not exists (select from newer)), "
+    "dependencies as (delete from graph_dependencies where repo_id = $1 and not exists (select from newer)), "
+    "people as (delete from graph_developers d where github_id in (select author_id from pulls union select "
+    "author_id from issues) and not exists (select from graph_pull_requests p where p.author_id = "
+    "d.github_id "
+    "and p.repo_id <> $1) and not exists (select from graph_issues i where i.author_id = d.github_id and "
+    "i.repo_id <> $1)) "
+    "select (select count(*) from repository) + (select count(*) from pulls) + (select count(*) from "
+    "issues)"};
 
 static rb_err postgres_ping(struct rb_graph *graph)
 {
@@ -180,7 +198,7 @@ static rb_err postgres_forget(bool *removed, struct rb_graph *graph, int64_t rep
     struct rb_rows *rows = NULL;
     const struct rb_param params[] = {RB_P_INT(repo_id), RB_P_INT(generation)};
     rb_err err = rb_db_query(&rows, graph->db, &forget_statement, params, 2);
-    *removed = !err && rb_rows_affected(rows) > 0;
+    *removed = !err && rb_rows_int(rows, 0, 0) > 0;
     rb_rows_free(rows);
     return err;
 }
@@ -196,4 +214,7 @@ const struct graph_store graph_postgres = {
     .read_files = postgres_read_files,
     .read_directories = postgres_read_directories,
     .forget = postgres_forget,
+    .put_pull_request = graph_postgres_put_pull_request,
+    .put_issue = graph_postgres_put_issue,
+    .pull_request_head = graph_postgres_pull_request_head,
 };

@@ -12,6 +12,8 @@
 #include "grapher/graph.h"
 
 struct rb_neo4j;
+struct rb_pull_request;
+struct rb_issue;
 
 struct rb_graph {
     const struct graph_store *store;
@@ -61,8 +63,37 @@ struct graph_store {
                                const struct graph_bounds *bounds, struct rb_arena *arena);
     /* Removes everything of a repository whose generation is not newer. */
     rb_err (*forget)(bool *removed, struct rb_graph *graph, int64_t repo_id, int64_t generation);
+    /* As activity.h has them. */
+    rb_err (*put_pull_request)(bool *written, struct rb_graph *graph, const char *full_name,
+                               const struct rb_pull_request *pull);
+    rb_err (*put_issue)(bool *written, struct rb_graph *graph, const char *full_name,
+                        const struct rb_issue *issue);
+    rb_err (*pull_request_head)(char head[RB_SHA_SIZE], struct rb_graph *graph, int64_t repo_id,
+                                int64_t number);
 };
 extern const struct graph_store graph_postgres, graph_neo4j;
+
+rb_err graph_postgres_put_pull_request(bool *written, struct rb_graph *graph, const char *full_name,
+                                       const struct rb_pull_request *pull);
+rb_err graph_postgres_put_issue(bool *written, struct rb_graph *graph, const char *full_name,
+                                const struct rb_issue *issue);
+rb_err graph_postgres_pull_request_head(char head[RB_SHA_SIZE], struct rb_graph *graph, int64_t repo_id,
+                                        int64_t number);
+rb_err graph_neo4j_put_pull_request(bool *written, struct rb_graph *graph, const char *full_name,
+                                    const struct rb_pull_request *pull);
+rb_err graph_neo4j_put_issue(bool *written, struct rb_graph *graph, const char *full_name,
+                             const struct rb_issue *issue);
+rb_err graph_neo4j_pull_request_head(char head[RB_SHA_SIZE], struct rb_graph *graph, int64_t repo_id,
+                                     int64_t number);
+
+/* Makes sure of the constraints, once a connection. */
+rb_err graph_neo4j_constrain(struct rb_graph *graph);
+/* Runs a statement; takes the parameters. */
+rb_err graph_neo4j_ask(json_t **values, struct rb_graph *graph, const char *statement, json_t **parameters);
+
+/* [[path, additions, deletions], ...] and [[repository, number], ...]; new references. */
+json_t *graph_touches(const struct rb_pull_request *pull);
+json_t *graph_closes(const struct rb_pull_request *pull);
 
 /* A folder with the one it stands in, by its path; copied into the arena. */
 void graph_directory_of(struct rb_graph_directory *directory, const char *path, struct rb_arena *arena);

@@ -86,22 +86,17 @@ static rb_err job_share(struct rb_graph_about *graph, struct job *job)
     return err;
 }
 
-/*
- * Waits for a store that is away, with one small question a second: the event stays with this worker, for all
- * others need the store too. The answer is that of the store, or RB_EUNAVAILABLE when the grapher is to stop.
- */
-static rb_err job_wait_for_store(struct job *job)
+rb_err rb_grapher_wait_for_store(struct rb_work *work, struct rb_graph *graph)
 {
     int64_t deadline = rb_clock_ms() + STORE_WAIT_MS;
-    rb_err err = rb_graph_ping(job->graph);
+    rb_err err = rb_graph_ping(graph);
     while (err == RB_EUNAVAILABLE || err == RB_ETIMEOUT) {
-        if (rb_work_is_draining(job->work) || rb_clock_ms() > deadline)
+        if (rb_work_is_draining(work) || rb_clock_ms() > deadline)
             return err;
-        rb_work_progress(job->work, 0, 0,
-                         rb_arena_printf(rb_work_arena(job->work), "waiting: %s", rb_error_text()));
+        rb_work_progress(work, 0, 0, rb_arena_printf(rb_work_arena(work), "waiting: %s", rb_error_text()));
         int64_t ms = rb_jitter_ms(STORE_PROBE_MS);
         nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-        err = rb_graph_ping(job->graph);
+        err = rb_graph_ping(graph);
     }
     return err;
 }
@@ -110,7 +105,7 @@ static rb_err job_write(struct rb_graph_written *written, struct job *job)
 {
     rb_err err = RB_EUNAVAILABLE;
     for (int tries = 0; tries < STORE_WRITES_MAX && (err == RB_EUNAVAILABLE || err == RB_ETIMEOUT); tries++) {
-        err = job_wait_for_store(job);
+        err = rb_grapher_wait_for_store(job->work, job->graph);
         if (err || rb_work_is_draining(job->work))
             return err ? err : rb_error_set(RB_EUNAVAILABLE, "the grapher is stopping");
         err = rb_graph_write(written, job->graph, &job->tree, job_progress, job);
@@ -157,7 +152,7 @@ static rb_err job_forget(bool *removed, struct job *job, int64_t repo_id, int64_
 {
     rb_err err = rb_graph_forget(removed, job->graph, repo_id, generation);
     for (int tries = 1; tries < STORE_WRITES_MAX && (err == RB_EUNAVAILABLE || err == RB_ETIMEOUT); tries++) {
-        err = job_wait_for_store(job);
+        err = rb_grapher_wait_for_store(job->work, job->graph);
         if (err || rb_work_is_draining(job->work))
             return err ? err : rb_error_set(RB_EUNAVAILABLE, "the grapher is stopping");
         err = rb_graph_forget(removed, job->graph, repo_id, generation);

@@ -24,6 +24,15 @@ struct rb_result rb_grapher_handle(struct rb_work *work, void *app, void *local)
 /* repo.disconnected: the graph goes, unless somebody else has connected the repository. */
 struct rb_result rb_grapher_handle_disconnect(struct rb_work *work, void *app, void *local);
 
+/* github.pull_request and github.issues (github.c): the node of a pull request or an issue. */
+struct rb_result rb_grapher_handle_pull_request(struct rb_work *work, void *app, void *local);
+struct rb_result rb_grapher_handle_issue(struct rb_work *work, void *app, void *local);
+
+/* Waits for a store that is away, with one small question a second: the event stays with this worker, for all
+ * others need the store too. The answer is that of the store, or RB_EUNAVAILABLE when the grapher is to stop.
+ */
+rb_err rb_grapher_wait_for_store(struct rb_work *work, struct rb_graph *graph) RB_MUST_CHECK;
+
 /* graph.files and graph.links (read.c); README.md has their fields. */
 rb_err rb_grapher_answer_files(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,
                                void *app, void *local);

@@ -46,6 +46,8 @@ int main(int argc, char **argv)
         {RB_REPO_CONNECTED, rb_grapher_handle},
         {RB_REPO_RESCAN, rb_grapher_handle},
         {RB_REPO_DISCONNECTED, rb_grapher_handle_disconnect},
+        {RB_GITHUB_PULL_REQUEST, rb_grapher_handle_pull_request},
+        {RB_GITHUB_ISSUES, rb_grapher_handle_issue},
         {NULL, NULL},
     };
     static const struct rb_query queries[] = {
@@ -72,7 +74,7 @@ int main(int argc, char **argv)
                 grapher.graph.neo4j_uri ? grapher.graph.neo4j_uri : "PostgreSQL (NEO4J_URI is not set)");
     const struct rb_subscriber subscriber = {
         .name = "grapher",
-        .filter = "repo.*",
+        .filter = ">", /* repo.* and github.*; nats-server 2.9 has one filter a consumer */
         .routes = routes,
         .queries = queries,
         .workers = WORKERS_DEFAULT,

@@ -18,6 +18,11 @@ static const char *rows_path(const char *path, size_t len, struct rb_arena *aren
     return rb_arena_printf(arena, "%.*s…%s", (int)keep, path, id);
 }
 
+const char *rb_graph_path(const char *path, struct rb_arena *arena)
+{
+    return rows_path(path, strlen(path), arena);
+}
+
 static bool rows_is_file(const struct rb_tree_entry *entry)
 {
     return entry->kind == RB_ENTRY_FILE || entry->kind == RB_ENTRY_EXECUTABLE ||

@@ -75,6 +75,9 @@ void rb_github_get_tree(struct rb_github_request *request, const char *owner, co
                         const char *tree_sha, bool recursive);
 void rb_github_get_blob(struct rb_github_request *request, const char *owner, const char *repo,
                         const char *sha, size_t max_bytes); /* raw media type: the body is the file */
+/* A page of the files a pull request changes, 100 of at most 3,000. */
+void rb_github_list_pull_files(struct rb_github_request *request, const char *owner, const char *repo,
+                               int64_t number, int page);
 
 /* ---- answers ------------------------------------------------------------------------------------------ */
 
@@ -169,6 +172,11 @@ rb_err rb_github_read_hook(struct rb_github_hook *hook,
 typedef void (*rb_github_delivery_fn)(void *arg, int64_t id, const char *guid, const char *event, int status,
                                       const char *delivered_at);
 rb_err rb_github_read_deliveries(const struct rb_github_response *response, rb_github_delivery_fn fn,
+                                 void *arg) RB_MUST_CHECK;
+/* One call of `fn` per file, in GitHub's order; stops at its first error. A renamed file counts under its new
+ * name. RB_EPROTOCOL when the body is not what GitHub documents. Pure. */
+typedef rb_err (*rb_github_pull_file_fn)(void *arg, const char *path, int64_t additions, int64_t deletions);
+rb_err rb_github_read_pull_files(const struct rb_github_response *response, rb_github_pull_file_fn fn,
                                  void *arg) RB_MUST_CHECK;
 /* Commit and tree object names (each 40 or 64 characters). */
 rb_err rb_github_read_commit(char commit[65], char tree[65],

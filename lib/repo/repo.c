@@ -29,6 +29,7 @@ rb_err rb_repo_open(struct rb_repo_handle **out, const struct rb_repo_sources *s
                            (long long)installation_id);
         goto out;
     }
+    generation = generation ? generation : rb_rows_int(rows, 0, 1);
     if (rb_rows_int(rows, 0, 1) != generation) {
         err = rb_error_set(RB_ESTALE, "installation %lld has a newer generation", (long long)installation_id);
         goto out;

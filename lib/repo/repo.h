@@ -37,8 +37,9 @@ struct rb_repo {
 };
 struct rb_repo_handle;
 
-/* Reads the installation, opens the token. RB_ESTALE: not active any more or a newer generation exists.
- * RB_EAUTH: the token does not open. `arena` must outlive the handle. */
+/* Reads the installation, opens the token. RB_ESTALE: not active any more or a newer generation exists;
+ * `generation` 0 is the present one, whichever that is. RB_EAUTH: the token does not open. `arena` must
+ * outlive the handle. */
 rb_err rb_repo_open(struct rb_repo_handle **out, const struct rb_repo_sources *sources, struct rb_db *db,
                     int64_t installation_id, int64_t generation, struct rb_arena *arena) RB_MUST_CHECK;
 void rb_repo_close(struct rb_repo_handle *handle); /* wipes the token; NULL is fine */
@@ -54,6 +55,14 @@ rb_err rb_repo_file(const char **content, size_t *len, struct rb_repo_handle *ha
 rb_err rb_repo_files(const char **contents, size_t *lens, rb_err *errs, struct rb_repo_handle *handle,
                      const struct rb_tree_entry *const *entries, size_t count,
                      size_t max_bytes) RB_MUST_CHECK;
+/* The files a pull request changes, all pages (GitHub lists 3,000 at most), in the arena. RB_ENOTFOUND: there
+ * is no such pull request any more. */
+struct rb_repo_pull_file {
+    const char *path; /* the new one of a file that is renamed */
+    int64_t additions, deletions;
+};
+rb_err rb_repo_pull_files(const struct rb_repo_pull_file **files, size_t *count,
+                          struct rb_repo_handle *handle, int64_t number) RB_MUST_CHECK;
 /* The payload of a webhook whose event (github.*) carries none, being too large, by the event's hook_id and
  * delivery_id: JSON, zero-terminated in the arena, there for as long as the event is (30 days). RB_ENOTFOUND:
  * there is none, or no more. */

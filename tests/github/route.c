@@ -95,6 +95,8 @@ static const struct sim_route route_table[] = {
      rb_sim_git_contents},
     {"GET", "/repos/:/:/contents/*", SIM_NEED_READ, "repos/contents#get-repository-content",
      rb_sim_git_contents},
+    {"GET", "/repos/:/:/pulls/:/files", SIM_NEED_READ, "pulls/pulls#list-pull-requests-files",
+     rb_sim_pulls_files},
     {"GET", "/repos/:/:/hooks", SIM_NEED_HOOKS_READ, DOC_HOOKS "list-repository-webhooks", rb_sim_hooks_list},
     {"POST", "/repos/:/:/hooks", SIM_NEED_HOOKS_WRITE, DOC_HOOKS "create-a-repository-webhook",
      rb_sim_hooks_create},

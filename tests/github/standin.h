@@ -246,6 +246,8 @@ void rb_sim_git_commits(struct sim_exchange *x);
 void rb_sim_git_commit(struct sim_exchange *x);
 void rb_sim_git_commit_object(struct sim_exchange *x);
 void rb_sim_git_blob(struct sim_exchange *x);
+/* GET /repos/:/:/pulls/:/files, of refs/pull/N/head. */
+void rb_sim_pulls_files(struct sim_exchange *x);
 void rb_sim_git_contents(struct sim_exchange *x);
 void rb_sim_tree_get(struct sim_exchange *x);
 void rb_sim_tree_cache_clear(void);

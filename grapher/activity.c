@@ -1,0 +1,57 @@
+/* The order of changes, and the two stores behind one interface. */
+#include "grapher/activity.h"
+
+#include <string.h>
+
+#include "grapher/graph_store.h"
+
+const char *rb_activity_version(const char *updated_at, const char *state, const char *content,
+                                struct rb_arena *arena)
+{
+    static const char *const final[] = {"transferred", "deleted"};
+    char id[RB_UUID_SIZE];
+    int rank = strcmp(state, "open") != 0;
+    rb_uuid_from_name(id, content);
+    for (size_t i = 0; i < sizeof final / sizeof *final; i++) {
+        if (strcmp(state, final[i]) == 0) /* nothing follows, whatever arrives later */
+            return rb_arena_printf(arena, "9999/%s", id);
+    }
+    return rb_arena_printf(arena, "%.32s/%d/%s", updated_at, rank, id);
+}
+
+rb_err rb_graph_put_pull_request(bool *written, struct rb_graph *graph, const char *full_name,
+                                 const struct rb_pull_request *pull)
+{
+    return graph->store->put_pull_request(written, graph, full_name, pull);
+}
+
+rb_err rb_graph_put_issue(bool *written, struct rb_graph *graph, const char *full_name,
+                          const struct rb_issue *issue)
+{
+    return graph->store->put_issue(written, graph, full_name, issue);
+}
+
+rb_err rb_graph_pull_request_head(char head[RB_SHA_SIZE], struct rb_graph *graph, int64_t repo_id,
+                                  int64_t number)
+{
+    return graph->store->pull_request_head(head, graph, repo_id, number);
+}
+
+json_t *graph_touches(const struct rb_pull_request *pull)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < pull->touch_count; i++)
+        json_array_append_new(list, json_pack("[s, I, I]", pull->touches[i].path,
+                                              (json_int_t)pull->touches[i].additions,
+                                              (json_int_t)pull->touches[i].deletions));
+    return list;
+}
+
+json_t *graph_closes(const struct rb_pull_request *pull)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < pull->close_count; i++)
+        json_array_append_new(list, json_pack("[I, I]", (json_int_t)pull->closes[i].repo_id,
+                                              (json_int_t)pull->closes[i].number));
+    return list;
+}
