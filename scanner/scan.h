@@ -88,10 +88,11 @@ struct rb_scan_sheet {
     size_t locked_count, locked_capacity;
     struct rb_scan_package *packages;
     size_t package_count, package_capacity;
-    size_t members;        /* packages that the manifests declare as parts of this repository */
-    const char *manifest;  /* path of the one being read */
-    const char *ecosystem; /* of the one being read */
-    bool aside;            /* of the one being read */
+    size_t members;              /* packages that the manifests declare as parts of this repository */
+    const char *manifest;        /* path of the one being read */
+    const char *ecosystem;       /* of the one being read */
+    bool aside;                  /* of the one being read */
+    struct rb_scan_facts *facts; /* what files say besides dependencies (facts.h) */
 };
 void rb_scan_sheet_init(struct rb_scan_sheet *sheet, struct rb_arena *arena);
 /* Adds a dependency of the manifest being read. Text need not be UTF-8 or terminated; credentials in
@@ -126,11 +127,12 @@ const char *rb_scan_requirement(struct rb_scan_sheet *sheet, const char *text, s
  */
 typedef rb_err (*rb_scan_parse_fn)(struct rb_scan_sheet *sheet, const char *text, size_t len);
 struct rb_scan_format {
-    const char *name; /* for tests and messages */
-    const char *ecosystem;
+    const char *name;      /* in the profile, for tests and messages */
+    const char *ecosystem; /* "" where it names no dependencies */
     rb_scan_parse_fn parse;
-    bool is_package; /* one of these in a folder makes that folder a package */
-    bool is_lock;    /* names versions; may have RB_SCAN_LOCK_BYTES */
+    rb_scan_parse_fn look; /* what else it says (facts.h), after `parse`; NULL when nothing */
+    bool is_package;       /* one of these in a folder makes that folder a package */
+    bool is_lock;          /* names versions; may have RB_SCAN_LOCK_BYTES */
 };
 size_t rb_scan_format_bytes(const struct rb_scan_format *format); /* how large a file of it may be */
 /* The format of a file, by its path; NULL when it is no manifest. */
@@ -218,6 +220,7 @@ struct rb_scan {
     int64_t files, bytes;
     struct rb_scan_language *languages;
     size_t language_count;
+    int16_t *file_languages; /* of each entry, as it counts for shares; RB_LANGUAGE_NONE when it does not */
     struct rb_scan_key_file *key_files;
     size_t key_file_count;
     struct rb_scan_folder *top;

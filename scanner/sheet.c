@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "scanner/facts.h"
 #include "scanner/text.h"
 
 void rb_scan_sheet_init(struct rb_scan_sheet *sheet, struct rb_arena *arena)
@@ -12,6 +13,7 @@ void rb_scan_sheet_init(struct rb_scan_sheet *sheet, struct rb_arena *arena)
     memset(sheet, 0, sizeof *sheet);
     sheet->arena = arena;
     sheet->manifest = sheet->ecosystem = "";
+    sheet->facts = rb_facts_new(arena);
 }
 
 /* Each address in it: "https://user:token@host/x?key=secret#y" becomes "https://host/x#y". */
@@ -181,7 +183,8 @@ static void sheet_add_command(struct rb_scan_sheet *sheet, struct rb_scan_comman
         return;
     if (!*list)
         *list = rb_arena_alloc(sheet->arena, RB_SCAN_COMMANDS_MAX * sizeof **list);
-    (*list)[(*count)++] = (struct rb_scan_command){sheet_text(sheet, name), sheet_text(sheet, command)};
+    (*list)[(*count)++] =
+        (struct rb_scan_command){sheet_text(sheet, name), rb_facts_command(sheet, rb_piece_of(command))};
 }
 
 void rb_scan_add_script(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *name,
@@ -220,7 +223,10 @@ void rb_scan_read(struct rb_scan *scan, size_t index, const char *content, size_
     scan->sheet.ecosystem = manifest->format->ecosystem;
     scan->sheet.aside = manifest->aside;
     size_t members = scan->sheet.members;
-    rb_err err = manifest->format->parse(&scan->sheet, content, len);
+    const struct rb_scan_format *format = manifest->format;
+    rb_err err = format->parse ? format->parse(&scan->sheet, content, len) : RB_OK;
+    if (!err && format->look)
+        err = format->look(&scan->sheet, content, len);
     if (manifest->aside)
         scan->sheet.members = members; /* an example's workspace is not this repository's */
     manifest->status = err ? RB_MANIFEST_UNREADABLE : RB_MANIFEST_PARSED;

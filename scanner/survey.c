@@ -77,6 +77,12 @@ void rb_scan_languages(struct rb_scan *scan)
     languages_keep(scan, counts, RB_PROGRAMMING, RB_MARKUP);
     if (scan->language_count == 0)
         languages_keep(scan, counts, RB_DATA, RB_PROSE);
+    scan->file_languages = rb_arena_alloc(scan->arena, scan->tree->count * sizeof *languages + 1);
+    for (size_t i = 0; i < scan->tree->count; i++) {
+        bool counts_here = languages[i] != RB_LANGUAGE_NONE && entry_counts(&scan->tree->entries[i]);
+        scan->file_languages[i] =
+            counts_here ? (int16_t)rb_language_counted_as(languages[i]) : RB_LANGUAGE_NONE;
+    }
     free(counts);
     free(languages);
 }
