@@ -10,7 +10,8 @@
 #include "scanner/text.h"
 
 #define PROFILE_VERSION 2
-#define FRAMEWORKS_MAX  100 /* the tables hold some three hundred */
+#define SCANNER_VERSION "2.0" /* grows when the same commit gets another profile */
+#define FRAMEWORKS_MAX  100   /* the tables hold some three hundred */
 
 static void put(json_t *object, const char *name, const char *text)
 {
@@ -66,6 +67,8 @@ static json_t *profile_dependencies(const struct rb_scan *scan)
             json_object_set_new(item, "offered", json_true());
         if (dependency->local)
             json_object_set_new(item, "local", json_true());
+        if (dependency->aside)
+            json_object_set_new(item, "aside", json_true());
         json_array_append_new(list, item);
     }
     return list;
@@ -145,26 +148,46 @@ static void profile_layout(json_t *profile, const struct rb_scan *scan)
     json_object_set_new(profile, "owners", rb_profile_owners(scan));
 }
 
-/* What the profile rests on: files that were read, and those that were not, by the reason. */
-static json_t *profile_reading(const struct rb_scan *scan)
+/* What a manifest that could not be read, or not whole, is skipped for; NULL when it was read. */
+static const char *skip_name(enum rb_manifest_status status)
 {
-    int64_t counts[RB_MANIFEST_NOTED + 1] = {0}, bytes = 0;
-    json_t *reading = json_object(), *skipped = json_object();
+    return status == RB_MANIFEST_TOO_BIG      ? "size"
+           : status == RB_MANIFEST_UNREADABLE ? "parse"
+           : status == RB_MANIFEST_CHOSEN     ? "unreadable"
+                                              : NULL;
+}
+
+/* What the profile rests on: files that were read, and those that were not, by the reason. */
+static json_t *profile_read(const struct rb_scan *scan)
+{
+    int64_t files = 0, bytes = 0;
+    json_t *read = json_object(), *skips, *skipped = json_array();
+    skips = json_pack("{s:i,s:I,s:i,s:i}", "size", 0, "limit", (json_int_t)scan->manifests_left_out,
+                      "unreadable", 0, "parse", 0);
     for (size_t i = 0; i < scan->manifest_count; i++) {
         const struct rb_scan_manifest *manifest = &scan->manifests[i];
-        counts[manifest->status]++;
-        if (manifest->status == RB_MANIFEST_PARSED && manifest->entry->size > 0)
-            bytes += manifest->entry->size;
+        const char *why = skip_name(manifest->status);
+        files += manifest->status == RB_MANIFEST_PARSED;
+        bytes +=
+            manifest->status == RB_MANIFEST_PARSED && manifest->entry->size > 0 ? manifest->entry->size : 0;
+        if (!why)
+            continue;
+        json_t *item = json_object(), *count = json_object_get(skips, why);
+        put(item, "path", manifest->path);
+        put(item, "why", why);
+        put(item, "error", manifest->error);
+        if (error_line(manifest->error))
+            json_object_set_new(item, "line", json_integer(error_line(manifest->error)));
+        json_integer_set(count, json_integer_value(count) + 1);
+        json_array_append_new(skipped, item);
     }
-    json_object_set_new(reading, "files", json_integer(counts[RB_MANIFEST_PARSED]));
-    json_object_set_new(reading, "bytes", json_integer(bytes));
-    json_object_set_new(skipped, "not_read", json_integer(counts[RB_MANIFEST_CHOSEN]));
-    json_object_set_new(skipped, "unreadable", json_integer(counts[RB_MANIFEST_UNREADABLE]));
-    json_object_set_new(skipped, "too_big", json_integer(counts[RB_MANIFEST_TOO_BIG]));
-    json_object_set_new(skipped, "noted", json_integer(counts[RB_MANIFEST_NOTED]));
-    json_object_set_new(skipped, "left_out", json_integer((json_int_t)scan->manifests_left_out));
-    json_object_set_new(reading, "skipped", skipped);
-    return reading;
+    json_object_set_new(read, "requests", json_pack("{s:i,s:i}", "rest", 0, "graphql", 0));
+    json_object_set_new(read, "files", json_integer(files));
+    json_object_set_new(read, "bytes", json_integer(bytes));
+    json_object_set_new(read, "cached", json_integer(0));
+    json_object_set_new(read, "skips", skips);
+    json_object_set_new(read, "skipped", skipped);
+    return read;
 }
 
 json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo)
@@ -174,6 +197,8 @@ json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo)
     put(profile, "schema", "/profile.schema.json");
     put(profile, "repo", rb_text_clean(scan->arena, repo, strlen(repo), RB_SCAN_NAME_MAX));
     put(profile, "commit", scan->tree->commit);
+    json_object_set_new(profile, "scanner",
+                        json_pack("{s:s,s:s}", "name", "repobus-scanner", "version", SCANNER_VERSION));
     json_object_set_new(profile, "complete", json_boolean(scan->tree->complete));
     if (!scan->tree->complete) {
         const char *reason = scan->tree->incomplete_reason;
@@ -191,6 +216,6 @@ json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo)
     json_object_set_new(profile, "manifests_left_out", json_integer((json_int_t)scan->manifests_left_out));
     json_object_set_new(profile, "key_files", profile_key_files(scan));
     profile_layout(profile, scan);
-    json_object_set_new(profile, "reading", profile_reading(scan));
+    json_object_set_new(profile, "read", profile_read(scan));
     return profile;
 }

@@ -75,6 +75,30 @@ static bool manifest_makes_application(const struct rb_scan_manifest *manifest)
     return false;
 }
 
+/* Whether there is code in the folder or below it. */
+static bool folder_has_code(const struct rb_scan *scan, struct rb_piece folder)
+{
+    size_t low = 0, high = scan->tree->count;
+    while (low < high) { /* the first that is not before "folder/" */
+        size_t middle = low + (high - low) / 2;
+        const char *path = scan->tree->entries[middle].path;
+        int order = strncmp(path, folder.at, folder.len);
+        if (order < 0 || (order == 0 && (unsigned char)path[folder.len] < '/'))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (size_t i = low; i < scan->tree->count; i++) {
+        const char *path = scan->tree->entries[i].path;
+        if (strncmp(path, folder.at, folder.len) != 0 || path[folder.len] != '/')
+            return false;
+        int language = scan->file_languages[i];
+        if (language != RB_LANGUAGE_NONE && rb_languages[language].type == RB_PROGRAMMING)
+            return true;
+    }
+    return false;
+}
+
 static int workspace_order(const void *a, const void *b)
 {
     return piece_order(((const struct rb_workspace *)a)->where, ((const struct rb_workspace *)b)->where);
@@ -148,7 +172,8 @@ void rb_workspaces_find(struct rb_workspaces *workspaces, const struct rb_scan *
     for (size_t i = 0; i < scan->manifest_count; i++) {
         const struct rb_scan_manifest *manifest = &scan->manifests[i];
         if (manifest_makes_package(manifest) ||
-            (manifest_makes_application(manifest) && !manifest->aside && !ecosystem_is_above(scan, manifest)))
+            (manifest_makes_application(manifest) && !manifest->aside &&
+             folder_has_code(scan, folder_of(manifest->entry->path)) && !ecosystem_is_above(scan, manifest)))
             workspace_add(workspaces, scan->arena, folder_of(manifest->entry->path), manifest->aside);
     }
 }
