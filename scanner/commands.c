@@ -45,13 +45,13 @@ static const char *kind_of(const char *name)
 {
     static const char *const table[][2] = {
         {"build", "build"},       {"compile", "build"},     {"all", "build"},       {"test", "test"},
-        {"tests", "test"},        {"check", "test"},        {"test:unit", "test"},  {"test-unit", "test"},
+        {"tests", "test"},        {"check", "check"},       {"test:unit", "test"},  {"test-unit", "test"},
         {"unittest", "test"},     {"start", "start"},       {"serve", "start"},     {"run", "start"},
         {"dev", "dev"},           {"develop", "dev"},       {"watch", "dev"},       {"lint", "lint"},
         {"format", "format"},     {"fmt", "format"},        {"typecheck", "check"}, {"type-check", "check"},
         {"check-types", "check"}, {"types:check", "check"}, {"docs", "docs"},       {"e2e", "test"},
-        {"test:e2e", "test"},     {"test-e2e", "test"},     {"install", "install"}, {"setup", "install"},
-        {"deps", "install"},      {"bootstrap", "install"}};
+        {"test:e2e", "test"},     {"test-e2e", "test"},     {"setup", "install"},   {"deps", "install"},
+        {"bootstrap", "install"}};
     for (size_t i = 0; i < COUNT(table); i++) {
         if (strcmp(table[i][0], name) == 0)
             return table[i][1];
@@ -209,6 +209,9 @@ static void commands_of_tasks(struct commands *commands)
         if (!name || len != where.len || memcmp(file, where.at, len) != 0)
             continue;
         const char *kind = kind_of(name);
+        /* GNU's word for running the tests. */
+        if (strcmp(runner, "make") == 0 && strcmp(name, "check") == 0)
+            kind = "test";
         /* A plain `make` makes the first target; "default" is called so for being it. */
         if (strcmp(name, "default") == 0)
             command_put(commands, "build", runner, commands->workspace->path, file);
@@ -339,11 +342,15 @@ static void commands_maven(struct commands *commands)
         script = file_here(commands, scripts[i]);
     if (pom) {
         const char *wrapper = file_above(&which, commands->scan, where, maven_wrappers, 1);
-        bool is_here = wrapper && strlen(folder_of_file(commands, wrapper)) == where.len;
-        const char *program = is_here ? "./mvnw " : "mvn ";
-        command_put(commands, "build", put(commands, program, "package"), commands->workspace->path, pom);
+        const char *folder = wrapper ? folder_of_file(commands, wrapper) : commands->workspace->path;
+        size_t above = wrapper ? (size_t)(rb_path_base(wrapper) - wrapper) : 0;
+        const char *program = wrapper ? "./mvnw " : "mvn ";
+        if (wrapper && strlen(folder) < where.len) /* a module of the build above */
+            program =
+                rb_arena_printf(commands->scan->arena, "./mvnw -pl %s ", commands->workspace->path + above);
+        command_put(commands, "build", put(commands, program, "package"), folder, pom);
         if (commands->workspace->tests || where.len == 0)
-            command_put(commands, "test", put(commands, program, "test"), commands->workspace->path, pom);
+            command_put(commands, "test", put(commands, program, "test"), folder, pom);
     }
     const char *wrapper = script ? file_above(&which, commands->scan, where, wrappers, 1) : NULL;
     if (!script)
@@ -459,19 +466,64 @@ static void commands_by_file(struct commands *commands)
                     pubspec);
 }
 
+/* Programs that a repository keeps for its people (as in "Scripts to Rule Them All"). */
+static void commands_by_program(struct commands *commands)
+{
+    static const struct {
+        const char *file, *kind;
+    } table[] = {
+        {"script/bootstrap", "install"},
+        {"script/setup", "install"},
+        {"bin/setup", "install"},
+        {"script/test", "test"},
+        {"scripts/test", "test"},
+        {"scripts/test.sh", "test"},
+        {"bin/test", "test"},
+        {"runtest", "test"},
+        {"runtests", "test"},
+        {"run_tests.sh", "test"},
+        {"test.sh", "test"},
+        {"script/server", "start"},
+        {"bin/dev", "dev"},
+        {"scripts/lint", "lint"},
+        {"scripts/lint.sh", "lint"},
+        {"script/lint", "lint"},
+        {"scripts/format", "format"},
+        {"scripts/format.sh", "format"},
+        {"build.sh", "build"},
+        {"scripts/build", "build"},
+        {"scripts/build.sh", "build"},
+    };
+    for (size_t i = 0; i < COUNT(table); i++) {
+        const struct rb_tree_entry *entry =
+            rb_tree_find(commands->scan->tree, commands->workspace->where, table[i].file);
+        if (entry && entry->kind == RB_ENTRY_EXECUTABLE)
+            command_put(commands, table[i].kind,
+                        put(commands, strchr(table[i].file, '/') ? "" : "./", table[i].file),
+                        commands->workspace->path, file_here(commands, table[i].file));
+    }
+}
+
 json_t *rb_commands_json(const struct rb_scan *scan, const struct rb_workspace *workspace)
 {
+    static const struct {
+        const char *ecosystem;
+        void (*find)(struct commands *commands);
+    } table[] = {
+        {"npm", commands_npm},           {"pypi", commands_pypi},         {"go", commands_go},
+        {"cargo", commands_cargo},       {"maven", commands_maven},       {"nuget", commands_nuget},
+        {"composer", commands_composer}, {"rubygems", commands_rubygems},
+    };
     struct commands commands = {scan, workspace, json_array()};
-    commands_npm(&commands);
     commands_of_scripts(&commands);
     commands_of_tasks(&commands);
-    commands_pypi(&commands);
-    commands_go(&commands);
-    commands_cargo(&commands);
-    commands_maven(&commands);
-    commands_nuget(&commands);
-    commands_composer(&commands);
-    commands_rubygems(&commands);
+    for (int own = 1; own >= 0; own--) { /* what it is written in first */
+        for (size_t i = 0; i < COUNT(table); i++) {
+            if ((strcmp(table[i].ecosystem, workspace->ecosystem) == 0) == (own == 1))
+                table[i].find(&commands);
+        }
+    }
+    commands_by_program(&commands);
     commands_by_file(&commands);
     return commands.list;
 }

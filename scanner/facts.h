@@ -46,8 +46,8 @@ rb_err rb_look_workflow(struct rb_scan_sheet *sheet, const char *text, size_t le
 rb_err rb_look_license(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_look_codeowners(struct rb_scan_sheet *sheet, const char *text, size_t len);
 
-/* The SPDX id of a licence by its text, "" when it is none that is known; several texts in one file give
- * that of the first. *count is how many were seen. */
+/* The SPDX id of a licence by its text, "" when it is none that is known. Of several in one file it is that
+ * of the first when the file begins with it, else "". *count is how many were seen. */
 const char *rb_license_of_text(size_t *count, const char *text, size_t len);
 /* An SPDX expression of what a manifest declares ("MIT/Apache-2.0", "The Apache License, Version 2.0"), in
  * the arena; "" when it is none that is known. */

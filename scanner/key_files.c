@@ -38,7 +38,7 @@ static const struct {
     {"governance", "contributing"},
     {"architecture", "docs"},
     {"support", "docs"},
-    {"citation", "docs"},
+    {"citation", "citation"},
 };
 
 /* Whole names and their role, at any depth that is looked at. */
@@ -243,7 +243,8 @@ static const char *role_of(const char *path)
     if (rb_path_depth(path) > KEY_DEPTH_NAMES || rb_path_is_vendored(path) || rb_path_is_fixture(path) ||
         rb_path_is_template(path))
         return strchr(path, '/') ? NULL : strcmp(path, "Vagrantfile") == 0 ? "deploy" : NULL;
-    bool is_aside = rb_path_is_documentation(path) || rb_path_is_test(path);
+    bool is_aside = rb_path_is_documentation(path) || rb_path_is_test(path) ||
+                    (strchr(path, '/') && (path[0] == '.' || rb_text_starts(path, "docs")));
     if (rb_text_starts(path, ".devcontainer/"))
         return strcmp(path, ".devcontainer/devcontainer.json") == 0 ? "config" : NULL;
     if (rb_path_is_container(path) && !is_aside)

@@ -108,6 +108,8 @@ static const struct license_text {
     {"EPL-1.0", {"eclipse public license v 1 0"}, {NULL}},
     {"CPL-1.0", {"common public license version 1 0"}, {NULL}},
     {"SSPL-1.0", {"server side public license version 1"}, {NULL}},
+    {"LicenseRef-RSAL-2.0", {"redis source available license 2 0"}, {NULL}},
+    {"LicenseRef-RSAL-2.0", {"redis source available license version 2"}, {NULL}},
     {"AGPL-3.0", {"gnu affero general public license version 3 19 november 2007"}, {NULL}},
     {"LGPL-3.0", {"gnu lesser general public license version 3 29 june 2007"}, {NULL}},
     {"LGPL-2.1", {"gnu lesser general public license version 2 1 february 1999"}, {NULL}},
@@ -195,6 +197,10 @@ static const char *license_match(const struct license_text *license, const char 
     return start;
 }
 
+/* A licence file begins with its licence, after a title and copyright lines at most; third parties' licences
+ * may follow. Where several come after more words than that, the words say how they belong together. */
+#define PREAMBLE_MAX 300
+
 const char *rb_license_of_text(size_t *count, const char *text, size_t len)
 {
     char *words = license_words(text, len);
@@ -211,6 +217,8 @@ const char *rb_license_of_text(size_t *count, const char *text, size_t len)
             spdx = license_texts[i].spdx;
         }
     }
+    if (*count > 1 && first - words > PREAMBLE_MAX)
+        spdx = "";
     free(words);
     return spdx;
 }

@@ -18,7 +18,9 @@ static json_t *service_new(struct rb_scan_sheet *sheet, const char *kind, struct
     rb_facts_text(sheet, service, "name", name);
     json_object_set_new(service, "file", json_string(sheet->manifest));
     json_object_set_new(service, "ports", json_array());
-    if (sheet->aside)
+    /* What is hidden, or handed on as a resource, is not what the repository itself serves. */
+    if (sheet->aside || sheet->manifest[0] == '.' || strstr(sheet->manifest, "/.") ||
+        strstr(sheet->manifest, "src/main/resources/"))
         json_object_set_new(service, "aside", json_true());
     return service;
 }
@@ -417,20 +419,35 @@ static bool docker_line(struct rb_scan_sheet *sheet, struct rb_piece *out, struc
     return joined != NULL;
 }
 
+/* Folders that hold Dockerfiles and say nothing of what they make. */
+static bool folder_is_for_docker(struct rb_piece folder)
+{
+    static const char *const names[] = {"docker", "dockerfiles", ".docker", "container", "containers",
+                                        "build",  "deploy",      "images",  "resources", "src"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (rb_piece_is(folder, names[i]))
+            return true;
+    }
+    return false;
+}
+
 /* The service a Dockerfile makes is named by what people add to its name, or by its folder. */
 static void docker_name(struct rb_scan_sheet *sheet, json_t *service)
 {
-    const char *base = rb_path_base(sheet->manifest);
+    const char *base = rb_path_base(sheet->manifest), *end = base;
     struct rb_piece name = {"", 0};
     if (rb_text_starts(base, "Dockerfile.") || rb_text_starts(base, "Containerfile."))
         name = rb_piece_of(strchr(base, '.') + 1);
     else if (rb_text_ends(base, ".Dockerfile") || rb_text_ends(base, ".dockerfile"))
         name = (struct rb_piece){base, strlen(base) - strlen(".dockerfile")};
-    else if (base > sheet->manifest + 1) {
-        const char *end = base - 1, *start = end;
+    while (name.len == 0 && end > sheet->manifest) {
+        const char *start = --end;
         while (start > sheet->manifest && start[-1] != '/')
             start--;
-        name = (struct rb_piece){start, (size_t)(end - start)};
+        struct rb_piece folder = {start, (size_t)(end - start)};
+        if (!folder_is_for_docker(folder))
+            name = folder;
+        end = start;
     }
     rb_facts_text(sheet, service, "name", name);
 }

@@ -216,6 +216,22 @@ static int workspace_language_order(const void *a, const void *b)
     return x->language - y->language;
 }
 
+/* What lies in workspaces within one counts for its language as well. Those come later in the order. */
+static void workspaces_roll_up(const struct rb_workspaces *workspaces, int64_t *bytes)
+{
+    for (size_t i = workspaces->count; i-- > 1;) {
+        struct rb_piece folder = workspaces->items[i].where;
+        const char *slash = memrchr(folder.at, '/', folder.len);
+        const struct rb_workspace *above = workspace_above(
+            workspaces, (struct rb_piece){folder.at, slash ? (size_t)(slash - folder.at) : 0});
+        int64_t *to = bytes + (size_t)(above - workspaces->items) * rb_language_total;
+        if (workspaces->items[i].aside && !above->aside)
+            continue;
+        for (size_t k = 0; k < rb_language_total; k++)
+            to[k] += bytes[i * rb_language_total + k];
+    }
+}
+
 /* Only languages that count for shares: programming and markup. The first that is programmed in leads. */
 static const char *workspace_languages(json_t *list, const int64_t *bytes)
 {
@@ -343,8 +359,11 @@ static void workspace_packages(json_t *out, struct rb_workspace *workspace, cons
         for (size_t i = 0; i < scan->manifest_count; i++) {
             const struct rb_scan_manifest *manifest = &scan->manifests[i];
             bool is_first = strcmp(manifest->format->ecosystem, wanted) == 0;
-            if (!manifest_is_in(manifest, workspace) || is_first != (round == 0) ||
-                !(manifest_makes_package(manifest) || manifest_makes_application(manifest)))
+            if (!manifest_is_in(manifest, workspace) || is_first != (round == 0))
+                continue;
+            if (is_first)
+                workspace->ecosystem = wanted;
+            if (!(manifest_makes_package(manifest) || manifest_makes_application(manifest)))
                 continue;
             json_t *package = workspace_package(scan, manifest, entries, scripts);
             if (!*workspace->ecosystem)
@@ -420,6 +439,7 @@ json_t *rb_workspaces_json(const struct rb_scan *scan, struct rb_workspaces *wor
     json_t *list = json_array(), **frameworks = rb_calloc(workspaces->count + 1, sizeof *frameworks);
     int64_t *bytes = rb_calloc(workspaces->count * rb_language_total + 1, sizeof *bytes);
     workspaces_count(workspaces, bytes, scan);
+    workspaces_roll_up(workspaces, bytes);
     workspaces_frameworks(frameworks, scan, workspaces);
     for (size_t i = 0; i < workspaces->count; i++)
         json_array_append_new(

@@ -43,6 +43,8 @@ static int listing_add(const char *root, const git_tree_entry *entry, void *payl
     } else {
         if (git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK)
             item->kind = RB_ENTRY_SYMLINK;
+        else if (git_tree_entry_filemode(entry) == GIT_FILEMODE_BLOB_EXECUTABLE)
+            item->kind = RB_ENTRY_EXECUTABLE;
         git_odb *odb;
         size_t size = 0;
         git_object_t kind;
