@@ -448,7 +448,6 @@ static void commands_by_file(struct commands *commands)
         {"meson.build", "build", "meson setup build && meson compile -C build", false},
         {"WORKSPACE", "build", "bazel build //...", false},
         {"MODULE.bazel", "build", "bazel build //...", false},
-        {"configure", "build", "./configure && make", false},
         {"compose.yaml", "start", "docker compose up", false},
         {"compose.yml", "start", "docker compose up", false},
         {"docker-compose.yml", "start", "docker compose up", false},
@@ -459,6 +458,9 @@ static void commands_by_file(struct commands *commands)
         if (evidence && (!table[i].needs_tests || commands->workspace->tests))
             command_put(commands, table[i].kind, table[i].command, commands->workspace->path, evidence);
     }
+    const char *configure = file_here(commands, "configure");
+    if (configure && (file_here(commands, "Makefile.in") || file_here(commands, "configure.ac")))
+        command_put(commands, "build", "./configure && make", commands->workspace->path, configure);
     const char *pubspec = file_here(commands, "pubspec.yaml");
     bool is_flutter = pubspec && dependency_of(commands, "pub", "flutter");
     if (pubspec && commands->workspace->tests)

@@ -154,8 +154,13 @@ static bool path_is_license(const char *path)
 {
     static const char *const starts[] = {"license", "licence", "copying", "unlicense", "mit-license"};
     static const char *const ends[] = {"", ".md", ".txt", ".rst", ".adoc", ".markdown"};
+    static const char *const others[] = {"third", "3rd", "binary", "dependencies", "faq"};
     if (strchr(path, '/'))
         return false;
+    for (size_t i = 0; i < COUNT(others); i++) { /* of what it ships with, or about it */
+        if (strcasestr(path, others[i]))
+            return false;
+    }
     for (size_t i = 0; i < COUNT(starts); i++) {
         size_t len = strlen(starts[i]);
         if (strncasecmp(path, starts[i], len) != 0)

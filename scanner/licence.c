@@ -418,7 +418,7 @@ static const char *license_declared(json_t *sources, const struct rb_scan *scan)
 }
 
 /* The one id of the licence files; "" when there is none, or several of which nobody says how they belong
- * together. */
+ * together, or one whose words are not known: it may say so. */
 static const char *license_of_files(const json_t *sources)
 {
     const char *only = "";
@@ -427,9 +427,7 @@ static const char *license_of_files(const json_t *sources)
     json_array_foreach(sources, i, item)
     {
         const char *spdx = json_string_value(json_object_get(item, "spdx"));
-        if (!spdx || strcmp(only, spdx) == 0)
-            continue;
-        if (*only)
+        if (!spdx || (*only && strcmp(only, spdx) != 0))
             return "";
         only = spdx;
     }

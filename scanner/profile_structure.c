@@ -24,8 +24,10 @@ json_t *rb_profile_structure(const struct rb_scan *scan)
 {
     json_t *structure = json_object(), *top = json_array(), *ci = json_array();
     for (size_t i = 0; i < scan->top_count; i++) {
-        json_t *item = count_json(scan->top[i].files, scan->top[i].bytes);
+        json_t *item = json_object();
         json_object_set_new(item, "path", json_string(scan->top[i].path));
+        json_object_set_new(item, "files", json_integer(scan->top[i].files));
+        json_object_set_new(item, "bytes", json_integer(scan->top[i].bytes));
         json_array_append_new(top, item);
     }
     for (size_t i = 0; i < scan->ci_count; i++)

@@ -105,10 +105,11 @@ struct variables {
     json_t *values; /* NULL when there are none */
 };
 
-/* "${NAME:-default}", "${NAME-default}", "${NAME}", "$NAME" at the beginning; its value, "" when unknown. */
+/* "${NAME:-default}", "${NAME-default}", "${NAME}", "$NAME" at the beginning: its value; as written when
+ * nobody says what it is. */
 static struct rb_piece variable_value(const struct variables *variables, struct rb_piece *rest)
 {
-    struct rb_piece body = rb_piece_after(*rest, 1), fallback = {"", 0};
+    struct rb_piece whole = *rest, body = rb_piece_after(*rest, 1), fallback = {NULL, 0};
     bool is_braced = rb_piece_starts(body, "{");
     size_t len = 0;
     if (is_braced)
@@ -127,13 +128,15 @@ static struct rb_piece variable_value(const struct variables *variables, struct 
         len = end + (close != NULL);
     }
     *rest = rb_piece_after(body, len);
+    whole.len -= rest->len;
     char key[64];
-    if (name.len == 0 || name.len >= sizeof key)
-        return fallback;
-    memcpy(key, name.at, name.len);
-    key[name.len] = 0;
-    const char *known = json_string_value(json_object_get(variables->values, key));
-    return known ? rb_piece_of(known) : fallback;
+    const char *known = NULL;
+    if (name.len > 0 && name.len < sizeof key) {
+        memcpy(key, name.at, name.len);
+        key[name.len] = 0;
+        known = json_string_value(json_object_get(variables->values, key));
+    }
+    return known ? rb_piece_of(known) : fallback.at ? fallback : whole;
 }
 
 /* The text with its variables put in, in the arena. What is longer than a port or a name is cut. */
@@ -422,8 +425,9 @@ static bool docker_line(struct rb_scan_sheet *sheet, struct rb_piece *out, struc
 /* Folders that hold Dockerfiles and say nothing of what they make. */
 static bool folder_is_for_docker(struct rb_piece folder)
 {
-    static const char *const names[] = {"docker", "dockerfiles", ".docker", "container", "containers",
-                                        "build",  "deploy",      "images",  "resources", "src"};
+    static const char *const names[] = {"docker",     "dockerfiles", ".docker", "container",
+                                        "containers", "build",       "deploy",  "images",
+                                        "resources",  "src",         "rootfs"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (rb_piece_is(folder, names[i]))
             return true;

@@ -56,9 +56,23 @@ const struct rb_tree_entry *rb_tree_find(const struct rb_tree *tree, struct rb_p
 
 /* ---- which folders ------------------------------------------------------------------------------------ */
 
+/* Gradle allows any script beside build.gradle; only one called like its folder is that of a project. */
+static bool gradle_is_project(const char *path)
+{
+    const char *base = rb_path_base(path);
+    struct rb_piece folder = folder_of(path);
+    const char *slash = folder.len ? memrchr(folder.at, '/', folder.len) : NULL;
+    if (slash)
+        folder = rb_piece_after(folder, (size_t)(slash - folder.at) + 1);
+    return rb_text_starts(base, "build.gradle") ||
+           (folder.len && strncmp(base, folder.at, folder.len) == 0 && base[folder.len] == '.');
+}
+
 static bool manifest_makes_package(const struct rb_scan_manifest *manifest)
 {
     const char *base = rb_path_base(manifest->entry->path);
+    if (manifest->format->parse == rb_gradle_parse)
+        return gradle_is_project(manifest->entry->path);
     return manifest->format->is_package || rb_text_ends(base, ".csproj") || rb_text_ends(base, ".fsproj") ||
            rb_text_ends(base, ".vbproj");
 }
