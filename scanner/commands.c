@@ -88,8 +88,9 @@ static const char *file_here(const struct commands *commands, const char *name)
                  : NULL;
 }
 
-/* The manifest of this ecosystem that lies in the workspace's folder; NULL when there is none. */
-static const struct rb_scan_manifest *manifest_here(const struct commands *commands, const char *ecosystem)
+/* The manifest of this ecosystem in the workspace's folder whose path ends so; NULL when there is none. */
+static const struct rb_scan_manifest *manifest_here(const struct commands *commands, const char *ecosystem,
+                                                    const char *end)
 {
     const struct rb_piece where = commands->workspace->where;
     for (size_t i = 0; i < commands->scan->manifest_count; i++) {
@@ -97,7 +98,7 @@ static const struct rb_scan_manifest *manifest_here(const struct commands *comma
         const char *path = manifest->entry->path, *base = rb_path_base(path);
         size_t len = base == path ? 0 : (size_t)(base - path) - 1;
         if (len == where.len && memcmp(path, where.at, len) == 0 &&
-            strcmp(manifest->format->ecosystem, ecosystem) == 0)
+            strcmp(manifest->format->ecosystem, ecosystem) == 0 && rb_text_ends(path, end))
             return manifest;
     }
     return NULL;
@@ -226,7 +227,7 @@ static void commands_of_tasks(struct commands *commands)
 static void commands_npm(struct commands *commands)
 {
     const char *evidence = NULL;
-    const struct rb_scan_manifest *manifest = manifest_here(commands, "npm");
+    const struct rb_scan_manifest *manifest = manifest_here(commands, "npm", "package.json");
     const char *manager =
         manifest ? rb_commands_manager(&evidence, commands->scan, commands->workspace->where) : NULL;
     /* A member of a workspace is installed with the whole. */
@@ -266,7 +267,7 @@ static void python_install(struct commands *commands, const char *runner, const 
 static void commands_pypi(struct commands *commands)
 {
     const char *lock, *path = commands->workspace->path;
-    if (!manifest_here(commands, "pypi"))
+    if (!manifest_here(commands, "pypi", ""))
         return;
     const char *runner = python_runner(&lock, commands), *evidence;
     python_install(commands, runner, lock);
@@ -287,9 +288,9 @@ static void commands_pypi(struct commands *commands)
 
 static void commands_go(struct commands *commands)
 {
-    const struct rb_scan_manifest *manifest = manifest_here(commands, "go");
+    const struct rb_scan_manifest *manifest = manifest_here(commands, "go", "go.mod");
     const char *path = commands->workspace->path, *main_file = file_here(commands, "main.go");
-    if (!manifest || strcmp(rb_path_base(manifest->path), "go.mod") != 0)
+    if (!manifest)
         return;
     command_put(commands, "build", "go build ./...", path, manifest->path);
     if (commands->workspace->tests)
@@ -300,9 +301,9 @@ static void commands_go(struct commands *commands)
 
 static void commands_cargo(struct commands *commands)
 {
-    const struct rb_scan_manifest *manifest = manifest_here(commands, "cargo");
+    const struct rb_scan_manifest *manifest = manifest_here(commands, "cargo", "Cargo.toml");
     const char *path = commands->workspace->path, *main_file = file_here(commands, "src/main.rs");
-    if (!manifest || strcmp(rb_path_base(manifest->path), "Cargo.toml") != 0)
+    if (!manifest)
         return;
     command_put(commands, "build", "cargo build", path, manifest->path);
     command_put(commands, "test", "cargo test", path, manifest->path);
@@ -370,10 +371,8 @@ static void commands_maven(struct commands *commands)
 static void commands_nuget(struct commands *commands)
 {
     const struct rb_scan *scan = commands->scan;
-    const struct rb_scan_manifest *manifest = manifest_here(commands, "nuget");
-    const char *path = commands->workspace->path, *base = manifest ? rb_path_base(manifest->path) : "";
-    bool is_project = rb_text_ends(base, "proj"), has_tests = commands->workspace->tests > 0;
-    const char *evidence = is_project ? manifest->path : NULL;
+    const struct rb_scan_manifest *project = manifest_here(commands, "nuget", "proj");
+    const char *path = commands->workspace->path, *evidence = project ? project->path : NULL;
     for (size_t i = 0; i < scan->tree->count && !evidence && commands->workspace->where.len == 0; i++) {
         const char *file = scan->tree->entries[i].path;
         if (!strchr(file, '/') && (rb_text_ends(file, ".sln") || rb_text_ends(file, ".slnx")))
@@ -383,19 +382,18 @@ static void commands_nuget(struct commands *commands)
         return;
     command_put(commands, "build", "dotnet build", path, evidence);
     /* A project is one of tests by what it is built on. */
-    if ((!is_project && has_tests) ||
-        (is_project && has_tests && dependency_of(commands, "nuget", "Microsoft.NET.Test.Sdk")))
+    if (commands->workspace->tests &&
+        (!project || dependency_of(commands, "nuget", "Microsoft.NET.Test.Sdk")))
         command_put(commands, "test", "dotnet test", path, evidence);
 }
 
 static void commands_composer(struct commands *commands)
 {
-    const struct rb_scan_manifest *manifest = manifest_here(commands, "composer");
+    const struct rb_scan_manifest *manifest = manifest_here(commands, "composer", "composer.json");
     const char *path = commands->workspace->path, *evidence;
     if (!manifest)
         return;
-    if (strcmp(rb_path_base(manifest->path), "composer.json") == 0)
-        command_put(commands, "install", "composer install", path, manifest->path);
+    command_put(commands, "install", "composer install", path, manifest->path);
     if ((evidence = file_here(commands, "artisan"))) {
         command_put(commands, "dev", "php artisan serve", path, evidence);
         if (commands->workspace->tests)
@@ -411,7 +409,7 @@ static void commands_composer(struct commands *commands)
 static void commands_rubygems(struct commands *commands)
 {
     const char *path = commands->workspace->path, *gemfile = file_here(commands, "Gemfile"), *evidence;
-    if (!manifest_here(commands, "rubygems"))
+    if (!manifest_here(commands, "rubygems", ""))
         return;
     if (gemfile)
         command_put(commands, "install", "bundle install", path, gemfile);
