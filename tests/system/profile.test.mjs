@@ -52,7 +52,7 @@ test('it is valid by its schema, with everything it can have', () => {
 
 test('workspaces: each with its own name, language, frameworks and commands', () => {
   assert.deepEqual(profile.workspaces.map((one) => [one.path, one.name, one.ecosystem, one.language]), [
-    ['', 'farm', 'npm', 'Makefile'], ['api', 'example.com/farm/api', 'go', 'Go'], ['packages/web', '@farm/web', 'npm', 'TypeScript'],
+    ['', 'farm', 'npm', 'TypeScript'], ['api', 'example.com/farm/api', 'go', 'Go'], ['packages/web', '@farm/web', 'npm', 'TypeScript'],
   ]);
   assert.deepEqual(workspace('packages/web').frameworks, ['React', 'Vitest']);
   assert.deepEqual(workspace('api').frameworks, ['Gin']);
