@@ -47,7 +47,7 @@ static int choice_order(const void *a, const void *b)
 
 static bool path_is_wanted(const char *path, const struct rb_scan_format *format)
 {
-    if (strcmp(format->ecosystem, "github-actions") == 0 || format->look == rb_look_codeowners)
+    if (strcmp(format->ecosystem, "github-actions") == 0 || format->parse == rb_look_codeowners)
         return true;
     if (format->parse == rb_gradle_catalog_parse)
         return !rb_path_is_fixture(path);
@@ -98,7 +98,7 @@ static void manifest_put(struct rb_scan *scan, const struct choice *choice)
     manifest->path = rb_text_clean(scan->arena, path, strlen(path), RB_SCAN_PATH_MAX);
     manifest->aside = choice->aside;
     manifest->error = "";
-    manifest->status = !choice->format->parse && !choice->format->look ? RB_MANIFEST_NOTED
+    manifest->status = !choice->format->parse ? RB_MANIFEST_NOTED
                        : choice->entry->size > (int64_t)rb_scan_format_bytes(choice->format)
                            ? RB_MANIFEST_TOO_BIG
                            : RB_MANIFEST_CHOSEN;

@@ -88,11 +88,12 @@ struct rb_scan_sheet {
     size_t locked_count, locked_capacity;
     struct rb_scan_package *packages;
     size_t package_count, package_capacity;
-    size_t members;              /* packages that the manifests declare as parts of this repository */
-    const char *manifest;        /* path of the one being read */
-    const char *ecosystem;       /* of the one being read */
-    bool aside;                  /* of the one being read */
-    struct rb_scan_facts *facts; /* what files say besides dependencies (facts.h) */
+    size_t members;        /* packages that the manifests declare as parts of this repository */
+    const char *manifest;  /* path of the one being read */
+    const char *ecosystem; /* of the one being read */
+    bool aside;            /* of the one being read */
+    /* What files say besides dependencies (facts.h). */
+    struct rb_scan_facts *facts;
 };
 void rb_scan_sheet_init(struct rb_scan_sheet *sheet, struct rb_arena *arena);
 /* Adds a dependency of the manifest being read. Text need not be UTF-8 or terminated; credentials in
@@ -130,9 +131,8 @@ struct rb_scan_format {
     const char *name;      /* in the profile, for tests and messages */
     const char *ecosystem; /* "" where it names no dependencies */
     rb_scan_parse_fn parse;
-    rb_scan_parse_fn look; /* what else it says (facts.h), after `parse`; NULL when nothing */
-    bool is_package;       /* one of these in a folder makes that folder a package */
-    bool is_lock;          /* names versions; may have RB_SCAN_LOCK_BYTES */
+    bool is_package; /* one of these in a folder makes that folder a package */
+    bool is_lock;    /* names versions; may have RB_SCAN_LOCK_BYTES */
 };
 size_t rb_scan_format_bytes(const struct rb_scan_format *format); /* how large a file of it may be */
 /* The format of a file, by its path; NULL when it is no manifest. */

@@ -223,10 +223,10 @@ void rb_scan_read(struct rb_scan *scan, size_t index, const char *content, size_
     scan->sheet.ecosystem = manifest->format->ecosystem;
     scan->sheet.aside = manifest->aside;
     size_t members = scan->sheet.members;
-    const struct rb_scan_format *format = manifest->format;
-    rb_err err = format->parse ? format->parse(&scan->sheet, content, len) : RB_OK;
-    if (!err && format->look)
-        err = format->look(&scan->sheet, content, len);
+    rb_err err = manifest->format->parse(&scan->sheet, content, len);
+    rb_scan_parse_fn look = rb_look_of(manifest->entry->path);
+    if (!err && look && look != manifest->format->parse)
+        err = look(&scan->sheet, content, len);
     if (manifest->aside)
         scan->sheet.members = members; /* an example's workspace is not this repository's */
     manifest->status = err ? RB_MANIFEST_UNREADABLE : RB_MANIFEST_PARSED;

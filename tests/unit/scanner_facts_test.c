@@ -27,12 +27,12 @@ static int each_end(void **state)
 static struct rb_scan_facts *look(const char *path, const char *text, rb_err expected)
 {
     static struct rb_scan_sheet sheet;
-    const struct rb_scan_format *format = rb_scan_format_of(path);
-    assert_non_null(format);
-    assert_non_null(format->look);
+    rb_scan_parse_fn reader = rb_look_of(path);
+    assert_non_null(reader);
+    assert_non_null(rb_scan_format_of(path));
     rb_scan_sheet_init(&sheet, arena);
     sheet.manifest = path;
-    assert_int_equal(format->look(&sheet, text, strlen(text)), expected);
+    assert_int_equal(reader(&sheet, text, strlen(text)), expected);
     return sheet.facts;
 }
 
