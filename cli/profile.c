@@ -53,27 +53,38 @@ static void print_languages(const json_t *profile)
     print_more(json_array_size(languages), LANGUAGES_MAX);
 }
 
-/* Names of a list, in one line each category that has one. */
+/* Names of a list, those of one category in one line; what is only in examples and tests is left out. */
 static void print_technologies(const json_t *profile)
 {
     const json_t *list = json_object_get(profile, "technologies"), *item;
+    const char *category = NULL;
     size_t i, shown = 0;
     if (json_array_size(list) == 0)
         list = json_object_get(profile, "frameworks");
-    if (json_array_size(list) == 0)
-        return;
-    print_title("Technologies");
-    fputs("  ", stdout);
     json_array_foreach(list, i, item)
     {
-        if (shown == NAMES_MAX)
-            break;
-        fputs(shown++ ? ", " : "", stdout);
-        cli_print(stdout, text_of(item, "name"));
+        const char *its = text_of(item, "category");
+        if (json_is_true(json_object_get(item, "aside")))
+            continue;
+        if (!category)
+            print_title("Technologies");
+        bool goes_on = category && strcmp(its, category) == 0;
+        if (!goes_on) {
+            fputs(category ? "\n  " : "  ", stdout);
+            if (*its) {
+                cli_print(stdout, its);
+                fputs(": ", stdout);
+            }
+            shown = 0;
+        }
+        category = its;
+        if (shown++ < NAMES_MAX) {
+            fputs(goes_on ? ", " : "", stdout);
+            cli_print(stdout, text_of(item, "name"));
+        }
     }
-    if (json_array_size(list) > shown)
-        printf(", and %zu more", json_array_size(list) - shown);
-    fputc('\n', stdout);
+    if (category)
+        fputc('\n', stdout);
 }
 
 static void print_commands(const json_t *commands)
