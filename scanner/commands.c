@@ -174,7 +174,8 @@ static const char *script_command(const struct commands *commands, const char *e
     return rb_arena_printf(commands->scan->arena, "%s %s%s", manager, is_own ? "run " : "", name);
 }
 
-static void commands_of_scripts(struct commands *commands)
+/* Those of the workspace's own ecosystem, or of the others. */
+static void commands_of_scripts(struct commands *commands, bool own)
 {
     const struct rb_scan *scan = commands->scan;
     for (size_t i = 0; i < scan->sheet.package_count; i++) {
@@ -182,7 +183,8 @@ static void commands_of_scripts(struct commands *commands)
         const struct rb_piece where = commands->workspace->where;
         size_t len = (size_t)(rb_path_base(package->manifest) - package->manifest);
         len -= len > 0;
-        if (len != where.len || memcmp(package->manifest, where.at, len) != 0)
+        bool is_own = strcmp(package->ecosystem, commands->workspace->ecosystem) == 0;
+        if (len != where.len || memcmp(package->manifest, where.at, len) != 0 || is_own != own)
             continue;
         for (size_t k = 0; k < package->script_count; k++) {
             const char *kind = kind_of(package->scripts[k].name);
@@ -515,15 +517,18 @@ json_t *rb_commands_json(const struct rb_scan *scan, const struct rb_workspace *
         {"composer", commands_composer}, {"rubygems", commands_rubygems},
     };
     struct commands commands = {scan, workspace, json_array()};
-    commands_of_scripts(&commands);
-    commands_of_tasks(&commands);
     for (int own = 1; own >= 0; own--) { /* what it is written in first */
+        commands_of_scripts(&commands, own);
+        if (own)
+            commands_of_tasks(&commands);
         for (size_t i = 0; i < COUNT(table); i++) {
-            if ((strcmp(table[i].ecosystem, workspace->ecosystem) == 0) == (own == 1))
+            if ((strcmp(table[i].ecosystem, workspace->ecosystem) == 0) == own)
                 table[i].find(&commands);
         }
+        if (own) {
+            commands_by_program(&commands);
+            commands_by_file(&commands);
+        }
     }
-    commands_by_program(&commands);
-    commands_by_file(&commands);
     return commands.list;
 }

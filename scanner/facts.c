@@ -28,6 +28,24 @@ struct rb_scan_facts *rb_facts_new(struct rb_arena *arena)
     return facts;
 }
 
+const uint8_t *rb_facts_marks(const struct rb_scan *scan)
+{
+    struct rb_scan_facts *facts = scan->sheet.facts;
+    if (facts->marks)
+        return facts->marks;
+    facts->marks = rb_arena_alloc(scan->arena, scan->tree->count + 1);
+    for (size_t i = 0; i < scan->tree->count; i++) {
+        const struct rb_tree_entry *entry = &scan->tree->entries[i];
+        if (entry->kind == RB_ENTRY_DIRECTORY || entry->kind == RB_ENTRY_SUBMODULE)
+            continue;
+        facts->marks[i] = (uint8_t)((rb_path_is_vendored(entry->path) ? RB_MARK_VENDORED : 0) |
+                                    (rb_path_is_generated(entry->path) ? RB_MARK_GENERATED : 0) |
+                                    (rb_path_is_documentation(entry->path) ? RB_MARK_DOCUMENTATION : 0) |
+                                    (rb_path_is_test(entry->path) ? RB_MARK_TEST : 0));
+    }
+    return facts->marks;
+}
+
 bool rb_facts_put(json_t *list, size_t max, json_t *item)
 {
     if (json_array_size(list) >= max) {

@@ -22,7 +22,11 @@ struct rb_scan_facts {
     json_t *licenses;  /* {file, by, spdx}: of licence files */
     json_t *owners;    /* an object for each CODEOWNERS: {file, rules, errors, truncated} */
     json_t *managers;  /* {file, name}: the package manager that a package.json asks for */
+    uint8_t *marks;    /* rb_facts_marks() */
 };
+/* What the path of each entry of the tree says of it; told once, since it takes time. */
+enum { RB_MARK_VENDORED = 1, RB_MARK_GENERATED = 2, RB_MARK_DOCUMENTATION = 4, RB_MARK_TEST = 8 };
+const uint8_t *rb_facts_marks(const struct rb_scan *scan);
 /* The facts of a sheet; they live as long as its arena. */
 struct rb_scan_facts *rb_facts_new(struct rb_arena *arena);
 /* Appends to a list unless it is full; takes the reference. False when it was full. */
@@ -59,7 +63,9 @@ const char *rb_license_of_name(struct rb_arena *arena, const char *name);
 
 /* ---- workspaces --------------------------------------------------------------------------------------- */
 
-#define RB_WORKSPACES_MAX 500 /* listed; what lies in further ones counts for the nearest above them */
+#define RB_WORKSPACES_MAX                                                                                 \
+    1000 /* listed, of the largest known some 800; what lies in further ones counts for the nearest above \
+            them */
 struct rb_workspace {
     const char *path;      /* valid UTF-8; "" for the root */
     struct rb_piece where; /* the folder as the tree has it, without its last slash */

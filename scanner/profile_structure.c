@@ -74,6 +74,7 @@ json_t *rb_profile_size(const struct rb_scan *scan)
 {
     struct part vendored = {0, 0}, generated = {0, 0}, documentation = {0, 0}, tests = {0, 0};
     const struct rb_tree_entry *largest[LARGEST_MAX];
+    const uint8_t *marks = rb_facts_marks(scan);
     size_t count = 0;
     int64_t folders = 0, links = 0, submodules = 0;
     for (size_t i = 0; i < scan->tree->count; i++) {
@@ -85,13 +86,13 @@ json_t *rb_profile_size(const struct rb_scan *scan)
             continue;
         int64_t bytes = entry->size > 0 ? entry->size : 0;
         largest_note(largest, &count, entry);
-        if (rb_path_is_vendored(entry->path))
+        if (marks[i] & RB_MARK_VENDORED)
             part_add(&vendored, bytes);
-        else if (rb_path_is_generated(entry->path))
+        else if (marks[i] & RB_MARK_GENERATED)
             part_add(&generated, bytes);
-        else if (rb_path_is_documentation(entry->path))
+        else if (marks[i] & RB_MARK_DOCUMENTATION)
             part_add(&documentation, bytes);
-        else if (rb_path_is_test(entry->path))
+        else if (marks[i] & RB_MARK_TEST)
             part_add(&tests, bytes);
     }
     json_t *size = count_json(scan->files, scan->bytes), *list = json_array();

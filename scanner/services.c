@@ -449,7 +449,7 @@ static void docker_name(struct rb_scan_sheet *sheet, json_t *service)
         while (start > sheet->manifest && start[-1] != '/')
             start--;
         struct rb_piece folder = {start, (size_t)(end - start)};
-        if (!folder_is_for_docker(folder))
+        if (!folder_is_for_docker(folder) && !rb_piece_starts(folder, "."))
             name = folder;
         end = start;
     }

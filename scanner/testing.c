@@ -186,29 +186,40 @@ static int folders_order(const void *a, const void *b)
     return x->where.at < y->where.at ? -1 : x->where.at > y->where.at;
 }
 
+static void tools_by_file(json_t *tools, const struct rb_scan *scan, size_t index)
+{
+    const char *path = scan->tree->entries[index].path, *base = rb_path_base(path), *tool = NULL;
+    int marks = rb_facts_marks(scan)[index];
+    for (size_t k = 0; k < COUNT(test_files) && !tool; k++) {
+        if (base[0] == test_files[k].start[0] && rb_text_starts(base, test_files[k].start) &&
+            !rb_path_is_fixture(path))
+            tool = test_files[k].tool;
+    }
+    if (!tool && (marks & RB_MARK_TEST))
+        tool = built_in(path);
+    if (tool && !(marks & (RB_MARK_VENDORED | RB_MARK_DOCUMENTATION)))
+        tool_put(tools, tool, rb_text_clean(scan->arena, path, strlen(path), RB_SCAN_PATH_MAX));
+}
+
 static void folders_find(struct test_folders *folders, json_t *tools, const struct rb_scan *scan)
 {
+    const uint8_t *marks = rb_facts_marks(scan);
+    struct rb_piece last = {NULL, 0}, where = {NULL, 0};
+    bool is_in_folder = false;
     for (size_t i = 0; i < scan->tree->count; i++) {
         const struct rb_tree_entry *entry = &scan->tree->entries[i];
-        const char *base = rb_path_base(entry->path);
         if (entry->kind != RB_ENTRY_FILE && entry->kind != RB_ENTRY_EXECUTABLE)
             continue;
-        for (size_t k = 0; k < COUNT(test_files); k++) {
-            if (base[0] == test_files[k].start[0] && rb_text_starts(base, test_files[k].start) &&
-                !rb_path_is_vendored(entry->path) && !rb_path_is_fixture(entry->path) &&
-                !rb_path_is_documentation(entry->path))
-                tool_put(tools, test_files[k].tool,
-                         rb_text_clean(scan->arena, entry->path, strlen(entry->path), RB_SCAN_PATH_MAX));
-        }
-        if (!rb_path_is_test(entry->path) || rb_path_is_vendored(entry->path))
+        tools_by_file(tools, scan, i);
+        if ((marks[i] & (RB_MARK_TEST | RB_MARK_VENDORED)) != RB_MARK_TEST)
             continue;
-        const char *tool = rb_path_is_documentation(entry->path) ? NULL : built_in(entry->path);
-        if (tool)
-            tool_put(tools, tool,
-                     rb_text_clean(scan->arena, entry->path, strlen(entry->path), RB_SCAN_PATH_MAX));
-        struct rb_piece where;
         folders->files++;
-        if (folder_of_tests(&where, entry->path))
+        /* Files of one folder come together, and are in the same one of tests. */
+        struct rb_piece folder = {entry->path, (size_t)(rb_path_base(entry->path) - entry->path)};
+        if (!last.at || last.len != folder.len || memcmp(last.at, folder.at, folder.len) != 0)
+            is_in_folder = folder_of_tests(&where, entry->path);
+        last = folder;
+        if (is_in_folder)
             folders_note(folders, where);
         else
             folders->beside++;

@@ -140,8 +140,7 @@ struct rb_workspace *rb_workspaces_of(const struct rb_workspaces *workspaces, co
     return workspace_above(workspaces, folder_of(path));
 }
 
-/* Adds the folder of a manifest unless it is there. Sorted anew each time: they come nearly in order, and
- * there are at most some hundred. */
+/* Adds the folder of a manifest unless it is there, at its place in the order. */
 static void workspace_add(struct rb_workspaces *workspaces, struct rb_arena *arena, struct rb_piece folder,
                           bool aside)
 {
@@ -154,12 +153,15 @@ static void workspace_add(struct rb_workspaces *workspaces, struct rb_arena *are
         workspaces->truncated = true;
         return;
     }
-    workspaces->items[workspaces->count++] =
-        (struct rb_workspace){.where = folder,
-                              .path = rb_text_clean(arena, folder.at, folder.len, RB_SCAN_PATH_MAX),
-                              .ecosystem = "",
-                              .aside = aside};
-    qsort(workspaces->items, workspaces->count, sizeof *workspaces->items, workspace_order);
+    size_t at = workspaces->count++;
+    for (; at > 0 && piece_order(workspaces->items[at - 1].where, folder) > 0; at--)
+        workspaces->items[at] = workspaces->items[at - 1];
+    workspaces->items[at] = (struct rb_workspace){
+        .where = folder,
+        .path = rb_text_clean(arena, folder.at, folder.len, RB_SCAN_PATH_MAX),
+        .ecosystem = "",
+        .aside = aside,
+    };
 }
 
 static bool ecosystem_is_above(const struct rb_scan *scan, const struct rb_scan_manifest *manifest)
@@ -199,6 +201,7 @@ static void workspaces_count(struct rb_workspaces *workspaces, int64_t *bytes, c
 {
     struct rb_piece last = {NULL, 0};
     struct rb_workspace *nearest = NULL;
+    const uint8_t *marks = rb_facts_marks(scan);
     for (size_t i = 0; i < scan->tree->count; i++) {
         const struct rb_tree_entry *entry = &scan->tree->entries[i];
         if (entry->kind == RB_ENTRY_DIRECTORY || entry->kind == RB_ENTRY_SUBMODULE)
@@ -210,7 +213,7 @@ static void workspaces_count(struct rb_workspaces *workspaces, int64_t *bytes, c
         int64_t size = entry->size > 0 ? entry->size : 0;
         nearest->files++;
         nearest->bytes += size;
-        nearest->tests += rb_path_is_test(entry->path) && !rb_path_is_vendored(entry->path);
+        nearest->tests += (marks[i] & (RB_MARK_TEST | RB_MARK_VENDORED)) == RB_MARK_TEST;
         int language = scan->file_languages[i];
         if (language != RB_LANGUAGE_NONE)
             bytes[(size_t)(nearest - workspaces->items) * rb_language_total + (size_t)language] += size;
