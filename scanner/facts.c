@@ -64,6 +64,8 @@ void rb_facts_text(struct rb_scan_sheet *sheet, json_t *object, const char *name
 
 void rb_facts_string(struct rb_scan_sheet *sheet, json_t *list, size_t max, struct rb_piece text)
 {
+    if (json_array_size(list) >= max) /* before anything is made of it: the text may come again and again */
+        return;
     const char *clean = rb_scan_requirement(sheet, text.at, text.len);
     const json_t *item;
     size_t i;
