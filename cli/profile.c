@@ -95,7 +95,9 @@ static void print_commands(const json_t *commands)
     {
         if (i == COMMANDS_MAX)
             break;
-        printf("    %-8s ", text_of(command, "kind"));
+        char kind[32];
+        snprintf(kind, sizeof(kind), "    %-8.20s ", text_of(command, "kind"));
+        cli_print(stdout, kind);
         cli_print(stdout, text_of(command, "command"));
         fputc('\n', stdout);
     }
@@ -109,6 +111,8 @@ static void print_workspaces(const json_t *profile)
     {
         own += !json_is_true(json_object_get(workspace, "aside"));
     }
+    if (own == 0)
+        return;
     print_title(own > 1 ? "Workspaces" : "Commands");
     json_array_foreach(workspaces, i, workspace)
     {
@@ -143,8 +147,8 @@ static void print_services(const json_t *profile)
             continue;
         if (shown == 0)
             print_title("Services");
-        if (shown++ == SERVICES_MAX)
-            break;
+        if (shown++ >= SERVICES_MAX)
+            continue;
         fputs("  ", stdout);
         cli_print(stdout, *text_of(service, "name") ? text_of(service, "name") : text_of(service, "file"));
         json_array_foreach(json_object_get(service, "ports"), k, port)
@@ -156,14 +160,17 @@ static void print_services(const json_t *profile)
         cli_print(stdout, text_of(service, "file"));
         fputc('\n', stdout);
     }
+    print_more(shown, SERVICES_MAX);
 }
 
 static void print_profile(const json_t *answer)
 {
     const json_t *profile = json_object_get(answer, "profile");
     const char *license = text_of(json_object_get(profile, "license"), "spdx");
+    char commit[16];
+    snprintf(commit, sizeof(commit), "  %.12s", text_of(answer, "commit"));
     cli_print(stdout, text_of(answer, "repo"));
-    printf("  %.12s", text_of(answer, "commit"));
+    cli_print(stdout, commit);
     if (*license) {
         fputs("  ", stdout);
         cli_print(stdout, license);

@@ -506,6 +506,24 @@ static void commands_by_program(struct commands *commands)
     }
 }
 
+/* In the order in which people need them; those of one kind as they were found. Takes the reference. */
+static json_t *commands_by_kind(json_t *found)
+{
+    static const char *const kinds[] = {"install", "build", "test",   "start", "dev",
+                                        "check",   "lint",  "format", "docs"};
+    json_t *sorted = json_array(), *item;
+    size_t i;
+    for (size_t kind = 0; kind < COUNT(kinds); kind++) {
+        json_array_foreach(found, i, item)
+        {
+            if (strcmp(json_string_value(json_object_get(item, "kind")), kinds[kind]) == 0)
+                json_array_append(sorted, item);
+        }
+    }
+    json_decref(found);
+    return sorted;
+}
+
 json_t *rb_commands_json(const struct rb_scan *scan, const struct rb_workspace *workspace)
 {
     static const struct {
@@ -530,5 +548,5 @@ json_t *rb_commands_json(const struct rb_scan *scan, const struct rb_workspace *
             commands_by_file(&commands);
         }
     }
-    return commands.list;
+    return commands_by_kind(commands.list);
 }

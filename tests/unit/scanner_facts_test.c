@@ -499,7 +499,7 @@ static void test_commands(void **state)
     COMMANDS("", "build: make; test: make check; lint: make lint",
              {"Makefile", "default:\ncheck:\nlint:\n", false}, NAMED("a.c"));
     COMMANDS("", "test: just test; check: just check", {"justfile", "test:\n x\ncheck:\n x\n", false});
-    COMMANDS("", "install: composer install; dev: php artisan serve; test: php artisan test",
+    COMMANDS("", "install: composer install; test: php artisan test; dev: php artisan serve",
              {"composer.json", "{\"require\":{}}", false}, NAMED("artisan"), NAMED("tests/ATest.php"));
     COMMANDS("", "install: bundle install; test: bundle exec rspec", {"Gemfile", "gem 'rspec'\n", false},
              NAMED("spec/a_spec.rb"));
