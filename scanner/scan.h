@@ -220,7 +220,7 @@ struct rb_scan {
     int64_t files, bytes;
     struct rb_scan_language *languages;
     size_t language_count;
-    int16_t *file_languages; /* of each entry, as it counts for shares; RB_LANGUAGE_NONE when it does not */
+    int16_t *file_languages; /* of each entry: ask rb_scan_language_of() */
     struct rb_scan_key_file *key_files;
     size_t key_file_count;
     struct rb_scan_folder *top;
@@ -239,6 +239,8 @@ struct rb_scan {
 void rb_scan_survey(struct rb_scan *scan, const struct rb_tree *tree, struct rb_arena *arena);
 /* The parts of it, each in a file of its own. */
 void rb_scan_languages(struct rb_scan *scan);
+/* The language of an entry as it counts for shares; RB_LANGUAGE_NONE (-1) when it does not count. */
+int rb_scan_language_of(const struct rb_scan *scan, size_t entry);
 void rb_scan_structure(struct rb_scan *scan);
 void rb_scan_key_files(struct rb_scan *scan);
 void rb_scan_choose(struct rb_scan *scan);

@@ -87,6 +87,11 @@ void rb_scan_languages(struct rb_scan *scan)
     free(languages);
 }
 
+int rb_scan_language_of(const struct rb_scan *scan, size_t entry)
+{
+    return scan->file_languages[entry];
+}
+
 void rb_scan_survey(struct rb_scan *scan, const struct rb_tree *tree, struct rb_arena *arena)
 {
     memset(scan, 0, sizeof *scan);

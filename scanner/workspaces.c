@@ -106,7 +106,7 @@ static bool folder_has_code(const struct rb_scan *scan, struct rb_piece folder)
         const char *path = scan->tree->entries[i].path;
         if (strncmp(path, folder.at, folder.len) != 0 || path[folder.len] != '/')
             return false;
-        int language = scan->file_languages[i];
+        int language = rb_scan_language_of(scan, i);
         if (language != RB_LANGUAGE_NONE && rb_languages[language].type == RB_PROGRAMMING)
             return true;
     }
@@ -214,7 +214,7 @@ static void workspaces_count(struct rb_workspaces *workspaces, int64_t *bytes, c
         nearest->files++;
         nearest->bytes += size;
         nearest->tests += (marks[i] & (RB_MARK_TEST | RB_MARK_VENDORED)) == RB_MARK_TEST;
-        int language = scan->file_languages[i];
+        int language = rb_scan_language_of(scan, i);
         if (language != RB_LANGUAGE_NONE)
             bytes[(size_t)(nearest - workspaces->items) * rb_language_total + (size_t)language] += size;
     }
