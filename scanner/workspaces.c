@@ -366,6 +366,38 @@ static json_t *workspace_package(const struct rb_scan *scan, const struct rb_sca
     return item;
 }
 
+static bool entries_have(const json_t *entries, const char *target)
+{
+    const json_t *item;
+    size_t i;
+    json_array_foreach(entries, i, item)
+    {
+        const char *other = json_string_value(json_object_get(item, "target"));
+        if (strcmp(rb_text_starts(other, "./") ? other + 2 : other, target) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Files that begin a program by their name (main.go, manage.py), where no manifest says it. */
+static void workspace_entry_files(json_t *entries, const struct rb_scan *scan,
+                                  const struct rb_workspaces *workspaces,
+                                  const struct rb_workspace *workspace)
+{
+    for (size_t i = 0; i < scan->key_file_count; i++) {
+        const struct rb_scan_key_file *file = &scan->key_files[i];
+        if (strcmp(file->role, "entry point") != 0 || rb_workspaces_of(workspaces, file->path) != workspace)
+            continue;
+        const char *target = file->path + workspace->where.len + (workspace->where.len > 0);
+        if (entries_have(entries, target))
+            continue;
+        json_t *item = json_object();
+        json_object_set_new(item, "target", json_string(target));
+        json_object_set_new(item, "file", json_string(file->path));
+        json_array_append_new(entries, item);
+    }
+}
+
 /* Packages of the workspace's own language first, so that its name and ecosystem are that one's. */
 static void workspace_packages(json_t *out, struct rb_workspace *workspace, const struct rb_scan *scan,
                                const char *language)
@@ -432,13 +464,14 @@ static void workspaces_frameworks(json_t **lists, const struct rb_scan *scan,
 }
 
 /* Takes the reference to `frameworks`. */
-static json_t *workspace_json(const struct rb_scan *scan, struct rb_workspace *workspace,
-                              const int64_t *bytes, json_t *frameworks)
+static json_t *workspace_json(const struct rb_scan *scan, const struct rb_workspaces *workspaces,
+                              struct rb_workspace *workspace, const int64_t *bytes, json_t *frameworks)
 {
     json_t *out = json_object(), *languages = json_array();
     json_object_set_new(out, "path", json_string(workspace->path));
     const char *language = workspace_languages(languages, bytes);
     workspace_packages(out, workspace, scan, language);
+    workspace_entry_files(json_object_get(out, "entry_points"), scan, workspaces, workspace);
     put_text(out, "language", language);
     json_object_set_new(out, "languages", languages);
     json_object_set_new(out, "frameworks", frameworks);
@@ -459,8 +492,8 @@ json_t *rb_workspaces_json(const struct rb_scan *scan, struct rb_workspaces *wor
     workspaces_roll_up(workspaces, bytes);
     workspaces_frameworks(frameworks, scan, workspaces);
     for (size_t i = 0; i < workspaces->count; i++)
-        json_array_append_new(
-            list, workspace_json(scan, &workspaces->items[i], bytes + i * rb_language_total, frameworks[i]));
+        json_array_append_new(list, workspace_json(scan, workspaces, &workspaces->items[i],
+                                                   bytes + i * rb_language_total, frameworks[i]));
     free(bytes);
     free(frameworks);
     return list;

@@ -551,7 +551,7 @@ static void test_workspace_parts(void **state)
         {"web/package.json",
          "{\"name\":\"@x/web\",\"version\":\"1.0.0\",\"license\":\"MIT\",\"dependencies\":{\"react\":\"1\"}}",
          false},
-        {"web/src/a.ts", NULL, false},
+        {"web/src/main.ts", NULL, false},
         {"web/src/a.test.ts", NULL, false},
         {"examples/go.mod", "module x\n", false},
         {"examples/x.go", NULL, false},
@@ -567,6 +567,7 @@ static void test_workspace_parts(void **state)
                 "[{'ecosystem':'npm','manifest':'web/package.json','name':'@x/web',"
                 "'version':'1.0.0','declared_license':'MIT','license':'MIT'}]");
     assert_json(json_object_get(web, "frameworks"), "['React']");
+    assert_json(json_object_get(web, "entry_points"), "[{'target':'src/main.ts','file':'web/src/main.ts'}]");
     assert_string_equal(json_string_value(json_object_get(web, "language")), "TypeScript");
     assert_int_equal(json_integer_value(json_object_get(web, "files")), 3);
     assert_int_equal(json_integer_value(json_object_get(web, "test_files")), 1);
