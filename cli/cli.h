@@ -21,7 +21,7 @@ enum cli_exit {
 
 struct cli_options {
     const char *url, *token; /* REPOBUS_URL, REPOBUS_TOKEN */
-    bool json, if_needed, no_wait, offline, force;
+    bool json, if_needed, no_wait, offline, force, cyclonedx;
     const char *wait_for; /* "scanner,grapher" */
     const char *login;
     int timeout_seconds, days;
@@ -74,6 +74,7 @@ int cli_disconnect(const struct cli_options *options, const char *repo);
 int cli_status(const struct cli_options *options, const char *repo); /* NULL: as list */
 int cli_list(const struct cli_options *options, bool all);           /* also what is not connected */
 int cli_watch(const struct cli_options *options, const char *repo);
+int cli_profile(const struct cli_options *options, const char *repo);
 int cli_token(const struct cli_options *options);
 int cli_reseal(const struct cli_options *options);
 

@@ -16,6 +16,7 @@ static const char main_help[] =
     "  repobus rescan OWNER/REPO      scan and graph it again, as it is now\n"
     "  repobus watch OWNER/REPO       show the progress of one that is connected\n"
     "  repobus status [OWNER/REPO]    how it stands, and what it is\n"
+    "  repobus profile OWNER/REPO     what the scanner found: languages, technologies, workspaces, commands\n"
     "  repobus list [--all]           everything you have connected; all that you can connect\n"
     "  repobus token --login NAME     for the server's administrator: a token for a person\n"
     "  repobus reseal                 for the administrator: seal anew what is under SECRET_KEY_PREVIOUS\n"
@@ -23,6 +24,7 @@ static const char main_help[] =
     "\n"
     "Options\n"
     "  --json                  machine-readable: one JSON document, one a line where there is progress\n"
+    "  --cyclonedx             profile: its dependencies as a CycloneDX document\n"
     "  --if-needed             connect: go on when it is connected already; rescan: when it is under way\n"
     "  --all                   list: also what GitHub shows you and is not connected\n"
     "  --force                 disconnect: also when GitHub does not remove the webhook; that is done later\n"
@@ -68,7 +70,8 @@ static bool main_is_repo(const char *repo)
 static int main_run(const struct cli_options *options, const char *command, const char *repo, bool all)
 {
     bool needs_repo = strcmp(command, "connect") == 0 || strcmp(command, "disconnect") == 0 ||
-                      strcmp(command, "rescan") == 0 || strcmp(command, "watch") == 0;
+                      strcmp(command, "rescan") == 0 || strcmp(command, "watch") == 0 ||
+                      strcmp(command, "profile") == 0;
     if ((needs_repo || repo) && !main_is_repo(repo))
         return main_wrong_use(repo ? "this is no OWNER/REPO" : "OWNER/REPO is missing", repo);
     if (strcmp(command, "connect") == 0)
@@ -79,6 +82,8 @@ static int main_run(const struct cli_options *options, const char *command, cons
         return cli_rescan(options, repo);
     if (strcmp(command, "watch") == 0)
         return cli_watch(options, repo);
+    if (strcmp(command, "profile") == 0)
+        return cli_profile(options, repo);
     if (strcmp(command, "status") == 0)
         return cli_status(options, repo);
     if (strcmp(command, "list") == 0)
@@ -95,7 +100,7 @@ int main(int argc, const char **argv)
     struct cli_options options = {
         .url = getenv("REPOBUS_URL"), .token = getenv("REPOBUS_TOKEN"), .timeout_seconds = 600, .days = 7};
     char *wait_for = NULL, *login = NULL;
-    int json = 0, if_needed = 0, no_wait = 0, offline = 0, all = 0, force = 0, help = 0, code;
+    int json = 0, if_needed = 0, no_wait = 0, offline = 0, all = 0, force = 0, cyclonedx = 0, help = 0, code;
     const struct poptOption table[] = {
         {"json", 0, POPT_ARG_NONE, &json, 0, NULL, NULL},
         {"if-needed", 0, POPT_ARG_NONE, &if_needed, 0, NULL, NULL},
@@ -103,6 +108,7 @@ int main(int argc, const char **argv)
         {"offline", 0, POPT_ARG_NONE, &offline, 0, NULL, NULL},
         {"all", 0, POPT_ARG_NONE, &all, 0, NULL, NULL},
         {"force", 0, POPT_ARG_NONE, &force, 0, NULL, NULL},
+        {"cyclonedx", 0, POPT_ARG_NONE, &cyclonedx, 0, NULL, NULL},
         {"wait-for", 0, POPT_ARG_STRING, &wait_for, 0, NULL, NULL},
         {"login", 0, POPT_ARG_STRING, &login, 0, NULL, NULL},
         {"timeout", 0, POPT_ARG_INT, &options.timeout_seconds, 0, NULL, NULL},
@@ -120,6 +126,7 @@ int main(int argc, const char **argv)
     options.no_wait = no_wait;
     options.offline = offline;
     options.force = force;
+    options.cyclonedx = cyclonedx;
     options.login = login;
     options.wait_for = wait_for ? wait_for : "scanner,grapher";
     if (!options.url || !*options.url)

@@ -12,6 +12,7 @@
 /* Named by the linker after the path (see the Makefile). */
 #define DOCS_FILE(name) extern const char _binary_edge_web_##name##_start[], _binary_edge_web_##name##_end[]
 DOCS_FILE(openapi_json);
+DOCS_FILE(profile_schema_json);
 DOCS_FILE(docs_html);
 DOCS_FILE(docs_js);
 DOCS_FILE(docs_css);
@@ -28,6 +29,7 @@ struct docs_file {
     }
 static struct docs_file docs_files[] = {
     DOCS_ENTRY("/openapi.json", "application/json", openapi_json),
+    DOCS_ENTRY("/profile.schema.json", "application/schema+json", profile_schema_json),
     DOCS_ENTRY("/docs", "text/html; charset=utf-8", docs_html),
     DOCS_ENTRY("/docs.js", "text/javascript; charset=utf-8", docs_js),
     DOCS_ENTRY("/docs.css", "text/css; charset=utf-8", docs_css),

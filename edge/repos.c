@@ -55,9 +55,10 @@ void edge_get_repo(struct edge_exchange *exchange)
 
 /* ---- the profile -------------------------------------------------------------------------------------- */
 
-static void repos_on_profile(void *arg, rb_err err, const struct rb_rows *rows)
+/* Answers with the profile in the form of this media type. */
+static void repos_answer_profile(struct edge_exchange *exchange, rb_err err, const struct rb_rows *rows,
+                                 const char *type)
 {
-    struct edge_exchange *exchange = arg;
     if (edge_answer_if_not_there(exchange, err, rows))
         return;
     const char *profile = rb_rows_text(rows, 0, 1), *etag = rb_rows_text(rows, 0, 2);
@@ -73,20 +74,44 @@ static void repos_on_profile(void *arg, rb_err err, const struct rb_rows *rows)
     }
     edge_add_header(exchange, "cache-control", "private, no-cache"); /* to be asked for again each time */
     if (!edge_answer_if_known(exchange, etag))
-        edge_answer_json(exchange, 200, profile, strlen(profile));
+        edge_answer_text(exchange, 200, type, profile, strlen(profile));
 }
+
+static void repos_on_profile(void *arg, rb_err err, const struct rb_rows *rows)
+{
+    repos_answer_profile(arg, err, rows, "application/json");
+}
+
+static void repos_on_cyclonedx(void *arg, rb_err err, const struct rb_rows *rows)
+{
+    repos_answer_profile(arg, err, rows, "application/vnd.cyclonedx+json; version=1.6");
+}
+
+/* State, a form of the newest profile, and its ETag. */
+#define REPOS_PROFILE_AS(form)                                                                              \
+    "select f.state, f.body::text, '\"' || md5(f.body::text) || '\"' from (select i.state, " REPOS_PROFILE( \
+        form) " as body " REPOS_BY_NAME ") f"
 
 void edge_repo_profile(struct edge_exchange *exchange)
 {
-    static const struct rb_statement statement = {
+    static const struct rb_statement whole = {
         "repos_profile",
-        "select f.state, f.body::text, '\"' || md5(f.body::text) || '\"' from (select "
-        "i.state, " REPOS_PROFILE(
+        REPOS_PROFILE_AS(
             "jsonb_build_object('repo', i.repo_full_name, 'repo_id', i.repo_id, 'installation_id', i.id, "
             "'commit', p.commit_sha, 'generation', p.generation, 'complete', p.complete, 'scanned_at', "
-            "json_time(p.scanned_at), 'profile', p.profile)") " as body " REPOS_BY_NAME ") f"};
+            "json_time(p.scanned_at), 'profile', p.profile)")};
+    static const struct rb_statement cyclonedx = {
+        "repos_cyclonedx",
+        REPOS_PROFILE_AS("json_cyclonedx(p.profile, i.repo_full_name, p.commit_sha, p.scanned_at)")};
+    const char *format = edge_parameter(exchange, "format");
+    bool is_cyclonedx = format && strcmp(format, "cyclonedx") == 0;
+    if (format && !is_cyclonedx && strcmp(format, "json") != 0) {
+        edge_answer_error(exchange, 422, "format is json or cyclonedx");
+        return;
+    }
     struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_TEXT(edge_repo_name(exchange))};
-    edge_query(exchange, &statement, params, 3, repos_on_profile, exchange);
+    edge_query(exchange, is_cyclonedx ? &cyclonedx : &whole, params, 3,
+               is_cyclonedx ? repos_on_cyclonedx : repos_on_profile, exchange);
 }
 
 /* ---- events ------------------------------------------------------------------------------------------- */

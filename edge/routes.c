@@ -21,6 +21,7 @@ const struct edge_route edge_routes[] = {
     {"GET", "/readyz", edge_readyz, "readyz", EDGE_PUBLIC | EDGE_VITAL, 0},
     {"GET", "/metrics", edge_metrics, "metrics", EDGE_PUBLIC | EDGE_VITAL, 0},
     {"GET", "/openapi.json", edge_docs, "docs", EDGE_PUBLIC, 0},
+    {"GET", "/profile.schema.json", edge_docs, "docs", EDGE_PUBLIC, 0},
     {"GET", "/docs", edge_docs, "docs", EDGE_PUBLIC, 0},
     {"GET", "/docs.js", edge_docs, "docs", EDGE_PUBLIC, 0},
     {"GET", "/docs.css", edge_docs, "docs", EDGE_PUBLIC, 0},

@@ -2,6 +2,7 @@
  * Which manifests are worth reading: those of the repository itself first, the nearest to the root first, and
  * no kind so many that the others starve.
  */
+#include "scanner/facts.h"
 #include "scanner/scan.h"
 
 #include <stdlib.h>
@@ -60,7 +61,7 @@ static int choice_order(const void *a, const void *b)
 
 static bool path_is_wanted(const char *path, const struct rb_scan_format *format)
 {
-    if (strcmp(format->ecosystem, "github-actions") == 0)
+    if (strcmp(format->ecosystem, "github-actions") == 0 || format->parse == rb_look_codeowners)
         return true;
     if (format->parse == rb_gradle_catalog_parse)
         return !rb_path_is_fixture(path);

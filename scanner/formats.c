@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "scanner/facts.h"
 #include "scanner/scan.h"
 #include "scanner/text.h"
 
@@ -376,7 +377,7 @@ const struct rb_scan_format *rb_scan_format_of(const char *path)
         if (by_path[i].is_it(path))
             return by_path[i].format;
     }
-    return NULL;
+    return rb_look_format_of(path);
 }
 
 size_t rb_scan_format_bytes(const struct rb_scan_format *format)

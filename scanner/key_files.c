@@ -1,5 +1,5 @@
 /*
- * The files a person opens first: what they are for, by name. Those near the root come first.
+ * The files a person opens first: what they are for, by name, in the order of how much they tell.
  */
 #include "scanner/scan.h"
 
@@ -38,7 +38,7 @@ static const struct {
     {"governance", "contributing"},
     {"architecture", "docs"},
     {"support", "docs"},
-    {"citation", "docs"},
+    {"citation", "citation"},
 };
 
 /* Whole names and their role, at any depth that is looked at. */
@@ -243,7 +243,8 @@ static const char *role_of(const char *path)
     if (rb_path_depth(path) > KEY_DEPTH_NAMES || rb_path_is_vendored(path) || rb_path_is_fixture(path) ||
         rb_path_is_template(path))
         return strchr(path, '/') ? NULL : strcmp(path, "Vagrantfile") == 0 ? "deploy" : NULL;
-    bool is_aside = rb_path_is_documentation(path) || rb_path_is_test(path);
+    bool is_aside = rb_path_is_documentation(path) || rb_path_is_test(path) ||
+                    (strchr(path, '/') && (path[0] == '.' || rb_text_starts(path, "docs")));
     if (rb_text_starts(path, ".devcontainer/"))
         return strcmp(path, ".devcontainer/devcontainer.json") == 0 ? "config" : NULL;
     if (rb_path_is_container(path) && !is_aside)
@@ -275,16 +276,29 @@ static const char *role_of_deep(const char *path)
                : NULL;
 }
 
+/* What a person opens first comes first; each folder down counts as some roles later. */
+#define RANK_PER_FOLDER 4
+static size_t key_rank(const char *role, size_t depth)
+{
+    static const char *const order[] = {"readme", "build",  "entry point", "container", "api",
+                                        "docs",   "deploy", "config",      "license",   "contributing",
+                                        "owners", "ci",     "tests",       "security",  "changelog"};
+    size_t rank = 0;
+    while (rank < COUNT(order) && strcmp(order[rank], role) != 0)
+        rank++;
+    return rank + depth * RANK_PER_FOLDER;
+}
+
 struct key_candidate {
     const char *path, *role;
-    size_t depth;
+    size_t rank;
 };
 
 static int key_order(const void *a, const void *b)
 {
     const struct key_candidate *x = a, *y = b;
-    if (x->depth != y->depth)
-        return x->depth < y->depth ? -1 : 1;
+    if (x->rank != y->rank)
+        return x->rank < y->rank ? -1 : 1;
     return strcmp(x->path, y->path);
 }
 
@@ -305,7 +319,8 @@ void rb_scan_key_files(struct rb_scan *scan)
             room *= 2;
             found = rb_realloc(found, room * sizeof *found);
         }
-        found[count++] = (struct key_candidate){entry->path, role, rb_path_depth(entry->path)};
+        found[count++] =
+            (struct key_candidate){entry->path, role, key_rank(role, rb_path_depth(entry->path))};
     }
     qsort(found, count, sizeof *found, key_order);
     scan->key_file_count = count < RB_SCAN_KEY_FILES_MAX ? count : RB_SCAN_KEY_FILES_MAX;

@@ -1,15 +1,18 @@
 /*
- * The profile as JSON, and the sentence that a person reads first. All text in it was made valid UTF-8
+ * The profile as JSON (edge/web/profile.schema.json describes it). All text in it was made valid UTF-8
  * before.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "scanner/facts.h"
 #include "scanner/purl.h"
 #include "scanner/scan.h"
 #include "scanner/text.h"
 
-#define PROFILE_VERSION 1
-#define FRAMEWORKS_MAX  100 /* the rules know a thousand; the largest repositories tried use sixty */
+#define PROFILE_VERSION 2
+#define SCANNER_VERSION "2.0" /* grows when the same commit gets another profile */
+#define FRAMEWORKS_MAX  100   /* the rules know a thousand; the largest repositories tried use sixty */
 
 static void put(json_t *object, const char *name, const char *text)
 {
@@ -115,6 +118,8 @@ static json_t *profile_dependencies(const struct rb_scan *scan)
         const char *purl = rb_purl(scan->arena, dependency);
         if (*purl)
             put(item, "purl", purl);
+        if (dependency->aside)
+            json_object_set_new(item, "aside", json_true());
         json_array_append_new(list, item);
     }
     return list;
@@ -137,6 +142,14 @@ static const char *status_name(enum rb_manifest_status status)
     return "";
 }
 
+/* "JSON: line 12: …": the line, 0 when the error names none. */
+static int error_line(const char *error)
+{
+    const char *at = strstr(error, "line ");
+    long line = at ? strtol(at + 5, NULL, 10) : 0;
+    return line > 0 && line <= RB_SCAN_LOCK_BYTES ? (int)line : 0;
+}
+
 static json_t *profile_manifests(const struct rb_scan *scan)
 {
     json_t *list = json_array();
@@ -144,9 +157,12 @@ static json_t *profile_manifests(const struct rb_scan *scan)
         const struct rb_scan_manifest *manifest = &scan->manifests[i];
         json_t *item = json_object();
         put(item, "path", manifest->path);
+        put(item, "format", manifest->format->name);
         put(item, "ecosystem", manifest->format->ecosystem);
         put(item, "status", status_name(manifest->status));
         put(item, "error", manifest->error);
+        if (error_line(manifest->error))
+            json_object_set_new(item, "line", json_integer(error_line(manifest->error)));
         json_array_append_new(list, item);
     }
     return list;
@@ -164,39 +180,34 @@ static json_t *profile_key_files(const struct rb_scan *scan)
     return list;
 }
 
-static bool scan_is_monorepo(const struct rb_scan *scan)
+/* What the repository is made of, and who it belongs to. */
+static void profile_layout(json_t *profile, const struct rb_scan *scan)
 {
-    return scan->is_monorepo || scan->sheet.members > 0;
-}
-
-static json_t *profile_structure(const struct rb_scan *scan)
-{
-    json_t *structure = json_object(), *top = json_array(), *ci = json_array();
-    for (size_t i = 0; i < scan->top_count; i++) {
-        json_t *item = json_object();
-        put(item, "path", scan->top[i].path);
-        json_object_set_new(item, "files", json_integer(scan->top[i].files));
-        json_object_set_new(item, "bytes", json_integer(scan->top[i].bytes));
-        json_array_append_new(top, item);
-    }
-    for (size_t i = 0; i < scan->ci_count; i++)
-        json_array_append_new(ci, json_string(scan->ci[i]));
-    json_object_set_new(structure, "top", top);
-    json_object_set_new(structure, "depth", json_integer((json_int_t)scan->depth));
-    json_object_set_new(structure, "tests", json_boolean(scan->has_tests));
-    json_object_set_new(structure, "docs", json_boolean(scan->has_docs));
-    json_object_set_new(structure, "ci", ci);
-    json_object_set_new(structure, "containers", json_boolean(scan->has_containers));
-    json_object_set_new(structure, "monorepo", json_boolean(scan_is_monorepo(scan)));
-    return structure;
+    const struct rb_scan_facts *facts = scan->sheet.facts;
+    struct rb_workspaces workspaces;
+    rb_workspaces_find(&workspaces, scan);
+    json_object_set_new(profile, "structure", rb_profile_structure(scan));
+    json_object_set_new(profile, "size", rb_profile_size(scan));
+    json_object_set_new(profile, "workspaces", rb_workspaces_json(scan, &workspaces));
+    json_object_set_new(profile, "workspaces_truncated", json_boolean(workspaces.truncated));
+    json_object_set(profile, "tasks", facts->tasks);
+    json_object_set(profile, "services", facts->services);
+    json_object_set(profile, "workflows", facts->workflows);
+    json_object_set_new(profile, "testing", rb_profile_testing(scan));
+    json_object_set_new(profile, "readme", rb_profile_readme(scan));
+    json_object_set_new(profile, "license", rb_profile_license(scan));
+    json_object_set_new(profile, "owners", rb_profile_owners(scan));
 }
 
 json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo)
 {
     json_t *profile = json_object();
     json_object_set_new(profile, "version", json_integer(PROFILE_VERSION));
+    put(profile, "schema", "/profile.schema.json");
     put(profile, "repo", rb_text_clean(scan->arena, repo, strlen(repo), RB_SCAN_NAME_MAX));
     put(profile, "commit", scan->tree->commit);
+    json_object_set_new(profile, "scanner",
+                        json_pack("{s:s,s:s}", "name", "repobus-scanner", "version", SCANNER_VERSION));
     json_object_set_new(profile, "complete", json_boolean(scan->tree->complete));
     if (!scan->tree->complete) {
         const char *reason = scan->tree->incomplete_reason;
@@ -217,91 +228,6 @@ json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo)
     json_object_set_new(profile, "manifests_left_out", json_integer((json_int_t)scan->manifests_left_out));
     json_object_set_new(profile, "read", rb_scan_profile_read(scan));
     json_object_set_new(profile, "key_files", profile_key_files(scan));
-    json_object_set_new(profile, "structure", profile_structure(scan));
+    profile_layout(profile, scan);
     return profile;
-}
-
-/* ---- the summary -------------------------------------------------------------------------------------- */
-
-static const char *summary_size(struct rb_arena *arena, int64_t bytes)
-{
-    static const char *const units[] = {"bytes", "KB", "MB", "GB", "TB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-    while (value >= 1000 && unit + 1 < sizeof units / sizeof *units) {
-        value /= 1000;
-        unit++;
-    }
-    return rb_arena_printf(arena, unit && value < 9.95 ? "%.1f %s" : "%.0f %s", value, units[unit]);
-}
-
-/* "a", "a and b", "a, b and c" */
-static const char *summary_join(struct rb_arena *arena, const char *const *names, size_t count)
-{
-    const char *text = count ? names[0] : "";
-    for (size_t i = 1; i < count; i++)
-        text = rb_arena_printf(arena, "%s%s%s", text, i + 1 == count ? " and " : ", ", names[i]);
-    return text;
-}
-
-/* The language to name first: a stylesheet may be the largest file and still not what the repository is
- * about. */
-#define LEAD_TENTHS  100 /* 10% */
-#define WORTH_TENTHS 20  /* 2%: below, it is not worth a word */
-static size_t summary_lead(const struct rb_scan *scan)
-{
-    for (size_t i = 0; i < scan->language_count; i++) {
-        if (scan->languages[i].is_programming && scan->languages[i].tenths >= LEAD_TENTHS)
-            return i;
-    }
-    return 0;
-}
-
-/* "Python (97.8%) with HTML" */
-static const char *summary_languages(const struct rb_scan *scan)
-{
-    const char *others[2];
-    size_t count = 0, lead = summary_lead(scan);
-    if (scan->language_count == 0)
-        return "No language known here";
-    for (size_t i = 0; i < scan->language_count && count < 2; i++) {
-        if (i != lead && scan->languages[i].tenths >= WORTH_TENTHS)
-            others[count++] = scan->languages[i].name;
-    }
-    const char *text = rb_arena_printf(scan->arena, "%s (%d.%d%%)", scan->languages[lead].name,
-                                       scan->languages[lead].tenths / 10, scan->languages[lead].tenths % 10);
-    if (count)
-        text = rb_arena_printf(scan->arena, "%s with %s", text, summary_join(scan->arena, others, count));
-    return text;
-}
-
-const char *rb_scan_summary(const struct rb_scan *scan)
-{
-    if (scan->files == 0)
-        return "Empty: no files yet.";
-    struct rb_scan_framework found[4];
-    const char *frameworks[4], *having[4];
-    size_t framework_count = rb_scan_frameworks(found, 4, scan), having_count = 0;
-    for (size_t i = 0; i < framework_count; i++)
-        frameworks[i] = found[i].name;
-    if (scan->has_tests)
-        having[having_count++] = "tests";
-    if (scan->has_docs)
-        having[having_count++] = "documentation";
-    if (scan->ci_count)
-        having[having_count++] = "continuous integration";
-    if (scan->has_containers)
-        having[having_count++] = "containers";
-    const char *text = summary_languages(scan);
-    if (framework_count)
-        text = rb_arena_printf(scan->arena, "%s, using %s", text,
-                               summary_join(scan->arena, frameworks, framework_count));
-    text = rb_arena_printf(scan->arena, "%s. %s%lld file%s, %s", text,
-                           scan_is_monorepo(scan) ? "Several packages in " : "", (long long)scan->files,
-                           scan->files == 1 ? "" : "s", summary_size(scan->arena, scan->bytes));
-    if (having_count)
-        text =
-            rb_arena_printf(scan->arena, "%s; has %s", text, summary_join(scan->arena, having, having_count));
-    return rb_arena_printf(scan->arena, "%s.%s", text,
-                           scan->tree->complete ? "" : " The file list is incomplete.");
 }

@@ -135,6 +135,8 @@ struct rb_scan_sheet {
     struct rb_maven *maven;
     struct rb_gradle *gradle;
     struct rb_nuget *nuget;
+    /* What files say besides dependencies (facts.h). */
+    struct rb_scan_facts *facts;
 };
 void rb_scan_sheet_init(struct rb_scan_sheet *sheet, struct rb_arena *arena);
 /* Adds a dependency of the manifest being read. Text need not be UTF-8 or terminated; credentials in
@@ -185,8 +187,8 @@ const char *rb_scan_requirement(struct rb_scan_sheet *sheet, const char *text, s
  */
 typedef rb_err (*rb_scan_parse_fn)(struct rb_scan_sheet *sheet, const char *text, size_t len);
 struct rb_scan_format {
-    const char *name; /* for tests and messages */
-    const char *ecosystem;
+    const char *name;      /* in the profile, for tests and messages */
+    const char *ecosystem; /* "" where it names no dependencies */
     rb_scan_parse_fn parse;
     bool is_package; /* one of these in a folder makes that folder a package */
     bool is_lock;    /* names versions; may have RB_SCAN_LOCK_BYTES */
@@ -433,6 +435,8 @@ void rb_scan_languages(struct rb_scan *scan);
 void rb_scan_languages_want(struct rb_scan *scan);
 /* Decides and counts anew, after what was wanted has come. rb_scan_settle() does it. */
 void rb_scan_languages_settle(struct rb_scan *scan);
+/* The language of an entry as it counts for shares; RB_LANGUAGE_NONE (-1) when it does not count. */
+int rb_scan_language_of(const struct rb_scan *scan, size_t entry);
 void rb_scan_structure(struct rb_scan *scan);
 void rb_scan_key_files(struct rb_scan *scan);
 void rb_scan_choose(struct rb_scan *scan);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "scanner/facts.h"
 #include "scanner/text.h"
 
 void rb_scan_sheet_init(struct rb_scan_sheet *sheet, struct rb_arena *arena)
@@ -12,6 +13,7 @@ void rb_scan_sheet_init(struct rb_scan_sheet *sheet, struct rb_arena *arena)
     memset(sheet, 0, sizeof *sheet);
     sheet->arena = arena;
     sheet->manifest = sheet->ecosystem = "";
+    sheet->facts = rb_facts_new(arena);
 }
 
 /* Each address in it: "https://user:token@host/x?key=secret#y" becomes "https://host/x#y". */
@@ -187,7 +189,8 @@ static void sheet_add_command(struct rb_scan_sheet *sheet, struct rb_scan_comman
         return;
     if (!*list)
         *list = rb_arena_alloc(sheet->arena, RB_SCAN_COMMANDS_MAX * sizeof **list);
-    (*list)[(*count)++] = (struct rb_scan_command){sheet_text(sheet, name), sheet_text(sheet, command)};
+    (*list)[(*count)++] =
+        (struct rb_scan_command){sheet_text(sheet, name), rb_facts_command(sheet, rb_piece_of(command))};
 }
 
 void rb_scan_add_script(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *name,
@@ -228,6 +231,9 @@ void rb_scan_read(struct rb_scan *scan, size_t index, const char *content, size_
     scan->sheet.aside = manifest->aside;
     size_t members = scan->sheet.members;
     rb_err err = manifest->format->parse(&scan->sheet, content, len);
+    rb_scan_parse_fn look = rb_look_of(manifest->entry->path);
+    if (!err && look && look != manifest->format->parse)
+        err = look(&scan->sheet, content, len);
     if (manifest->aside)
         scan->sheet.members = members; /* an example's workspace is not this repository's */
     manifest->status = err ? RB_MANIFEST_UNREADABLE : RB_MANIFEST_PARSED;

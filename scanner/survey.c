@@ -90,9 +90,13 @@ void rb_scan_languages(struct rb_scan *scan)
     languages_sum(scan);
 }
 
+/* What one request of a hundred gives whole; of it the beginning decides. */
+#define LANGUAGES_BYTES 500000
+
 static void languages_take(struct rb_scan *scan, size_t index, const char *content, size_t len)
 {
-    rb_language_tree_read(scan->language_tree, index, content, len);
+    rb_language_tree_read(scan->language_tree, index, content,
+                          len < RB_LANGUAGE_READ_BYTES ? len : RB_LANGUAGE_READ_BYTES);
 }
 
 void rb_scan_languages_want(struct rb_scan *scan)
@@ -101,11 +105,10 @@ void rb_scan_languages_want(struct rb_scan *scan)
     size_t count = rb_language_tree_wanted(scan->language_tree, wanted);
     for (size_t i = 0; i < count; i++) {
         const struct rb_tree_entry *entry = &scan->tree->entries[wanted[i].entry];
-        if (entry->size >
-            (int64_t)wanted[i].max_bytes) /* what is larger is decided by its name and neighbours */
+        if (entry->size > LANGUAGES_BYTES) /* decided by its name and neighbours */
             continue;
         rb_scan_want(scan, &(struct rb_scan_wanted){.entry = entry,
-                                                    .max_bytes = wanted[i].max_bytes,
+                                                    .max_bytes = LANGUAGES_BYTES,
                                                     .index = wanted[i].entry,
                                                     .take = languages_take});
     }
@@ -115,6 +118,13 @@ void rb_scan_languages_settle(struct rb_scan *scan)
 {
     rb_language_tree_settle(scan->language_tree);
     languages_sum(scan);
+}
+
+int rb_scan_language_of(const struct rb_scan *scan, size_t entry)
+{
+    return rb_language_tree_counts(scan->language_tree, entry)
+               ? rb_language_counted_as(rb_language_tree_of(scan->language_tree, entry))
+               : RB_LANGUAGE_NONE;
 }
 
 void rb_scan_survey(struct rb_scan *scan, const struct rb_tree *tree, struct rb_arena *arena)

@@ -8,7 +8,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { checkAnswer, description, operations, responsesOf, schemaErrors } from './description.mjs';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { checkAnswer, description, operations, profileErrors, profileSchema, responsesOf, schemaErrors } from './description.mjs';
 import { House, house } from './harness.mjs';
 
 let h;
@@ -25,6 +26,17 @@ test('the description is valid OpenAPI 3.1', async () => {
   assert.equal(new Set(ids).size, ids.length);
   const tags = description.tags.map(({ name }) => name);
   for (const { operation } of operations) assert.ok(operation.summary && operation.tags.length === 1 && tags.includes(operation.tags[0]), operation.operationId);
+});
+
+test('the schema of a profile is a valid JSON Schema, and the example of a profile is one by it', () => {
+  const ajv = new Ajv2020({ strict: true, strictRequired: false });
+  assert.equal(ajv.validateSchema(profileSchema), true, ajv.errorsText());
+  const { example } = description.paths['/api/v1/repos/{owner}/{repo}/profile'].get.responses[200].content['application/json'];
+  assert.equal(profileErrors(example.profile), '');
+  for (const wrong of [{ version: 1 }, { commit: 'main' }, { unknown: 1 }, { workspaces: [] }]) assert.notEqual(profileErrors({ ...example.profile, ...wrong }), '', JSON.stringify(wrong));
+  const named = description.components.schemas.Profile;
+  assert.deepEqual(Object.keys(named.properties).sort(), Object.keys(profileSchema.properties).sort());
+  assert.deepEqual(named.required, profileSchema.required);
 });
 
 test('it describes every route of edge/routes.c, and no other', () => {
@@ -81,7 +93,7 @@ test('an answer that is not described is noticed', () => {
 });
 
 test('it is served as it lies in the repository, public and cacheable, and so is its page', async () => {
-  const types = { 'openapi.json': 'application/json', docs: 'text/html; charset=utf-8', 'docs.js': 'text/javascript; charset=utf-8', 'docs.css': 'text/css; charset=utf-8' };
+  const types = { 'openapi.json': 'application/json', 'profile.schema.json': 'application/schema+json', docs: 'text/html; charset=utf-8', 'docs.js': 'text/javascript; charset=utf-8', 'docs.css': 'text/css; charset=utf-8' };
   for (const [name, type] of Object.entries(types)) {
     const { status, text, headers } = await h.request('GET', `/${name}`, { token: null });
     assert.equal(status, 200, name);

@@ -24,6 +24,14 @@ const ajv = addFormats.default(new Ajv2020({ strict: true, strictRequired: false
 ajv.addVocabulary(Object.keys(description)); // the document itself is taken for a schema around those in it
 ajv.addSchema(closed(description), 'description');
 
+/** The published schema of a profile, closed as well. */
+export const profileSchema = JSON.parse(fs.readFileSync(path.join(path.dirname(file), 'profile.schema.json'), 'utf8'));
+const validateProfile = addFormats.default(new Ajv2020({ strict: true, strictRequired: false, allErrors: true })).compile(closed({ ...profileSchema, $id: 'profile' }));
+/** What is wrong with a profile by its schema; '' when nothing is. */
+export function profileErrors(profile) {
+  return validateProfile(profile) ? '' : new Ajv2020().errorsText(validateProfile.errors, { separator: '\n', dataVar: 'profile' });
+}
+
 /** Follows references within the description; also says where the thing lies, as a JSON pointer. */
 function resolve(pointer) {
   const at = pointer.split('/').slice(1).reduce((thing, key) => thing?.[key.replaceAll('~1', '/').replaceAll('~0', '~')], description);
@@ -61,7 +69,7 @@ function bodyErrors(response, pointer, type, text) {
   } catch {
     return `what is no JSON: ${text}`;
   }
-  const errors = schemaErrors(`${pointer}/content/${escape(base)}/schema`, json);
+  const errors = schemaErrors(`${pointer}/content/${escape(base)}/schema`, json) || (json.profile && profileErrors(json.profile));
   return errors && `${text}\n${errors}`;
 }
 

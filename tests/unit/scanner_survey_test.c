@@ -270,8 +270,9 @@ static void test_the_profile_holds_it_all(void **state)
     json_t *profile = rb_scan_profile(&scan, "acme/app");
     char *text = json_dumps(profile, JSON_COMPACT | JSON_REAL_PRECISION(4));
     static const char *const parts[] = {
-        "\"version\":1,\"repo\":\"acme/"
-        "app\",\"commit\":\"0123456789012345678901234567890123456789\",\"complete\":false",
+        "{\"version\":2,\"schema\":\"/profile.schema.json\",\"repo\":\"acme/app\",",
+        "\"commit\":\"0123456789012345678901234567890123456789\",",
+        "\"complete\":false,",
         "\"incomplete_reason\":\"one folder\"",
         "\"files\":4,\"bytes\":1040",
         "\"summary\":\"Python (90.0%) with Shell, using Django. 4 files, 1.0 KB. The file list is "
@@ -282,7 +283,8 @@ static void test_the_profile_holds_it_all(void **state)
         "\"runtime\","
         "\"manifest\":"
         "\"requirements.txt\",\"purl\":\"pkg:pypi/django@4\"}",
-        "{\"path\":\"requirements.txt\",\"ecosystem\":\"pypi\",\"status\":\"parsed\",\"error\":\"\"}",
+        "{\"path\":\"requirements.txt\",\"format\":\"requirements.txt\",\"ecosystem\":\"pypi\",\"status\":"
+        "\"parsed\",\"error\":\"\"}",
         "\"dependencies_truncated\":false",
         "\"structure\":{\"top\":[{\"path\":\"examples\",\"files\":1,\"bytes\":20}],\"depth\":1,\"tests\":"
         "false,"
