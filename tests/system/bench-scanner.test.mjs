@@ -90,7 +90,7 @@ test('clones are found, bare or not, in any folder', async () => {
     fs.cpSync(path.join(dir, 'acme/shop/.git'), path.join(dir, 'acme+desk/repo'), { recursive: true });
     assert.deepEqual(clones(dir).map(({ name }) => name).sort(), ['acme+desk', 'acme+shop']);
     const found = contents(path.join(dir, 'acme+desk/repo'));
-    assert.deepEqual([found.commit, found.files, found.bytes, found.absent, found.paths.has('inner/b.txt')], [commit, 2, 9, 0, true]);
+    assert.deepEqual([found.commit, found.files, found.bytes, found.absent.length, found.paths.has('inner/b.txt')], [commit, 2, 9, 0, true]);
   } finally {
     fs.rmSync(dir, { recursive: true, force: true });
   }

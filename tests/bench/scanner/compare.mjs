@@ -80,6 +80,34 @@ export function direct(profile, others) {
   return eachEcosystem(wanted, found, allowed);
 }
 
+const plain = (text) => String(text ?? '').replace(/\s+/g, '');
+
+/** Constraint and scope of what is named, where a reader has them plainly: {constraints: [right, of], scopes: [right, of], wrong}. */
+export function facts(profile, others) {
+  const readers = others.readers.result;
+  if (!readers) return { error: others.readers.error };
+  const known = {};
+  for (const [path, { ecosystem: kind, facts: stated }] of Object.entries(readers.manifests)) {
+    known[path] = new Map(Object.entries(stated ?? {}).map(([name, list]) => [packageKey(kind, name), list]));
+  }
+  const result = { constraints: [0, 0], scopes: [0, 0], wrong: [] };
+  for (const one of (profile.dependencies ?? []).filter((each) => !each.local && isDirect(each))) {
+    const stated = known[one.manifest]?.get(key(one));
+    if (!stated) continue;
+    const [constraint, scope] = [one.requirement ?? one.constraint ?? '', one.kind ?? one.scope];
+    const check = (tally, values, ours, same) => {
+      if (values.some((value) => value === null)) return;
+      const isRight = values.some((value) => same(value, ours));
+      tally[0] += isRight;
+      tally[1]++;
+      if (!isRight) result.wrong.push(`${one.manifest} ${one.name}: "${ours}" for "${values[0]}"`);
+    };
+    check(result.constraints, stated.map(([value]) => value), constraint, (a, b) => plain(a) === plain(b));
+    check(result.scopes, stated.map(([, value]) => value), scope, (a, b) => a === b);
+  }
+  return result;
+}
+
 /** Names with versions from lock files, against osv-scalibr. */
 export function locked(profile, others) {
   const packages = others.scalibr.result;

@@ -29,6 +29,8 @@ export class Pipeline {
   /** Connects the clone at `dir`; {profile, cpu, peak_mb, seconds, requests, requested: {path shape: count}} or {error}. */
   async scan(name, dir) {
     const h = this.house;
+    // While other tools ran, nobody here listened: connections that were closed meanwhile are only noticed now.
+    await new Promise((resolve) => setTimeout(resolve, 100));
     const repo = `r${this.serial++}-${name.replace(/[^\w.-]/g, '-')}`.slice(0, 90);
     await h.control('POST', '/repos', { owner: 'acme', name: repo, path: dir });
     await h.control('POST', '/permissions', { owner: 'acme', repo, login: 'alice', permission: 'admin' });

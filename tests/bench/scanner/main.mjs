@@ -10,7 +10,7 @@ import os from 'node:os';
 import path from 'node:path';
 import * as compare from './compare.mjs';
 import { ask, house, measured, missing, out, tools } from './others.mjs';
-import { checkOut, clones, contents, shipped, synthetic } from './repositories.mjs';
+import { checkOut, clones, contents, shipped, synthetic, without } from './repositories.mjs';
 import { figure, mean, pooled, table } from './score.mjs';
 
 const folder = process.argv[2] || process.env.CLONES;
@@ -26,7 +26,7 @@ const say = (text = '') => {
 
 /** The scanner's library alone, on the clone: no network, no database. */
 function judge(dir) {
-  const run = measured([path.join(house, 'build/bench/scanner_judge'), dir, 'full']);
+  const run = measured([process.env.JUDGE ?? path.join(house, 'build/bench/scanner_judge'), dir, 'full']);
   try {
     if (run.status !== 0) throw new Error(`status ${run.status}: ${run.complaint}`);
     const { cpu, peak_mb, seconds } = run;
@@ -46,8 +46,10 @@ function selfContained({ name, dir }) {
 }
 
 async function one(repository, pipeline) {
-  const dir = selfContained(repository);
-  const { commit, files, bytes, paths, absent } = contents(dir);
+  let dir = selfContained(repository);
+  const { absent } = contents(dir);
+  if (absent.length) dir = without(dir, absent, path.join(work, 'clones', `${repository.name}-whole`));
+  const { commit, files, bytes, paths } = contents(dir);
   const repo = { name: repository.name, dir, commit };
   const place = path.join(work, 'files');
   const checkedOut = () => {
@@ -61,14 +63,14 @@ async function one(repository, pipeline) {
   const profile = whole.profile ?? alone.profile;
   const took = ({ cpu, peak_mb, seconds, error }) => ({ cpu, peak_mb, seconds, error });
   const row = {
-    name: repository.name, commit, files, bytes, absent, judge: took(alone),
+    name: repository.name, commit, files, bytes, absent: absent.length, judge: took(alone),
     pipeline: { ...took(whole), requests: whole.requests, requested: whole.requested, profile_bytes: whole.profile_bytes },
     others: Object.fromEntries(Object.entries(others).map(([name, answer]) => [name, took(answer)])),
   };
   if (!profile) return { ...row, error: whole.error ?? alone.error };
   return {
     ...row, manifests: profile.manifests?.length, manifests_left_out: profile.manifests_left_out,
-    languages: compare.languages(profile, others), direct: compare.direct(profile, others), locked: compare.locked(profile, others),
+    languages: compare.languages(profile, others), direct: compare.direct(profile, others), facts: compare.facts(profile, others), locked: compare.locked(profile, others),
     technologies: compare.technologies(profile, others, paths),
   };
 }
@@ -88,7 +90,8 @@ const columns = {
   dependencies: [
     ['manifests', (r) => r.manifests, 0], ['left out', (r) => r.manifests_left_out, 0],
     ['wanted', (r) => count(r.direct), 0], ['recall', (r) => r.direct?.all?.recall, 3], ['precision', (r) => r.direct?.all?.precision, 3],
-    ['false', (r) => r.direct?.all?.extra, 0], ['locked', (r) => count(r.locked), 0], ['lock recall', (r) => r.locked?.all?.recall, 3],
+    ['false', (r) => r.direct?.all?.extra, 0],
+    ['constraint', (r) => ratio(r.facts?.constraints), 3], ['scope', (r) => ratio(r.facts?.scopes), 3], ['locked', (r) => count(r.locked), 0], ['lock recall', (r) => r.locked?.all?.recall, 3],
     ['lock precision', (r) => r.locked?.all?.precision, 3],
   ],
   technologies: [
@@ -103,6 +106,7 @@ const columns = {
     ...['enry', 'stack-analyser', 'scalibr'].map((name) => [`${name} MB`, (r) => r.others?.[name]?.peak_mb, 0]),
   ],
 };
+const ratio = (pair) => (pair?.[1] ? pair[0] / pair[1] : null);
 const count = (side) => (side?.all ? side.all.both + side.all.missed : null);
 
 function printColumns(title, name, rows) {
@@ -146,6 +150,7 @@ function printDisagreements(rows) {
   const plain = (list) => some(list.map((text) => text.slice(text.indexOf(' ') + 1)));
   printWorst('Direct dependencies missed', each('direct'), (one) => one.missed.length, (one) => `${one.name} ${one.kind}: ${one.missed.length} of ${one.missed.length + one.both}: ${plain(one.missed)}`);
   printWorst('Direct dependencies that no reader finds', each('direct'), (one) => one.extra.length, (one) => `${one.name} ${one.kind}: ${one.extra.length}: ${plain(one.extra)}`);
+  printWorst('Constraint or scope not as a reader has it', rows.filter((r) => r.facts?.wrong), (r) => r.facts.wrong.length, (r) => `${r.name}: ${r.facts.wrong.length}: ${some(r.facts.wrong, 4)}`);
   printWorst('Locked versions missed', each('locked'), (one) => one.missed.length, (one) => `${one.name} ${one.kind}: ${one.missed.length} of ${one.missed.length + one.both}: ${plain(one.missed)}`);
   printWorst('Locked versions that osv-scalibr has not', each('locked'), (one) => one.extra.length, (one) => `${one.name} ${one.kind}: ${one.extra.length}: ${plain(one.extra)}`);
   const tallies = (pick) => {
@@ -180,6 +185,8 @@ async function printGrowth(pipeline) {
 // ---- all of it --------------------------------------------------------------------------------------------------------
 
 let pipeline;
+let isStopping = false; // what was measured until then is printed
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => (isStopping = true));
 try {
   fs.mkdirSync(out, { recursive: true });
   const list = (folder ? clones(path.resolve(folder)) : shipped(house, path.join(work, 'shipped'))).filter(({ name }) => only.test(name));
@@ -191,6 +198,7 @@ try {
   for (const name of Object.keys(tools)) if (missing(name)) say(`${name}: left out: ${missing(name)}`);
   const rows = [];
   for (const repository of list) {
+    if (isStopping) break;
     process.stderr.write(`${rows.length + 1}/${list.length} ${repository.name}\n`);
     try {
       rows.push(await one(repository, pipeline));
@@ -205,7 +213,7 @@ try {
   printColumns('What it takes', 'costs', rows);
   printEcosystems(rows);
   printDisagreements(rows);
-  const grown = growth.length ? await printGrowth(pipeline) : [];
+  const grown = growth.length && !isStopping ? await printGrowth(pipeline) : [];
   fs.writeFileSync(path.join(out, 'result.json'), JSON.stringify({ at: new Date().toISOString(), of: execFileSync('git', ['-C', house, 'rev-parse', 'HEAD'], { encoding: 'utf8' }).trim(), repositories: rows, growth: grown }, null, 1));
   fs.writeFileSync(path.join(out, 'result.md'), `${report.join('\n')}\n`);
   console.error(`\nwritten: ${path.relative(process.cwd(), path.join(out, 'result.json'))} and result.md`);

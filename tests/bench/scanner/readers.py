@@ -5,7 +5,7 @@ Each reader is as small as its format allows, uses the library its ecosystem use
 parser; `go mod edit`), and runs nothing of the repository. Printed is one JSON object: for each manifest its ecosystem,
 `names` that it surely asks for, `also` what it mentions besides (managed or offered versions, plugins, packages of the
 repository itself, what depends on a variable: neither missed when left out nor false when named), `own` names of the
-packages it describes, and `aside` when it lies among tests, examples, documentation, templates or vendored code."""
+packages it describes, `facts` with constraint and scope of names where they stand there plainly, and `aside` when it lies among tests, examples, documentation, templates or vendored code."""
 
 import ast
 import configparser
@@ -34,6 +34,11 @@ class Found:
 
     def __init__(self):
         self.names, self.also, self.own = set(), set(), set()
+        self.facts = {}
+
+    def fact(self, name, constraint, scope):
+        """What surely stands there; None where the format leaves it open."""
+        self.facts.setdefault(name, []).append([constraint if isinstance(constraint, str) else None, scope])
 
 
 def text_of(path):
@@ -59,16 +64,21 @@ def npm(path, found):
         for name, wanted in table(data.get(kind)).items():
             local = isinstance(wanted, str) and re.match(r"(workspace|file|link|portal):|\.{0,2}/", wanted)
             (found.also if local else found.names).add(name)
+            found.fact(name, wanted, {"devDependencies": "dev", "optionalDependencies": "optional", "peerDependencies": "peer"}.get(kind, "runtime"))
 
 
 # ---- Python ---------------------------------------------------------------------------------------------------------
 
 
-def python_requirement(text, found, into=None):
+def python_requirement(text, found, into=None, scope=None):
     try:
-        (into if into is not None else found.names).add(canonicalize_name(Requirement(text).name))
+        wanted = Requirement(text)
     except InvalidRequirement:
-        pass
+        return
+    (into if into is not None else found.names).add(canonicalize_name(wanted.name))
+    if not wanted.url and not wanted.marker:
+        constraint = re.sub(r"^[\w.-]+\s*(\[[^\]]*\])?\s*", "", text.strip()).strip("() ")
+        found.fact(canonicalize_name(wanted.name), constraint, scope)
 
 
 def requirements(path, found):
@@ -100,7 +110,7 @@ def pyproject(path, found):
              *table(data.get("dependency-groups")).values(), *table(table(tool.get("pdm")).get("dev-dependencies")).values(),
              table(tool.get("uv")).get("dev-dependencies")]
     for text in (text for one in lists for text in items(one) if isinstance(text, str)):
-        python_requirement(text, found)
+        python_requirement(text, found, scope="runtime" if text in items(project.get("dependencies")) else None)
     for text in items(table(data.get("build-system")).get("requires")):
         python_requirement(text, found, found.also)
     for group in (poetry.get("dependencies"), poetry.get("dev-dependencies"),
@@ -163,12 +173,14 @@ def gomod(path, found):
     found.own.add(table(data.get("Module")).get("Path", ""))
     for one in items(data.get("Require")):
         (found.also if one.get("Indirect") else found.names).add(one["Path"])
+        found.fact(one["Path"], one.get("Version"), None if one.get("Indirect") else "runtime")
 
 
-def cargo_group(group, found, into):
+def cargo_group(group, found, into, scope=None):
     for name, wanted in table(group).items():
-        wanted = table(wanted)
+        constraint, wanted = wanted if isinstance(wanted, str) else table(wanted).get("version"), table(wanted)
         (found.also if "path" in wanted else into).add(wanted.get("package", name))
+        found.fact(wanted.get("package", name), constraint, None if wanted.get("optional") else scope)
 
 
 def cargo(path, found):
@@ -177,8 +189,8 @@ def cargo(path, found):
         found.own.add(data["package"]["name"])
     cargo_group(table(data.get("workspace")).get("dependencies"), found, found.also)
     for part in (data, *table(data.get("target")).values()):
-        for kind in ("dependencies", "dev-dependencies", "build-dependencies"):
-            cargo_group(table(part).get(kind), found, found.names)
+        for kind, scope in (("dependencies", "runtime"), ("dev-dependencies", "dev"), ("build-dependencies", "build")):
+            cargo_group(table(part).get(kind), found, found.names, scope)
 
 
 def xml_of(path):
@@ -212,6 +224,10 @@ def maven(path, found):
     for node in root.iter("dependency"):
         name = name_of(node)
         (found.names if node in direct and "${" not in name else found.also).add(name)
+        version = (node.findtext("version") or "").strip()
+        scope = (node.findtext("scope") or "").strip()
+        if node in direct:
+            found.fact(name, version if version and "${" not in version else None, "test" if scope == "test" else None)
     for node in [*root.iter("plugin"), *root.iter("extension"), *([parent] if parent is not None else [])]:
         name = name_of(node)
         found.also.add(name if not name.startswith(":") else f"org.apache.maven.plugins{name}")
@@ -245,8 +261,9 @@ def composer(path, found):
     if isinstance(data.get("name"), str):
         found.own.add(data["name"])
     for kind in ("require", "require-dev"):
-        for name in table(data.get(kind)):
+        for name, wanted in table(data.get(kind)).items():
             (found.names if "/" in name else found.also).add(name)
+            found.fact(name, wanted, "dev" if kind == "require-dev" else "runtime")
     found.also.update(table(data.get("suggest")), table(data.get("conflict")), table(data.get("replace")))
 
 
@@ -315,6 +332,7 @@ def pub(path, found):
             for name, wanted in table(data.get(kind)).items():
                 local = isinstance(wanted, dict) and ("path" in wanted or "sdk" in wanted)
                 (found.also if local else found.names).add(name)
+                found.fact(name, wanted, "dev" if kind == "dev_dependencies" else "runtime")
         found.also.update(table(data.get("dependency_overrides")))
 
 
@@ -446,7 +464,7 @@ def main(root):
                 errors[name] = f"{type(error).__name__}: {str(error)[:120]}"
                 continue
             listed = {key: sorted(str(one) for one in getattr(found, key) if one) for key in ("names", "also", "own")}
-            manifests[name] = {"ecosystem": ecosystem, "aside": bool(ASIDE.search(name.rpartition("/")[0])) , **listed}
+            manifests[name] = {"ecosystem": ecosystem, "aside": bool(ASIDE.search(name.rpartition("/")[0])), **listed, "facts": found.facts}
     json.dump({"manifests": manifests, "errors": errors}, sys.stdout)
 
 

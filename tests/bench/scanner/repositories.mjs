@@ -25,20 +25,33 @@ export function clones(folder, depth = 3, prefix = '') {
     });
 }
 
-/** What a commit holds: {commit, files, bytes, paths, absent}; absent are blobs that the clone lacks (partial clones). */
+/** What a commit holds: {commit, files, bytes, paths, absent}; absent are paths whose blob the clone lacks (partial clones). */
 export function contents(dir) {
   const commit = git(dir, 'rev-parse', 'HEAD');
   const out = spawnSync('git', ['-C', dir, '-c', 'safe.directory=*', 'ls-tree', '-r', '-l', '-z', 'HEAD'], { encoding: 'buffer', maxBuffer: 1 << 30 });
   const paths = new Set();
-  let [bytes, absent] = [0, 0];
+  const absent = [];
+  let bytes = 0;
   for (const line of out.stdout.toString('utf8').split('\0').filter(Boolean)) {
     const [head, name] = line.split('\t', 2);
     const size = head.trim().split(/\s+/)[3];
     paths.add(name);
     if (/^\d+$/.test(size)) bytes += Number(size);
-    else if (size !== '-') absent++; // a submodule has "-"
+    else if (size !== '-') absent.push(name); // a submodule has "-"
   }
   return { commit, files: paths.size, bytes, paths, absent };
+}
+
+/** A copy of the clone at `to`, whose only commit is HEAD without the files whose blobs are not there: linguist stops at the first. */
+export function without(dir, absent, to) {
+  execFileSync('git', ['-c', 'safe.directory=*', 'clone', '-q', '--bare', '--no-tags', dir, to], { stdio: 'ignore' });
+  const env = { ...process.env, GIT_DIR: to, GIT_INDEX_FILE: path.join(to, 'index'), GIT_AUTHOR_DATE: '@0 +0000', GIT_COMMITTER_DATE: '@0 +0000' };
+  const run = (args, input) => execFileSync('git', ['-c', 'user.name=bench', '-c', 'user.email=bench@example.com', ...args], { env, input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'ignore'] }).trim();
+  run(['read-tree', 'HEAD']);
+  run(['update-index', '-z', '--index-info'], absent.map((name) => `0 ${'0'.repeat(40)}\t${name}\0`).join(''));
+  const commit = run(['commit-tree', '-m', 'Without what the clone lacks', run(['write-tree'])]);
+  run(['update-ref', 'HEAD', commit]);
+  return to;
 }
 
 /** The files of HEAD in the new folder `to`, as they are in git: no line ends changed, no filter run. */

@@ -74,8 +74,8 @@ export function packageName(kind, name) {
   if (kind === 'docker') return text.toLowerCase().replace(/^(index\.)?docker\.io\//, '').replace(/^library\//, '').replace(/[@:][^/]*$/, '');
   if (kind === 'swift') return text.toLowerCase().replace(/^(https?:\/\/|git@)/, '').replace(/\.git$/, '').replace(':', '/').split('/').at(-1);
   if (kind === 'terraform') return text.toLowerCase().replace(/^registry\.(terraform|opentofu)\.[^/]+\//, '');
-  if (['npm', 'go', 'maven', 'hex', 'pub', 'cargo'].includes(kind)) return text;
-  return text.toLowerCase();
+  if (['npm', 'maven', 'hex', 'pub', 'cargo'].includes(kind)) return text;
+  return text.toLowerCase(); // Go's too: package URLs have them so
 }
 
 /** "npm lodash": a key of the sets. */
