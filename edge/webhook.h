@@ -16,9 +16,9 @@ struct webhook_record {
     const char *full_name; /* of the repository by the payload; NULL where it names none */
     const char *payload;   /* JSON */
     size_t payload_len;
+    int64_t repo_id; /* the same; 0 where it has none, which one that is published does not */
     /* Of one that is published: */
     const char *subject;
-    int64_t repo_id;
     const char *traceparent; /* of the sender; NULL where there is none */
     int64_t received_ms;     /* rb_clock_ms() */
 };
@@ -31,7 +31,7 @@ enum webhook_fate {
 };
 
 /* Called on the exchange's thread once the commit stands or has failed. `renamed`: an installation of the
- * hook has another name for the repository. */
+ * hook has another name for this very repository. */
 typedef void (*webhook_fate_fn)(void *arg, rb_err err, enum webhook_fate fate, bool renamed);
 
 /*

@@ -41,15 +41,16 @@ enum commit_column {
     COMMIT_HEAD,
     COMMIT_TAIL,
     COMMIT_PAYLOAD,
+    COMMIT_REPO,
     COMMIT_COLUMNS
 };
 
 static const enum rb_array_kind commit_kinds[COMMIT_COLUMNS] = {
-    [COMMIT_HOOK] = RB_ARRAY_INT,     [COMMIT_DELIVERY] = RB_ARRAY_UUID, [COMMIT_EVENT] = RB_ARRAY_TEXT,
-    [COMMIT_ACTION] = RB_ARRAY_TEXT,  [COMMIT_OUTCOME] = RB_ARRAY_TEXT,  [COMMIT_EVENT_ID] = RB_ARRAY_UUID,
-    [COMMIT_RESERVED] = RB_ARRAY_INT, [COMMIT_NAME] = RB_ARRAY_TEXT,     [COMMIT_SUBJECT] = RB_ARRAY_TEXT,
-    [COMMIT_TRACE] = RB_ARRAY_TEXT,   [COMMIT_HEAD] = RB_ARRAY_TEXT,     [COMMIT_TAIL] = RB_ARRAY_TEXT,
-    [COMMIT_PAYLOAD] = RB_ARRAY_BYTES};
+    [COMMIT_HOOK] = RB_ARRAY_INT,      [COMMIT_DELIVERY] = RB_ARRAY_UUID, [COMMIT_EVENT] = RB_ARRAY_TEXT,
+    [COMMIT_ACTION] = RB_ARRAY_TEXT,   [COMMIT_OUTCOME] = RB_ARRAY_TEXT,  [COMMIT_EVENT_ID] = RB_ARRAY_UUID,
+    [COMMIT_RESERVED] = RB_ARRAY_INT,  [COMMIT_NAME] = RB_ARRAY_TEXT,     [COMMIT_SUBJECT] = RB_ARRAY_TEXT,
+    [COMMIT_TRACE] = RB_ARRAY_TEXT,    [COMMIT_HEAD] = RB_ARRAY_TEXT,     [COMMIT_TAIL] = RB_ARRAY_TEXT,
+    [COMMIT_PAYLOAD] = RB_ARRAY_BYTES, [COMMIT_REPO] = RB_ARRAY_INT};
 
 /*
  * The last parameter chooses one row by its number; 0: all. The long texts are taken by subscript from the
@@ -57,22 +58,31 @@ static const enum rb_array_kind commit_kinds[COMMIT_COLUMNS] = {
  * Rows go in in the order of their key, so that two batches with the same deliveries wait for each other in
  * one direction only. A ping may be here before our own commit of the connect: it is believed by its
  * reservation.
+ *
+ * The plan is made once, for any number of rows. generate_series() makes PostgreSQL expect a thousand of
+ * them, and so join by sorting; of unnest() it expects one, and would go through all rows for each.
+ * Installations are looked up hook by hook, which leaves no other index than that of the hook.
  */
 static const struct rb_statement commit_statement = {
     "webhook_commit",
-    "with delivery as (select * from unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], "
-    "$6::uuid[], $7::bigint[], $8::text[]) with ordinality as d(hook_id, delivery_id, event, action, "
-    "outcome, "
-    "event_id, reserved_id, full_name, n) where $14::bigint = 0 or n = $14::bigint), "
-    "owner as (select webhook_id, string_agg(id::text, ',' order by id) as ids, min(repo_full_name) as "
-    "least, "
-    "max(repo_full_name) as greatest from installations where state = 'active' and webhook_id = "
-    "any($1::bigint[]) group by webhook_id), "
-    "owned as (select d.*, o.ids, d.full_name <> o.least or d.full_name <> o.greatest as renamed from "
+    "with delivery as (select n, ($1::bigint[])[n] as hook_id, ($2::uuid[])[n] as delivery_id, "
+    "($3::text[])[n] as event, ($4::text[])[n] as action, ($5::text[])[n] as outcome, ($6::uuid[])[n] as "
+    "event_id, ($7::bigint[])[n] as reserved_id, ($8::text[])[n] as full_name, ($14::bigint[])[n] as repo_id "
+    "from generate_series(case "
+    "$15::bigint when 0 then 1 else $15::bigint end, case $15::bigint when 0 then cardinality($1::bigint[]) "
+    "else "
+    "$15::bigint end) n), "
+    "owner as (select h.webhook_id, o.* from (select distinct hook_id from delivery) as h(webhook_id), "
+    "lateral "
+    "(select string_agg(i.id::text, ',' order by i.id) as ids, min(i.repo_full_name) as least, "
+    "max(i.repo_full_name) as greatest, min(i.repo_id) as repo_id from installations i where i.state = "
+    "'active' and i.webhook_id = "
+    "h.webhook_id) o), "
+    "owned as (select d.*, o.ids, d.repo_id = o.repo_id and (d.full_name <> o.least or d.full_name <> "
+    "o.greatest) as renamed from "
     "delivery "
     "d left join owner o on o.webhook_id = d.hook_id where o.ids is not null or (d.outcome = 'ping' and "
-    "exists "
-    "(select from installations i where i.id = d.reserved_id and i.state in ('reserved', 'active')))), "
+    "(select i.state from installations i where i.id = d.reserved_id) in ('reserved', 'active'))), "
     "fresh as (insert into deliveries (hook_id, delivery_id, event, action, outcome, event_id, payload) "
     "select "
     "hook_id, delivery_id, event, action, outcome, event_id, ($13::bytea[])[n] from owned order by hook_id, "
@@ -389,6 +399,8 @@ static rb_err commit_add_columns(struct commit_batch *batch, const struct webhoo
         err = rb_array_add_int(&batch->columns[COMMIT_RESERVED], record->reserved_id);
     if (!err)
         err = commit_add_text(&batch->columns[COMMIT_NAME], record->full_name);
+    if (!err)
+        err = rb_array_add_int(&batch->columns[COMMIT_REPO], record->repo_id);
     if (!err)
         err = record->outcome == WEBHOOK_PUBLISHED ? commit_add_event(batch, record)
                                                    : commit_add_no_event(batch);
