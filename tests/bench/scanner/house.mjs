@@ -31,6 +31,7 @@ export class Pipeline {
     const h = this.house;
     // While other tools ran, nobody here listened: connections that were closed meanwhile are only noticed now.
     await new Promise((resolve) => setTimeout(resolve, 100));
+    for (const probe of [() => h.control('GET', '/hooks'), () => h.request('GET', '/')]) await probe().catch(() => {});
     const repo = `r${this.serial++}-${name.replace(/[^\w.-]/g, '-')}`.slice(0, 90);
     await h.control('POST', '/repos', { owner: 'acme', name: repo, path: dir });
     await h.control('POST', '/permissions', { owner: 'acme', repo, login: 'alice', permission: 'admin' });
