@@ -40,7 +40,7 @@ BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
-.PHONY: help deps build run stop test test-unit test-system fuzz lint format asan bench install clean
+.PHONY: help deps build run stop test test-unit test-system fuzz lint format asan bench bench-scanner install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -79,6 +79,9 @@ asan: ## compile everything with AddressSanitizer and UBSan into build/asan
 
 bench: ## measure: latency, memory, requests (prints figures, asserts nothing)
 	@tests/bench/run
+
+bench-scanner: ## the scanner beside linguist, osv-scalibr and others, on the git clones in CLONES=dir
+	@tests/bench/run scanner
 
 install: build ## copy the binaries to $(PREFIX)/bin (default /usr/local)
 	install -d "$(DESTDIR)$(or $(PREFIX),/usr/local)/bin"
