@@ -87,7 +87,7 @@ test('500 manifests take at most 12 requests; a rescan asks for what changed', a
   assert.equal(profile.read.files, 500);
   assert.deepEqual(profile.read.requests, { rest, graphql });
   assert.equal(profile.dependencies.length, 500);
-  assert.deepEqual(profile.dependencies[0], { ecosystem: 'npm', name: 'dep-0', requirement: '^1.0.0', kind: 'runtime', manifest: 'packages/p0/package.json' });
+  assert.deepEqual(profile.dependencies[0], { ecosystem: 'npm', name: 'dep-0', requirement: '^1.0.0', kind: 'runtime', manifest: 'packages/p0/package.json', purl: 'pkg:npm/dep-0' });
 
   await makeRepository(`${h.dir}/many`, { 'packages/p7/package.json': '{"name":"p7","dependencies":{"new-one":"2"}}' });
   const again = await rescanned('many', id);
