@@ -266,7 +266,7 @@ static const char *workspace_languages(json_t *list, const int64_t *bytes)
     qsort(found, count, sizeof *found, workspace_language_order);
     for (size_t i = 0; i < count; i++) {
         const struct rb_language *language = &rb_languages[found[i].language];
-        if (!lead && language->type == RB_PROGRAMMING && found[i].bytes * 10 >= total)
+        if (!lead && language->type == RB_PROGRAMMING && found[i].bytes >= total / 10)
             lead = language->name;
         if (i >= LANGUAGES_SHOWN)
             continue;

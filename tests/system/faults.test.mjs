@@ -198,7 +198,7 @@ test('the outcome of the last statement is unknown, and it is committed later: c
   const other = await h.db.connect();
   await other.query('begin');
   await other.query('select 1 from installations for update');
-  await until('the edge fences', async () => (await h.rows("select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'update installations set generation%' and query not like '%reserved_until%'")).length === 1);
+  await until('the edge fences', async () => (await h.rows("select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'update installations set generation%returning generation'")).length === 1);
   await other.query('commit');
   other.release();
   const { status, text } = await answer;
