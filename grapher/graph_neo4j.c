@@ -25,8 +25,7 @@ static const char *const constraints[] = {
     "CREATE CONSTRAINT repository_key IF NOT EXISTS FOR (r:Repository) REQUIRE r.repo_id IS UNIQUE",
     "CREATE CONSTRAINT directory_key IF NOT EXISTS FOR (d:Directory) REQUIRE (d.repo_id, d.path) IS UNIQUE",
     "CREATE CONSTRAINT file_key IF NOT EXISTS FOR (f:File) REQUIRE (f.repo_id, f.path) IS UNIQUE",
-    "CREATE CONSTRAINT pull_request_key IF NOT EXISTS FOR (p:PullRequest) REQUIRE (p.repo_id, p.number) IS "
-    "UNIQUE",
+    "CREATE CONSTRAINT pull_key IF NOT EXISTS FOR (p:PullRequest) REQUIRE (p.repo_id, p.number) IS UNIQUE",
     "CREATE CONSTRAINT issue_key IF NOT EXISTS FOR (i:Issue) REQUIRE (i.repo_id, i.number) IS UNIQUE",
     "CREATE CONSTRAINT developer_key IF NOT EXISTS FOR (d:Developer) REQUIRE d.github_id IS UNIQUE",
     "CREATE CONSTRAINT package_key IF NOT EXISTS FOR (p:Package) REQUIRE p.purl IS UNIQUE",
