@@ -40,7 +40,7 @@ static json_t *pulls_shape(struct sim_exchange *x, git_diff *diff, size_t at, co
     git_patch_free(patch);
     json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "sha", sha, "filename", shown, "status",
                              pulls_status(delta->status), "additions", (json_int_t)added, "deletions",
-                             (json_int_t)removed, "changes", (json_int_t)(added + removed));
+                             (json_int_t)removed, "changes", (json_int_t)added + (json_int_t)removed);
     json_object_set_new(
         json, "blob_url",
         json_sprintf("https://github.com/%s/%s/blob/%s/%s", repo->owner, repo->name, head, shown));
