@@ -187,30 +187,19 @@ static rb_err actions_event(struct actions *actions, const yaml_event_t *event)
     return RB_OK;
 }
 
+static rb_err actions_on_event(void *arg, yaml_event_t *event, bool *end)
+{
+    struct actions *actions = arg;
+    rb_err err = actions_event(actions, event);
+    *end = actions->is_end;
+    return err;
+}
+
 /* Reads the stream of events rather than a tree: it tells the lines, whose comments name versions. */
 rb_err rb_actions_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
 {
     struct actions actions = {.sheet = sheet, .first = sheet->count, .rest = {text, len}};
-    yaml_parser_t parser;
-    yaml_event_t event;
-    rb_err err = RB_OK;
-    if (!rb_yaml_is_tame(text, len))
-        return rb_error_set(RB_EINVAL, "YAML: more tag directives than any workflow has");
-    if (!yaml_parser_initialize(&parser))
-        return rb_error_set(RB_EINTERNAL, "YAML: out of memory");
-    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING); /* as GitHub reads it, and as looked at above */
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-    while (!actions.is_end && !err) {
-        if (!yaml_parser_parse(&parser, &event)) {
-            err = rb_error_set(RB_EINVAL, "YAML: line %zu: %s", parser.problem_mark.line + 1,
-                               parser.problem ? parser.problem : "not well-formed");
-            break;
-        }
-        err = actions_event(&actions, &event);
-        yaml_event_delete(&event);
-    }
-    yaml_parser_delete(&parser);
-    return err;
+    return rb_yaml_events(text, len, actions_on_event, &actions);
 }
 
 /* .pre-commit-config.yaml (pre-commit.com, "Adding pre-commit plugins to your project"): the repositories of

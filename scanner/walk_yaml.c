@@ -3,9 +3,7 @@
 #include <yaml.h>
 
 #include "scanner/walk.h"
-
-/* libyaml holds each tag directive against all before it; lock files have none. */
-#define YAML_TAGS_MAX 20
+#include "scanner/yaml.h"
 
 struct yaml_level {
     bool is_map, wants_key;
@@ -21,16 +19,6 @@ struct yaml_walk {
     rb_walk_fn fn;
     void *arg;
 };
-
-static bool yaml_is_tame(const char *text, size_t len)
-{
-    int tags = 0;
-    for (const char *at = text; (at = memmem(at, (size_t)(text + len - at), "%TAG", 4)); at++) {
-        if (++tags > YAML_TAGS_MAX)
-            return false;
-    }
-    return true;
-}
 
 static void yaml_call(struct yaml_walk *walk, enum rb_walk_what what, struct rb_piece value)
 {
@@ -124,30 +112,17 @@ static rb_err yaml_event(struct yaml_walk *walk, yaml_event_t *event)
     }
 }
 
+static rb_err yaml_on_event(void *arg, yaml_event_t *event, bool *end)
+{
+    *end = event->type == YAML_STREAM_END_EVENT;
+    return yaml_event(arg, event);
+}
+
 rb_err rb_walk_yaml(const char *text, size_t len, rb_walk_fn fn, void *arg)
 {
     struct yaml_walk walk = {.fn = fn, .arg = arg};
-    yaml_parser_t parser;
-    yaml_event_t event;
-    rb_err err = RB_OK;
-    if (!yaml_is_tame(text, len))
-        return rb_error_set(RB_EINVAL, "YAML: more tag directives than anybody writes");
-    if (!yaml_parser_initialize(&parser))
-        return rb_error_set(RB_EINTERNAL, "YAML: out of memory");
-    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING); /* as tools write it, and as looked at above */
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-    for (bool is_end = false; !is_end && !err;) {
-        if (!yaml_parser_parse(&parser, &event)) {
-            err = rb_error_set(RB_EINVAL, "YAML: line %zu: %s", parser.problem_mark.line + 1,
-                               parser.problem ? parser.problem : "not well-formed");
-            break;
-        }
-        is_end = event.type == YAML_STREAM_END_EVENT;
-        err = yaml_event(&walk, &event);
-        yaml_event_delete(&event);
-    }
+    rb_err err = rb_yaml_events(text, len, yaml_on_event, &walk);
     while (walk.open > 0)
         yaml_drop_key(&walk.levels[--walk.open]);
-    yaml_parser_delete(&parser);
     return err;
 }

@@ -8,7 +8,7 @@
 #define YAML_TAGS_MAX    20
 #define YAML_ANCHORS_MAX 1000 /* of a document; each alias is looked for among them */
 
-bool rb_yaml_is_tame(const char *text, size_t len)
+static bool yaml_is_tame(const char *text, size_t len)
 {
     int tags = 0;
     for (const char *at = text; (at = memmem(at, (size_t)(text + len - at), "%TAG", 4)); at++) {
@@ -18,11 +18,34 @@ bool rb_yaml_is_tame(const char *text, size_t len)
     return true;
 }
 
+rb_err rb_yaml_events(const char *text, size_t len, rb_yaml_event_fn fn, void *arg)
+{
+    yaml_parser_t parser;
+    yaml_event_t event;
+    rb_err err = RB_OK;
+    if (!yaml_is_tame(text, len))
+        return rb_error_set(RB_EINVAL, "YAML: more tag directives than anybody writes");
+    if (!yaml_parser_initialize(&parser))
+        return rb_error_set(RB_EINTERNAL, "YAML: out of memory");
+    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING); /* as looked at above */
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+    for (bool is_end = false; !is_end && !err;) {
+        if (!yaml_parser_parse(&parser, &event)) {
+            err = rb_error_set(RB_EINVAL, "YAML: line %zu: %s", parser.problem_mark.line + 1,
+                               parser.problem ? parser.problem : "not well-formed");
+            break;
+        }
+        err = fn(arg, &event, &is_end);
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return err;
+}
+
 struct yaml_level {
     json_t *node; /* owned */
     char *key;    /* of a mapping: the key whose value comes next; NULL when a key comes next */
     char *anchor;
-    bool is_skipped; /* the mapping or list is itself a key: no text, so nobody asks for it */
 };
 struct yaml_anchor {
     char *name;
@@ -176,29 +199,19 @@ static void build_free(struct yaml_build *build)
     free(build);
 }
 
+static rb_err build_on_event(void *arg, yaml_event_t *event, bool *end)
+{
+    struct yaml_build *build = arg;
+    rb_err err = build_event(build, event);
+    *end = build->is_end;
+    return err;
+}
+
 rb_err rb_yaml_parse(json_t **out, const char *text, size_t len)
 {
-    yaml_parser_t parser;
-    yaml_event_t event;
-    rb_err err = RB_OK;
-    *out = NULL;
-    if (!rb_yaml_is_tame(text, len))
-        return rb_error_set(RB_EINVAL, "YAML: more tag directives than any manifest has");
-    if (!yaml_parser_initialize(&parser))
-        return rb_error_set(RB_EINTERNAL, "YAML: out of memory");
     struct yaml_build *build = rb_calloc(1, sizeof *build);
-    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING); /* as looked at above */
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-    while (!build->is_end && !err) {
-        if (!yaml_parser_parse(&parser, &event)) {
-            err = rb_error_set(RB_EINVAL, "YAML: line %zu: %s", parser.problem_mark.line + 1,
-                               parser.problem ? parser.problem : "not well-formed");
-            break;
-        }
-        err = build_event(build, &event);
-        yaml_event_delete(&event);
-    }
-    yaml_parser_delete(&parser);
+    rb_err err = rb_yaml_events(text, len, build_on_event, build);
+    *out = NULL;
     if (!err) {
         *out = build->root ? build->root : json_null();
         build->root = NULL;

@@ -16,7 +16,13 @@
 /* An alias is the very node that its anchor names, so that a tree of aliases has no more memory than text;
  * who walks it needs a budget of steps. RB_EINVAL says line and reason. `*out` is a new reference. */
 rb_err rb_yaml_parse(json_t **out, const char *text, size_t len) RB_MUST_CHECK;
-/* False when the text has what makes libyaml slow and no file of ours holds. */
-bool rb_yaml_is_tame(const char *text, size_t len);
+/*
+ * The text event by event, as libyaml tells it: calls `fn` until it sets `*end` or gives an error, which is
+ * the result. `fn` may take what an event holds by zeroing the event; else it is freed. RB_EINVAL says line
+ * and reason, also for what makes libyaml slow and no file of ours holds.
+ */
+struct yaml_event_s;
+typedef rb_err (*rb_yaml_event_fn)(void *arg, struct yaml_event_s *event, bool *end);
+rb_err rb_yaml_events(const char *text, size_t len, rb_yaml_event_fn fn, void *arg) RB_MUST_CHECK;
 
 #endif
