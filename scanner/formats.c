@@ -285,23 +285,17 @@ static bool path_is_dotnet_global(const char *path)
     return strcmp(rb_path_base(path), "global.json") == 0 && rb_path_depth(path) <= 1;
 }
 
-static bool text_ends_in_yaml(const char *text)
-{
-    return rb_text_ends(text, ".yml") || rb_text_ends(text, ".yaml");
-}
-
 /* Where the name alone says nothing. */
 static bool path_is_ci(const char *path)
 {
     return (rb_text_starts(path, ".circleci/") || rb_text_starts(path, ".woodpecker/") ||
             rb_text_starts(path, ".gitlab/ci/")) &&
-           text_ends_in_yaml(path);
+           rb_text_ends_in_yaml(path);
 }
 
 static bool path_is_workflow(const char *path)
 {
-    return rb_text_starts(path, ".github/workflows/") &&
-           (rb_text_ends(path, ".yml") || rb_text_ends(path, ".yaml"));
+    return rb_text_starts(path, ".github/workflows/") && rb_text_ends_in_yaml(path);
 }
 
 /* Dockerfile.dev, Dockerfile-ci */
@@ -319,7 +313,7 @@ static bool path_is_compose(const char *path)
     const char *base = rb_path_base(path);
     return (rb_text_starts(base, "docker-compose") || rb_text_starts(base, "compose.") ||
             rb_text_starts(base, "compose-")) &&
-           text_ends_in_yaml(base);
+           rb_text_ends_in_yaml(base);
 }
 
 /* environment.yml, environment-dev.yaml, conda.yml */
@@ -328,7 +322,7 @@ static bool path_is_environment(const char *path)
     const char *base = rb_path_base(path);
     return (rb_text_starts(base, "environment") || rb_text_starts(base, "conda.") ||
             rb_text_starts(base, "conda_") || rb_text_starts(base, "conda-env")) &&
-           text_ends_in_yaml(base);
+           rb_text_ends_in_yaml(base);
 }
 
 /* Package@swift-5.9.swift: for one version of the compiler */

@@ -648,11 +648,9 @@ static void gradle_braces(struct gradle *gradle, struct rb_piece line)
     char quote = 0;
     for (size_t i = 0; i < line.len; i++) {
         char c = line.at[i];
-        if (quote)
-            quote = c == quote ? 0 : quote;
-        else if (c == '"' || c == '\'')
-            quote = c;
-        else if (c == '{')
+        if (!rb_text_is_unquoted(&quote, c))
+            continue;
+        if (c == '{')
             gradle->depth++;
         else if (c == '}')
             gradle->depth -= gradle->depth > 0;
@@ -677,11 +675,7 @@ static int open_brackets(struct rb_piece text)
     char quote = 0;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.at[i];
-        if (quote)
-            quote = c == quote ? 0 : quote;
-        else if (c == '"' || c == '\'')
-            quote = c;
-        else
+        if (rb_text_is_unquoted(&quote, c))
             open += c == '(' ? 1 : c == ')' ? -1 : 0;
     }
     return open;

@@ -263,11 +263,7 @@ static void prefixes_line(struct prefixes *prefixes, struct rb_piece line)
     size_t len = strlen(prefixes->text);
     for (size_t i = 0; i < line.len; i++) {
         char c = line.at[i];
-        if (quote)
-            quote = c == quote ? 0 : quote;
-        else if (c == '"' || c == '\'')
-            quote = c;
-        else
+        if (rb_text_is_unquoted(&quote, c))
             prefixes->depth += strchr("[{(", c) ? 1 : strchr("]})", c) ? -1 : 0;
     }
     while (prefixes->count && prefixes->depth < prefixes->open[prefixes->count - 1].depth) {

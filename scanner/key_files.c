@@ -217,7 +217,7 @@ static bool path_is_ci(const char *path)
     }
     return (rb_text_starts(path, ".github/workflows/") || rb_text_starts(path, ".gitea/workflows/") ||
             rb_text_starts(path, ".forgejo/workflows/")) &&
-           (rb_text_ends(path, ".yml") || rb_text_ends(path, ".yaml"));
+           rb_text_ends_in_yaml(path);
 }
 
 /* Deep in a tree a "conftest.py" or an "index.ts" is one of many. */

@@ -96,7 +96,7 @@ static bool path_is_compose(const char *path)
 {
     const char *base = rb_path_base(path);
     return rb_path_is_container(path) && !rb_text_starts(path, ".devcontainer/") &&
-           (rb_text_ends(base, ".yml") || rb_text_ends(base, ".yaml")) && !strcasestr(base, "dockerfile");
+           rb_text_ends_in_yaml(base) && !strcasestr(base, "dockerfile");
 }
 
 static bool path_is_dockerfile(const char *path)
@@ -127,8 +127,7 @@ rb_scan_parse_fn rb_look_of(const char *path)
 {
     if (strcmp(rb_path_base(path), "package.json") == 0)
         return rb_look_package_json;
-    if (rb_text_starts(path, ".github/workflows/") &&
-        (rb_text_ends(path, ".yml") || rb_text_ends(path, ".yaml")))
+    if (rb_text_starts(path, ".github/workflows/") && rb_text_ends_in_yaml(path))
         return rb_look_workflow;
     const struct rb_scan_format *format = rb_look_format_of(path);
     return format ? format->parse : NULL;

@@ -142,14 +142,6 @@ static const char *status_name(enum rb_manifest_status status)
     return "";
 }
 
-/* "JSON: line 12: …": the line, 0 when the error names none. */
-static int error_line(const char *error)
-{
-    const char *at = strstr(error, "line ");
-    long line = at ? strtol(at + 5, NULL, 10) : 0;
-    return line > 0 && line <= RB_SCAN_LOCK_BYTES ? (int)line : 0;
-}
-
 static json_t *profile_manifests(const struct rb_scan *scan)
 {
     json_t *list = json_array();
@@ -161,8 +153,9 @@ static json_t *profile_manifests(const struct rb_scan *scan)
         put(item, "ecosystem", manifest->format->ecosystem);
         put(item, "status", status_name(manifest->status));
         put(item, "error", manifest->error);
-        if (error_line(manifest->error))
-            json_object_set_new(item, "line", json_integer(error_line(manifest->error)));
+        int line = rb_text_line_number(manifest->error);
+        if (line && line <= RB_SCAN_LOCK_BYTES)
+            json_object_set_new(item, "line", json_integer(line));
         json_array_append_new(list, item);
     }
     return list;

@@ -13,12 +13,7 @@ static struct rb_piece ruby_uncomment(struct rb_piece line)
 {
     char quote = 0;
     for (size_t i = 0; i < line.len; i++) {
-        char c = line.at[i];
-        if (quote)
-            quote = c == quote ? 0 : quote;
-        else if (c == '"' || c == '\'')
-            quote = c;
-        else if (c == '#')
+        if (rb_text_is_unquoted(&quote, line.at[i]) && line.at[i] == '#')
             line.len = i;
     }
     return rb_piece_trim(line);

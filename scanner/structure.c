@@ -72,7 +72,7 @@ bool rb_path_is_container(const char *path)
            rb_text_ends(base, ".Dockerfile") || rb_text_ends(base, ".dockerfile") ||
            strcmp(base, "Containerfile") == 0 ||
            ((rb_text_starts(base, "docker-compose") || rb_text_starts(base, "compose.")) &&
-            (rb_text_ends(base, ".yml") || rb_text_ends(base, ".yaml")));
+            rb_text_ends_in_yaml(base));
 }
 
 /* A container of the repository itself: not one to develop in, nor one that it tests or generates with. */

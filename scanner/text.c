@@ -1,6 +1,7 @@
 #include "scanner/text.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct rb_piece rb_piece_of(const char *text)
@@ -120,4 +121,29 @@ bool rb_text_starts(const char *text, const char *prefix)
         prefix++;
     }
     return !*prefix;
+}
+
+bool rb_text_is_unquoted(char *quote, char c)
+{
+    if (*quote) {
+        *quote = c == *quote ? 0 : *quote;
+        return false;
+    }
+    *quote = c == '"' || c == '\'' ? c : 0;
+    return !*quote;
+}
+
+int rb_text_line_number(const char *error)
+{
+    for (const char *at = error; (at = strstr(at, "line ")); at++) {
+        long line = strtol(at + 5, NULL, 10);
+        if (line > 0 && line < INT32_MAX)
+            return (int)line;
+    }
+    return 0;
+}
+
+bool rb_text_ends_in_yaml(const char *path)
+{
+    return rb_text_ends(path, ".yml") || rb_text_ends(path, ".yaml");
 }

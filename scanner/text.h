@@ -27,9 +27,16 @@ bool rb_piece_word(struct rb_piece *word, struct rb_piece *rest);
 bool rb_piece_quoted(struct rb_piece *content, struct rb_piece *rest);
 char *rb_piece_copy(struct rb_arena *arena, struct rb_piece piece);
 
+/* Whether a byte stands outside of '…' and "…" (no escapes), asked for each in its order; `*quote` is the
+ * open one, 0 at first. The quotes themselves stand inside. */
+bool rb_text_is_unquoted(char *quote, char c);
+/* The number behind the first "line " that has one, in the text of a parser's error; 0: it names none. */
+int rb_text_line_number(const char *error);
+
 /* Valid UTF-8 of at most `max` bytes: bytes that are none become U+FFFD, control characters blanks. */
 const char *rb_text_clean(struct rb_arena *arena, const char *text, size_t len, size_t max);
 bool rb_text_ends(const char *text, const char *suffix);
+bool rb_text_ends_in_yaml(const char *path); /* ".yml" or ".yaml" */
 bool rb_text_starts(const char *text, const char *prefix);
 
 #endif

@@ -15,17 +15,6 @@ static const char *const skip_names[RB_SKIP_KINDS] = {
     [RB_SKIP_PARSE] = "parse",
 };
 
-/* The number behind "line " in the text of a parser's error; 0 when there is none. */
-static int skip_line(const char *error)
-{
-    for (const char *at = error; (at = strstr(at, "line ")); at++) {
-        long line = strtol(at + 5, NULL, 10);
-        if (line > 0 && line < INT32_MAX)
-            return (int)line;
-    }
-    return 0;
-}
-
 void rb_scan_skip(struct rb_scan *scan, const char *path, enum rb_scan_skip why, const char *error)
 {
     if (++scan->skips[why] > RB_SCAN_SKIPPED_MAX / RB_SKIP_KINDS)
@@ -35,7 +24,7 @@ void rb_scan_skip(struct rb_scan *scan, const char *path, enum rb_scan_skip why,
     scan->skipped[scan->skipped_count++] = (struct rb_scan_skipped){
         .path = rb_text_clean(scan->arena, path, strlen(path), RB_SCAN_PATH_MAX),
         .why = why,
-        .line = why == RB_SKIP_PARSE ? skip_line(error) : 0,
+        .line = why == RB_SKIP_PARSE ? rb_text_line_number(error) : 0,
         .error = rb_text_clean(scan->arena, error, strlen(error), RB_SCAN_NAME_MAX),
     };
 }
