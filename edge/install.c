@@ -212,6 +212,10 @@ void edge_install(struct edge_exchange *exchange)
  * The person, what is there already, and the reservation, in one round trip. A reservation of this person
  * that ran out is replaced; had it got as far as a repository's number, it may have left a hook, and that
  * knowledge goes over into the new row. The secret comes later, since the row's id is bound into its seal.
+ *
+ * What is reserved has a reserved_until (a check of the table), and the statements of this flow ask for that
+ * rather than for the state: the planner takes the index of all reservations for nearly empty, and would walk
+ * it instead of finding one by its key.
  */
 static const struct install_step *install_reserve(struct install *in)
 {
