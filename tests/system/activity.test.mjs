@@ -12,7 +12,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { sign } from '@octokit/webhooks-methods';
 import neo4j from 'neo4j-driver';
-import { House, house, makeRepository, until } from './harness.mjs';
+import { House, makeRepository, until } from './harness.mjs';
 
 const run = promisify(execFile);
 const people = { ann: 501, ben: 502 };
@@ -26,17 +26,11 @@ function suite(store) {
   let driver;
 
   before(async () => {
-    try {
-      if (store === 'Neo4j') await run(path.join(house, 'tests/servers/neo4j'), ['fetch'], { timeout: 600_000 });
-    } catch (error) {
-      if (error.code !== 3) throw error;
-      unavailable = error.stderr.trim();
-      return;
-    }
+    unavailable = store === 'Neo4j' ? await House.neo4jMissing() : undefined;
+    if (unavailable) return;
     h = await House.start({ programs: ['edge'] });
     if (store === 'Neo4j') {
-      settings = Object.fromEntries((await h.server('neo4j', 'start')).split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
-      Object.assign(h.env, settings);
+      settings = await h.startNeo4j();
       driver = neo4j.driver(settings.NEO4J_BOLT_URI, neo4j.auth.basic(settings.NEO4J_USERNAME, settings.NEO4J_PASSWORD), { disableLosslessIntegers: true });
     }
     await h.launch('grapher');

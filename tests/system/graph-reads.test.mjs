@@ -2,15 +2,12 @@
 // The same on both stores; on Neo4j it is skipped, with the reason, where that cannot be had.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { promisify } from 'node:util';
 import { connect } from '@nats-io/transport-node';
 import neo4j from 'neo4j-driver';
-import { House, house, makeRepository, shop, until } from './harness.mjs';
+import { House, makeRepository, shop, until } from './harness.mjs';
 
-const run = promisify(execFile);
 const paths = Object.keys(shop).sort();
 
 /** Every page of a route, followed by `next`: the rows, and the pages. */
@@ -39,17 +36,11 @@ function suite(store, settings) {
   let unavailable;
   let bob;
   before(async () => {
-    try {
-      if (store === 'Neo4j') await run(path.join(house, 'tests/servers/neo4j'), ['fetch'], { timeout: 600_000 });
-    } catch (error) {
-      if (error.code !== 3) throw error;
-      unavailable = error.stderr.trim();
-      return;
-    }
+    unavailable = store === 'Neo4j' ? await House.neo4jMissing() : undefined;
+    if (unavailable) return;
     h = await House.start({ programs: ['edge', 'scanner'] });
     if (store === 'Neo4j') {
-      settings = Object.fromEntries((await h.server('neo4j', 'start')).split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
-      Object.assign(h.env, settings);
+      settings = await h.startNeo4j();
     }
     bob = await h.token('bob');
   });

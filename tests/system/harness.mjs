@@ -168,6 +168,24 @@ export class House {
     return stdout.trim();
   }
 
+  /** Why there can be no Neo4j here; undefined where there can. The first time it is fetched. */
+  static async neo4jMissing() {
+    try {
+      await run(path.join(house, 'tests/servers/neo4j'), ['fetch'], { timeout: 600_000 });
+    } catch (error) {
+      if (error.code !== 3) throw error;
+      return error.stderr.trim();
+    }
+  }
+
+  /** Starts a Neo4j for the programs that are launched from now on; its settings, NEO4J_BOLT_URI for drivers among them. */
+  async startNeo4j() {
+    const lines = (await this.server('neo4j', 'start')).split('\n');
+    const settings = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+    Object.assign(this.env, settings);
+    return settings;
+  }
+
   async startGithub() {
     const child = spawn(path.join(bin, 'github-standin'), ['--repo', `acme/shop=${this.repository}`, '--user', 'alice=token-alice', '--user', 'bob=token-bob'], {
       env: this.env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'],

@@ -2,28 +2,18 @@
 // be had; CI treats that as a failure.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { promisify } from 'node:util';
 import neo4j from 'neo4j-driver';
-import { House, house, makeRepository, until } from './harness.mjs';
+import { House, makeRepository, until } from './harness.mjs';
 
-const run = promisify(execFile);
 let h;
 let unavailable;
 let settings;
 before(async () => {
-  try {
-    await run(path.join(house, 'tests/servers/neo4j'), ['fetch'], { timeout: 600_000 });
-  } catch (error) {
-    if (error.code !== 3) throw error;
-    unavailable = error.stderr.trim();
-    return;
-  }
+  unavailable = await House.neo4jMissing();
+  if (unavailable) return;
   h = await House.start({ programs: ['edge', 'scanner'] });
-  settings = Object.fromEntries((await h.server('neo4j', 'start')).split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
-  Object.assign(h.env, settings);
+  settings = await h.startNeo4j();
   await h.launch('grapher');
 });
 after(() => h?.stop());
