@@ -119,7 +119,7 @@ test('slow and silent clients are let go, and nobody waits for them', async () =
 
 /** Whether a process still holds the edge's end of this connection: the kernel's table gives an end that nobody owns the inode 0. */
 function held({ socket }) {
-  const port = (number) => `0100007F:${number.toString(16).toUpperCase().padStart(4, '0')}`;
+  const port = (number) => `0100007F:${Number(number).toString(16).toUpperCase().padStart(4, '0')}`;
   const row = fs.readFileSync('/proc/net/tcp', 'utf8').split('\n').map((line) => line.trim().split(/\s+/))
     .find(([, local, remote]) => local === port(h.edgePort) && remote === port(socket.localPort));
   return row !== undefined && row[9] !== '0';
