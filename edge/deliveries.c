@@ -1,14 +1,7 @@
 /* GET …/deliveries: which webhooks came for a repository, when, and what became of them. */
 #include <string.h>
 
-#include "edge/edge.h"
-
-static void deliveries_on_json(void *arg, rb_err err, const struct rb_rows *rows)
-{
-    struct edge_exchange *exchange = arg;
-    if (!edge_answer_if_not_there(exchange, err, rows))
-        edge_answer_json(exchange, 200, rb_rows_text(rows, 0, 0), strlen(rb_rows_text(rows, 0, 0)));
-}
+#include "edge/repos.h"
 
 void edge_deliveries(struct edge_exchange *exchange)
 {
@@ -34,9 +27,7 @@ void edge_deliveries(struct edge_exchange *exchange)
         edge_answer_error(exchange, 422, "before is no delivery id: it is the last one of the page before");
         return;
     }
-    struct rb_param params[] = {
-        EDGE_P_PERSON(exchange),
-        RB_P_TEXT(rb_arena_printf(exchange->arena, "%s/%s", exchange->owner, exchange->repo)),
-        RB_P_INT(limit), RB_P_TEXT(before)};
-    edge_query(exchange, &statement, params, 5, deliveries_on_json, exchange);
+    struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_TEXT(edge_repo_name(exchange)), RB_P_INT(limit),
+                                RB_P_TEXT(before)};
+    edge_query(exchange, &statement, params, 5, edge_answer_repo_rows, exchange);
 }

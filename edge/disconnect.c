@@ -1,6 +1,5 @@
 /*
- * DELETE /api/v1/repos/{owner}/{repo}/install: the flow that disconnects a repository, a table of named steps
- * as install.c is.
+ * DELETE /api/v1/repos/{owner}/{repo}/install: the flow that disconnects a repository.
  *
  * The installation is claimed for a limited time (leaving_until). One connect or disconnect of a repository
  * is under way at a time, whoever asks (index installations_connecting): so who is the last to share a hook
@@ -15,18 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "edge/edge.h"
+#include "edge/flow.h"
+#include "edge/repos.h"
 
 #define LEAVE_WAITS 30 /* EDGE_PAUSE_MS each, while somebody else connects or disconnects the repository */
 #define LEAVE_TRIES 2  /* at removing the hook, and at writing: the second finds out about a lost answer */
 #define LEAVE_UNSURE \
     "The database was lost while disconnecting: look in a minute whether it is connected still"
-
-struct leave;
-struct leave_step {
-    const char *name;
-    const struct leave_step *(*run)(struct leave *in); /* NULL: waiting, or at the end */
-};
 
 /* The steps, in the order of the way through. */
 #define LEAVE_STEPS(STEP)                                                                 \
@@ -51,14 +45,12 @@ struct leave_step {
     STEP(released)                                                                        \
     STEP(refuse)
 
-#define LEAVE_DECLARE(step)                                         \
-    static const struct leave_step *leave_##step(struct leave *in); \
-    static const struct leave_step step_##step = {#step, leave_##step};
-LEAVE_STEPS(LEAVE_DECLARE)
+struct leave;
+#define LEAVE_STEP(step) EDGE_FLOW_STEP(leave, step)
+LEAVE_STEPS(LEAVE_STEP)
 
 struct leave {
-    struct edge_exchange *exchange;
-    const struct leave_step *next;
+    struct edge_flow flow;
     bool force;               /* whatever GitHub says */
     const char *name;         /* as asked for, then as we have it */
     const char *owner, *repo; /* of that name */
@@ -67,10 +59,6 @@ struct leave {
     char *token;   /* the person's, NULL when it does not open; wiped at the end */
     bool hook_left;
     int waits, removals, writes;
-    /* What the last piece of work gave. */
-    rb_err err;
-    const struct rb_rows *rows;
-    struct rb_github_response *response;
     char sentence[512];
     /* The answer once the claim is taken back. */
     int refusal;
@@ -80,71 +68,16 @@ struct leave {
 /* A claim as a number: that of another flow is another moment. */
 #define LEAVE_CLAIM "(extract(epoch from leaving_until) * 1000000)::bigint"
 
-/* ---- driving ------------------------------------------------------------------------------------------ */
+/* ---- ends --------------------------------------------------------------------------------------------- */
 
-static void leave_end(struct leave *in)
+static const struct edge_step *leave_end(struct leave *in)
 {
-    struct edge_exchange *exchange = in->exchange;
     rb_secret_free(in->token);
-    free(in);
-    edge_release(exchange);
-}
-
-static void leave_go(struct leave *in, const struct leave_step *step)
-{
-    while (step) {
-        rb_log_debug("disconnect %s: %s", in->name, step->name);
-        step = step->run(in);
-    }
-}
-
-static void leave_on_rows(void *arg, rb_err err, const struct rb_rows *rows)
-{
-    struct leave *in = arg;
-    in->err = err;
-    in->rows = rows;
-    leave_go(in, in->next);
-}
-
-static const struct leave_step *leave_query(struct leave *in, const struct rb_statement *statement,
-                                            const struct rb_param *params, size_t count,
-                                            const struct leave_step *next)
-{
-    in->next = next;
-    edge_query(in->exchange, statement, params, count, leave_on_rows, in);
-    return NULL;
-}
-
-static void leave_on_response(void *arg, struct rb_github_response *response)
-{
-    struct leave *in = arg;
-    in->response = response;
-    leave_go(in, in->next);
-}
-
-static const struct leave_step *leave_ask(struct leave *in, struct rb_github_request *request,
-                                          const struct leave_step *next)
-{
-    in->next = next;
-    edge_ask_github(in->exchange, request, in->token, leave_on_response, in);
-    return NULL;
-}
-
-static void leave_on_pause(void *arg)
-{
-    struct leave *in = arg;
-    leave_go(in, in->next);
-}
-
-static const struct leave_step *leave_wait(struct leave *in, const struct leave_step *next)
-{
-    in->next = next;
-    edge_pause(in->exchange, leave_on_pause, in);
-    return NULL;
+    return edge_flow_end(&in->flow);
 }
 
 /* What the person will be told once the claim, if there is one, is taken back. */
-static const struct leave_step *leave_fail(struct leave *in, int status, const char *why)
+static const struct edge_step *leave_fail(struct leave *in, int status, const char *why)
 {
     in->refusal = status;
     snprintf(in->refusal_text, sizeof(in->refusal_text), "%.600s", why);
@@ -152,7 +85,7 @@ static const struct leave_step *leave_fail(struct leave *in, int status, const c
 }
 
 /* GitHub refused, or was silent. */
-static const struct leave_step *leave_fail_hook(struct leave *in, const char *why)
+static const struct edge_step *leave_fail_hook(struct leave *in, const char *why)
 {
     char text[560];
     snprintf(text, sizeof(text), "Failed to remove webhook: %.500s", why);
@@ -160,7 +93,7 @@ static const struct leave_step *leave_fail_hook(struct leave *in, const char *wh
 }
 
 /* The database may have written what we did not hear of, and may finish it by the reconciler. */
-static const struct leave_step *leave_unsure(struct leave *in)
+static const struct edge_step *leave_unsure(struct leave *in)
 {
     rb_log_error("disconnect %s: the outcome is unknown: %s", in->name, rb_error_text());
     in->claim = 0; /* it runs out, and the reconciler looks */
@@ -176,45 +109,40 @@ void edge_disconnect(struct edge_exchange *exchange)
         edge_answer_error(exchange, 422, "force is true or false");
         return;
     }
-    struct leave *in = rb_calloc(1, sizeof(*in));
-    in->exchange = exchange;
+    struct leave *in = edge_flow_new(exchange, sizeof(*in));
     in->force = force && strcmp(force, "true") == 0;
-    in->name = rb_arena_printf(exchange->arena, "%s/%s", exchange->owner, exchange->repo);
-    edge_hold(exchange);
-    leave_go(in, &step_find);
+    in->name = edge_repo_name(exchange);
+    edge_flow_go(&in->flow, &step_find);
 }
 
-static const struct leave_step *leave_find(struct leave *in)
+static const struct edge_step *leave_find(struct leave *in)
 {
     static const struct rb_statement statement = {
         "leave_find",
-        "select i.id, i.state, coalesce(i.leaving_until >= now(), false), u.token_sealed "
-        "from " EDGE_PERSON " left join installations i on i.user_id = u.id and lower(i.repo_full_name) = "
-        "lower($3) and i.state in ('reserved', 'active')"};
-    struct rb_param params[] = {EDGE_P_PERSON(in->exchange), RB_P_TEXT(in->name)};
-    return leave_query(in, &statement, params, 3, &step_found);
+        "select i.id, i.state, coalesce(i.leaving_until >= now(), false), u.token_sealed " EDGE_REPO_BY_NAME};
+    struct rb_param params[] = {EDGE_P_PERSON(in->flow.exchange), RB_P_TEXT(in->name)};
+    return edge_flow_query(&in->flow, &statement, params, 3, &step_found);
 }
 
-static const struct leave_step *leave_found(struct leave *in)
+static const struct edge_step *leave_found(struct leave *in)
 {
-    if (edge_answer_if_not_there(in->exchange, in->err, in->rows)) {
-        leave_end(in);
-        return NULL;
+    if (edge_answer_if_not_there(in->flow.exchange, in->flow.err, in->flow.rows)) {
+        return leave_end(in);
     }
-    if (strcmp(rb_rows_text(in->rows, 0, 1), "reserved") == 0)
+    if (strcmp(rb_rows_text(in->flow.rows, 0, 1), "reserved") == 0)
         return leave_fail(in, 409, "Repo is being connected");
-    if (rb_rows_bool(in->rows, 0, 2))
+    if (rb_rows_bool(in->flow.rows, 0, 2))
         return leave_fail(in, 409, "Repo is being disconnected");
-    in->installation_id = rb_rows_int(in->rows, 0, 0);
+    in->installation_id = rb_rows_int(in->flow.rows, 0, 0);
     size_t len = 0;
-    const uint8_t *sealed = rb_rows_bytes(in->rows, 0, 3, &len);
+    const uint8_t *sealed = rb_rows_bytes(in->flow.rows, 0, 3, &len);
     /* Whether it is needed is not known yet: a hook that others share stays. */
-    if (!in->token && edge_open_token(&in->token, in->exchange, sealed, len))
+    if (!in->token && edge_open_token(&in->token, in->flow.exchange, sealed, len))
         in->token = NULL;
     return &step_claim;
 }
 
-static const struct leave_step *leave_claim(struct leave *in)
+static const struct edge_step *leave_claim(struct leave *in)
 {
     /* One of ours that ran out is taken over. Its flow, should it wake up, finds that it holds nothing. */
     static const struct rb_statement statement = {
@@ -222,17 +150,17 @@ static const struct leave_step *leave_claim(struct leave *in)
         "update installations set leaving_until = now() + make_interval(secs => $2) where id = $1 and "
         "state = 'active' and (leaving_until is null or leaving_until < now()) returning " LEAVE_CLAIM};
     struct rb_param params[] = {RB_P_INT(in->installation_id),
-                                RB_P_INT(in->exchange->edge->settings.reservation_seconds)};
-    return leave_query(in, &statement, params, 2, &step_claimed);
+                                RB_P_INT(in->flow.exchange->edge->settings.reservation_seconds)};
+    return edge_flow_query(&in->flow, &statement, params, 2, &step_claimed);
 }
 
-static const struct leave_step *leave_claimed(struct leave *in)
+static const struct edge_step *leave_claimed(struct leave *in)
 {
-    bool busy = in->err == RB_ECONFLICT;
-    if (in->err && !busy)
+    bool busy = in->flow.err == RB_ECONFLICT;
+    if (in->flow.err && !busy)
         return leave_unsure(in);
-    if (!busy && rb_rows_count(in->rows) > 0) {
-        in->claim = rb_rows_int(in->rows, 0, 0);
+    if (!busy && rb_rows_count(in->flow.rows) > 0) {
+        in->claim = rb_rows_int(in->flow.rows, 0, 0);
         return &step_look_around;
     }
     if (in->waits++ >= LEAVE_WAITS)
@@ -240,11 +168,11 @@ static const struct leave_step *leave_claimed(struct leave *in)
                           "Somebody else is connecting or disconnecting this repository right now: try again "
                           "in a minute");
     /* Without a conflict it has changed since it was found: look again. */
-    return busy ? leave_wait(in, &step_claim) : &step_find;
+    return busy ? edge_flow_pause(&in->flow, &step_claim) : &step_find;
 }
 
 /* A statement of its own: it sees what those had written whom the claim had to wait for. */
-static const struct leave_step *leave_look_around(struct leave *in)
+static const struct edge_step *leave_look_around(struct leave *in)
 {
     static const struct rb_statement statement = {
         "leave_look_around",
@@ -252,47 +180,46 @@ static const struct leave_step *leave_look_around(struct leave *in)
         "installations o where o.webhook_id = i.webhook_id and o.state = 'active' and o.id <> i.id) "
         "from installations i where i.id = $1 and i.state = 'active' and " LEAVE_CLAIM " = $2"};
     struct rb_param params[] = {RB_P_INT(in->installation_id), RB_P_INT(in->claim)};
-    return leave_query(in, &statement, params, 2, &step_counted);
+    return edge_flow_query(&in->flow, &statement, params, 2, &step_counted);
 }
 
-static const struct leave_step *leave_counted(struct leave *in)
+static const struct edge_step *leave_counted(struct leave *in)
 {
-    if (in->err) {
+    if (in->flow.err) {
         rb_log_error("disconnect %s: %s", in->name, rb_error_text());
         return leave_fail(in, 503,
                           "The database cannot be reached and nothing was changed: try again in a moment");
     }
-    if (rb_rows_count(in->rows) == 0)
+    if (rb_rows_count(in->flow.rows) == 0)
         return &step_read_back; /* it took so long that somebody else goes on with it */
-    struct rb_arena *arena = in->exchange->arena;
-    in->name = rb_arena_strdup(arena, rb_rows_text(in->rows, 0, 0));
+    struct rb_arena *arena = in->flow.exchange->arena;
+    in->name = rb_arena_strdup(arena, rb_rows_text(in->flow.rows, 0, 0));
     const char *slash = strchr(in->name, '/'); /* a check constraint says there is one */
     in->owner = rb_arena_strndup(arena, in->name, (size_t)(slash - in->name));
     in->repo = slash + 1;
-    in->repo_id = rb_rows_int(in->rows, 0, 1);
-    in->hook_id = rb_rows_int(in->rows, 0, 2);
-    in->generation = rb_rows_int(in->rows, 0, 3);
-    if (rb_rows_bool(in->rows, 0, 4))
+    in->repo_id = rb_rows_int(in->flow.rows, 0, 1);
+    in->hook_id = rb_rows_int(in->flow.rows, 0, 2);
+    in->generation = rb_rows_int(in->flow.rows, 0, 3);
+    if (rb_rows_bool(in->flow.rows, 0, 4))
         return &step_leave;
     if (in->token)
         return &step_remove_hook;
     in->hook_left = true;
-    return in->force ? &step_leave
-                     : leave_fail(in, 401, "Session expired \xe2\x80\x94 please log out and sign in again.");
+    return in->force ? &step_leave : leave_fail(in, 401, EDGE_SESSION_EXPIRED);
 }
 
 /* ---- the hook ----------------------------------------------------------------------------------------- */
 
-static const struct leave_step *leave_remove_hook(struct leave *in)
+static const struct edge_step *leave_remove_hook(struct leave *in)
 {
     struct rb_github_request request;
     rb_github_delete_hook(&request, in->owner, in->repo, in->hook_id);
     in->removals++;
-    return leave_ask(in, &request, &step_hook_answered);
+    return edge_flow_ask(&in->flow, &request, in->token, &step_hook_answered);
 }
 
 /* The person is told, unless told to go on whatever GitHub says. */
-static const struct leave_step *leave_hook_stays(struct leave *in, const char *why)
+static const struct edge_step *leave_hook_stays(struct leave *in, const char *why)
 {
     if (!in->force)
         return leave_fail_hook(in, why);
@@ -301,17 +228,18 @@ static const struct leave_step *leave_hook_stays(struct leave *in, const char *w
     return &step_leave;
 }
 
-static const struct leave_step *leave_hook_answered(struct leave *in)
+static const struct edge_step *leave_hook_answered(struct leave *in)
 {
-    rb_err err = rb_github_judge(in->sentence, sizeof(in->sentence), in->response, "delete hook", in->name);
-    if (in->response->status == 204)
+    rb_err err =
+        rb_github_judge(in->sentence, sizeof(in->sentence), in->flow.response, "delete hook", in->name);
+    if (in->flow.response->status == 204)
         return &step_leave;
     if (err == RB_ENOTFOUND)
         return &step_look;
     if (!err)
         return leave_hook_stays(in, "GitHub's answer is not what its documentation describes");
     /* It may have been done all the same: asked once more, GitHub says that there is no such hook. */
-    bool is_doubtful = in->response->err || in->response->status >= 500;
+    bool is_doubtful = in->flow.response->err || in->flow.response->status >= 500;
     if (is_doubtful && !in->force && in->removals < LEAVE_TRIES)
         return &step_look_around;
     return leave_hook_stays(in, in->sentence);
@@ -319,19 +247,19 @@ static const struct leave_step *leave_hook_answered(struct leave *in)
 
 /* GitHub answers 404 also to those who may not touch hooks, and for a name that is another repository's now.
  */
-static const struct leave_step *leave_look(struct leave *in)
+static const struct edge_step *leave_look(struct leave *in)
 {
     struct rb_github_request request;
     rb_github_get_repo(&request, in->owner, in->repo);
-    return leave_ask(in, &request, &step_seen);
+    return edge_flow_ask(&in->flow, &request, in->token, &step_seen);
 }
 
-static const struct leave_step *leave_seen(struct leave *in)
+static const struct edge_step *leave_seen(struct leave *in)
 {
     struct rb_github_repo about;
     rb_err err =
-        rb_github_judge(in->sentence, sizeof(in->sentence), in->response, "read repository", in->name);
-    if (!err && rb_github_read_repo(&about, in->response))
+        rb_github_judge(in->sentence, sizeof(in->sentence), in->flow.response, "read repository", in->name);
+    if (!err && rb_github_read_repo(&about, in->flow.response))
         return leave_hook_stays(in, rb_error_text());
     if (err && err != RB_ENOTFOUND)
         return leave_hook_stays(in, in->sentence);
@@ -347,7 +275,7 @@ static const struct leave_step *leave_seen(struct leave *in)
 
 /* ---- the record and its event ------------------------------------------------------------------------- */
 
-static const struct leave_step *leave_leave(struct leave *in)
+static const struct edge_step *leave_leave(struct leave *in)
 {
     static const struct rb_statement statement = {
         "leave_write",
@@ -357,10 +285,11 @@ static const struct leave_step *leave_leave(struct leave *in)
             "gone", "$5", "$6", "$7", "$8") "select (select count(*) from gone), (select count(*) "
                                             "from told)"};
     struct edge_event event;
-    rb_err err = edge_event_make(&event, in->exchange->traceparent, RB_REPO_DISCONNECTED,
-                                 json_pack("{s:I, s:I, s:I, s:s, s:I}", "installation_id",
-                                           in->installation_id, "generation", in->generation, "repo_id",
-                                           in->repo_id, "repo", in->name, "user_id", in->exchange->user_id));
+    rb_err err =
+        edge_event_make(&event, in->flow.exchange->traceparent, RB_REPO_DISCONNECTED,
+                        json_pack("{s:I, s:I, s:I, s:s, s:I}", "installation_id", in->installation_id,
+                                  "generation", in->generation, "repo_id", in->repo_id, "repo", in->name,
+                                  "user_id", in->flow.exchange->user_id));
     in->writes++;
     if (err) {
         rb_buf_free(&event.body);
@@ -370,65 +299,65 @@ static const struct leave_step *leave_leave(struct leave *in)
                                 RB_P_INT(in->generation),      RB_P_INT(in->hook_left),
                                 RB_P_TEXT(event.id),           RB_P_TEXT(RB_REPO_DISCONNECTED),
                                 RB_P_TEXT(event.trace),        RB_P_TEXT(event.body.data)};
-    leave_query(in, &statement, params, 8, &step_left);
+    edge_flow_query(&in->flow, &statement, params, 8, &step_left);
     rb_buf_free(&event.body); /* arguments are copied */
     return NULL;
 }
 
-static const struct leave_step *leave_left(struct leave *in)
+static const struct edge_step *leave_left(struct leave *in)
 {
-    if (in->err == RB_ETIMEOUT || in->err == RB_EUNAVAILABLE)
+    if (in->flow.err == RB_ETIMEOUT || in->flow.err == RB_EUNAVAILABLE)
         return &step_fence;
-    if (in->err)
+    if (in->flow.err)
         return leave_unsure(in);
-    return rb_rows_int(in->rows, 0, 0) == 1 ? &step_disconnected : &step_read_back;
+    return rb_rows_int(in->flow.rows, 0, 0) == 1 ? &step_disconnected : &step_read_back;
 }
 
 /* The statement may not have arrived, may have been committed, or may still wait over there. A new claim
  * makes sure of the last: it cannot write any more. */
-static const struct leave_step *leave_fence(struct leave *in)
+static const struct edge_step *leave_fence(struct leave *in)
 {
     static const struct rb_statement statement = {
         "leave_fence", "update installations set leaving_until = clock_timestamp() + make_interval(secs => "
                        "$3) where id = $1 "
                        "and state = 'active' and " LEAVE_CLAIM " = $2 returning " LEAVE_CLAIM};
     struct rb_param params[] = {RB_P_INT(in->installation_id), RB_P_INT(in->claim),
-                                RB_P_INT(in->exchange->edge->settings.reservation_seconds)};
-    return leave_query(in, &statement, params, 3, &step_fenced);
+                                RB_P_INT(in->flow.exchange->edge->settings.reservation_seconds)};
+    return edge_flow_query(&in->flow, &statement, params, 3, &step_fenced);
 }
 
-static const struct leave_step *leave_fenced(struct leave *in)
+static const struct edge_step *leave_fenced(struct leave *in)
 {
-    if (in->err)
+    if (in->flow.err)
         return leave_unsure(in);
-    if (rb_rows_count(in->rows) == 0)
+    if (rb_rows_count(in->flow.rows) == 0)
         return &step_read_back;
-    in->claim = rb_rows_int(in->rows, 0, 0);
+    in->claim = rb_rows_int(in->flow.rows, 0, 0);
     if (in->writes < LEAVE_TRIES)
         return &step_leave;
     rb_error_set(RB_EUNAVAILABLE, "the database was lost before it was written");
     return leave_unsure(in);
 }
 
-static const struct leave_step *leave_read_back(struct leave *in)
+static const struct edge_step *leave_read_back(struct leave *in)
 {
     static const struct rb_statement statement = {
         "leave_read_back", "select 1 from installations where id = $1 and state = 'disconnected'"};
     struct rb_param params[] = {RB_P_INT(in->installation_id)};
-    return leave_query(in, &statement, params, 1, &step_outcome_read);
+    return edge_flow_query(&in->flow, &statement, params, 1, &step_outcome_read);
 }
 
-static const struct leave_step *leave_outcome_read(struct leave *in)
+static const struct edge_step *leave_outcome_read(struct leave *in)
 {
-    if (in->err)
+    if (in->flow.err)
         return leave_unsure(in);
-    if (rb_rows_count(in->rows) > 0)
+    if (rb_rows_count(in->flow.rows) > 0)
         return &step_disconnected;
     in->claim = 0; /* it is somebody else's */
     return leave_fail(in, 409, "It took too long and is finished in the background: look in a minute");
 }
 
-static const struct leave_step *leave_disconnected(struct leave *in)
+static const struct edge_step *leave_disconnected(struct leave *in)
 {
     char body[320];
     int len = snprintf(body, sizeof(body),
@@ -436,34 +365,32 @@ static const struct leave_step *leave_disconnected(struct leave *in)
                        in->installation_id, in->name); /* a checked name needs no escaping */
     rb_log_info("disconnected repo=%s installation=%" PRId64 " hook=%" PRId64 "%s", in->name,
                 in->installation_id, in->hook_id, in->hook_left ? " left=true" : "");
-    edge_answer_json(in->exchange, 200, body, (size_t)len);
-    leave_end(in);
-    return NULL;
+    edge_answer_json(in->flow.exchange, 200, body, (size_t)len);
+    return leave_end(in);
 }
 
 /* ---- taking back -------------------------------------------------------------------------------------- */
 
-static const struct leave_step *leave_release(struct leave *in)
+static const struct edge_step *leave_release(struct leave *in)
 {
     static const struct rb_statement statement = {
         "leave_release", "update installations set leaving_until = null where id = $1 and state = 'active' "
                          "and " LEAVE_CLAIM " = $2 returning 1"};
     struct rb_param params[] = {RB_P_INT(in->installation_id), RB_P_INT(in->claim)};
-    return leave_query(in, &statement, params, 2, &step_released);
+    return edge_flow_query(&in->flow, &statement, params, 2, &step_released);
 }
 
-static const struct leave_step *leave_released(struct leave *in)
+static const struct edge_step *leave_released(struct leave *in)
 {
-    if (in->err)
+    if (in->flow.err)
         return leave_unsure(in);
-    return rb_rows_count(in->rows) > 0 ? &step_refuse : &step_read_back;
+    return rb_rows_count(in->flow.rows) > 0 ? &step_refuse : &step_read_back;
 }
 
-static const struct leave_step *leave_refuse(struct leave *in)
+static const struct edge_step *leave_refuse(struct leave *in)
 {
     if (in->refusal >= 500)
         rb_log_warn("not disconnected repo=%s: %s", in->name, in->refusal_text);
-    edge_answer_error(in->exchange, in->refusal, "%s", in->refusal_text);
-    leave_end(in);
-    return NULL;
+    edge_answer_error(in->flow.exchange, in->refusal, "%s", in->refusal_text);
+    return leave_end(in);
 }

@@ -162,6 +162,8 @@ bool edge_answer_if_known(struct edge_exchange *exchange, const char *etag);
 void edge_answer_no_database(struct edge_exchange *exchange);
 /* {"detail":"Unauthorized"}: the person the JWT speaks of does not exist. */
 void edge_answer_unauthorized(struct edge_exchange *exchange);
+/* The 401 of a person whose GitHub token does not open any more: signing in again repairs it. */
+#define EDGE_SESSION_EXPIRED "Session expired \xe2\x80\x94 please log out and sign in again."
 
 /* For a look-up of this person's installation of the repository in the path: a failed one, a person who does
  * not exist (no row), and what is not connected (null in the first column) are answered. False: it is there.
@@ -171,6 +173,10 @@ bool edge_answer_if_not_there(struct edge_exchange *exchange, rb_err err, const 
 /* Runs one statement; `fn` is called on the exchange's thread, with rows borrowed. The exchange is held
  * meanwhile. */
 typedef void (*edge_rows_fn)(void *arg, rb_err err, const struct rb_rows *rows);
+/* Both answer the exchange, their argument, with the JSON in the first column; the first one to a look-up of
+ * this person (no row: there is none), the second one to edge_answer_if_not_there()'s. */
+void edge_answer_person_rows(void *exchange, rb_err err, const struct rb_rows *rows);
+void edge_answer_repo_rows(void *exchange, rb_err err, const struct rb_rows *rows);
 void edge_query(struct edge_exchange *exchange, const struct rb_statement *statement,
                 const struct rb_param *params, size_t count, edge_rows_fn fn, void *arg);
 /* The same for a short write that comes in numbers: it shares a commit with others (rb_pool_query_grouped).

@@ -1,6 +1,5 @@
 /*
- * GET /api/v1/repos: what a person can connect, as GitHub lists it, each with how it stands here. A table of
- * named steps, as install.c is.
+ * GET /api/v1/repos: what a person can connect, as GitHub lists it, each with how it stands here.
  *
  * GitHub's list is kept page by page with its ETags (github_repo_pages), so that asking again costs nothing
  * of the person's rate limit where nothing has changed. It is asked for when the first page of ours is; those
@@ -10,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "edge/flow.h"
 #include "edge/repos.h"
 
 #define LIST_LIMIT     100   /* repositories in one answer, where nothing else is asked for */
@@ -19,12 +19,6 @@
 #define LIST_REPOS_MAX \
     (128 * 1024) /* one page as we keep it: 100 times a name, a branch, a few words: 50 KB */
 #define LIST_AFTER_MAX 200
-
-struct list;
-struct list_step {
-    const char *name;
-    const struct list_step *(*run)(struct list *in); /* NULL: waiting, or at the end */
-};
 
 #define LIST_STEPS(STEP)                                       \
     STEP(find)  /* the person, and the pages that are known */ \
@@ -39,10 +33,9 @@ struct list_step {
     STEP(answer)                                               \
     STEP(answered)
 
-#define LIST_DECLARE(step)                                       \
-    static const struct list_step *list_##step(struct list *in); \
-    static const struct list_step step_##step = {#step, list_##step};
-LIST_STEPS(LIST_DECLARE)
+struct list;
+#define LIST_STEP(step) EDGE_FLOW_STEP(list, step)
+LIST_STEPS(LIST_STEP)
 
 struct list_page {
     const char *etag; /* NULL: the page is not known */
@@ -50,74 +43,36 @@ struct list_page {
 };
 
 struct list {
-    struct edge_exchange *exchange;
-    const struct list_step *next;
+    struct edge_flow flow;
     const char *after;
-    int limit;
+    int64_t limit;
     char *token;             /* wiped at the end */
     struct list_page *known; /* by page, from 1 */
     int page, last_known;
     int64_t deadline;
     bool has_next; /* of the page at hand */
     struct rb_buf repos;
-    /* What the last piece of work gave. */
-    rb_err err;
-    const struct rb_rows *rows;
-    struct rb_github_response *response;
 };
 
-/* ---- driving ------------------------------------------------------------------------------------------ */
+/* ---- ends --------------------------------------------------------------------------------------------- */
 
-static const struct list_step *list_end(struct list *in)
+static const struct edge_step *list_end(struct list *in)
 {
-    struct edge_exchange *exchange = in->exchange;
     rb_secret_free(in->token);
     rb_buf_free(&in->repos);
-    free(in);
-    edge_release(exchange);
-    return NULL;
+    return edge_flow_end(&in->flow);
 }
 
-static void list_go(struct list *in, const struct list_step *step)
+static const struct edge_step *list_no_database(struct list *in)
 {
-    while (step)
-        step = step->run(in);
-}
-
-static void list_on_rows(void *arg, rb_err err, const struct rb_rows *rows)
-{
-    struct list *in = arg;
-    in->err = err;
-    in->rows = rows;
-    list_go(in, in->next);
-}
-
-static const struct list_step *list_query(struct list *in, const struct rb_statement *statement,
-                                          const struct rb_param *params, size_t count,
-                                          const struct list_step *next)
-{
-    in->next = next;
-    edge_query(in->exchange, statement, params, count, list_on_rows, in);
-    return NULL;
-}
-
-static void list_on_response(void *arg, struct rb_github_response *response)
-{
-    struct list *in = arg;
-    in->response = response;
-    list_go(in, in->next);
-}
-
-static const struct list_step *list_no_database(struct list *in)
-{
-    edge_answer_no_database(in->exchange);
+    edge_answer_no_database(in->flow.exchange);
     return list_end(in);
 }
 
-static const struct list_step *list_no_github(struct list *in, const char *why)
+static const struct edge_step *list_no_github(struct list *in, const char *why)
 {
-    rb_log_warn("repositories of user=%lld are not listed: %s", (long long)in->exchange->user_id, why);
-    edge_answer_error(in->exchange, 502,
+    rb_log_warn("repositories of user=%lld are not listed: %s", (long long)in->flow.exchange->user_id, why);
+    edge_answer_error(in->flow.exchange, 502,
                       "Failed to list repositories: %s. What is connected is told without GitHub by GET "
                       "/api/v1/repos?connected=true",
                       why);
@@ -126,32 +81,8 @@ static const struct list_step *list_no_github(struct list *in, const char *why)
 
 /* ---- what is asked for -------------------------------------------------------------------------------- */
 
-/* False: it is no number within the limits, which has been answered. */
-static bool list_take_limit(int *limit, struct edge_exchange *exchange)
-{
-    const char *text = edge_parameter(exchange, "limit");
-    char *end = NULL;
-    long value = text ? strtol(text, &end, 10) : LIST_LIMIT;
-    *limit = (int)value;
-    if (!text || (*text >= '0' && *text <= '9' && !*end && value >= 1 && value <= LIST_LIMIT_MAX))
-        return true;
-    edge_answer_error(exchange, 422, "limit is a number from 1 to %d", LIST_LIMIT_MAX);
-    return false;
-}
-
-static void list_on_connected(void *arg, rb_err err, const struct rb_rows *rows)
-{
-    struct edge_exchange *exchange = arg;
-    if (err)
-        edge_answer_no_database(exchange);
-    else if (rb_rows_count(rows) == 0)
-        edge_answer_unauthorized(exchange);
-    else
-        edge_answer_json(exchange, 200, rb_rows_text(rows, 0, 0), strlen(rb_rows_text(rows, 0, 0)));
-}
-
 /* Without GitHub: this person's installations, newest first. */
-static void list_connected(struct edge_exchange *exchange, int limit, const char *after)
+static void list_connected(struct edge_exchange *exchange, int64_t limit, const char *after)
 {
     static const struct rb_statement statement = {
         "list_connected",
@@ -169,18 +100,18 @@ static void list_connected(struct edge_exchange *exchange, int limit, const char
         return;
     }
     struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_INT(limit), RB_P_INT(before)};
-    edge_query(exchange, &statement, params, 4, list_on_connected, exchange);
+    edge_query(exchange, &statement, params, 4, edge_answer_person_rows, exchange);
 }
 
 void edge_list_repos(struct edge_exchange *exchange)
 {
     const char *connected = edge_parameter(exchange, "connected"), *after = edge_parameter(exchange, "after");
-    int limit = 0;
+    int64_t limit = LIST_LIMIT;
     if (connected && strcmp(connected, "true") != 0 && strcmp(connected, "false") != 0) {
         edge_answer_error(exchange, 422, "connected is true or false");
         return;
     }
-    if (!list_take_limit(&limit, exchange))
+    if (!edge_parameter_int(&limit, exchange, "limit", 1, LIST_LIMIT_MAX))
         return;
     if (connected && strcmp(connected, "true") == 0) {
         list_connected(exchange, limit, after);
@@ -190,71 +121,67 @@ void edge_list_repos(struct edge_exchange *exchange)
         edge_answer_error(exchange, 422, "after is what the answer before gave as next");
         return;
     }
-    struct list *in = rb_calloc(1, sizeof(*in));
-    in->exchange = exchange;
+    struct list *in = edge_flow_new(exchange, sizeof(*in));
     in->limit = limit;
     in->after = after && *after ? after : NULL;
     in->deadline = rb_clock_ms() + LIST_MS;
     rb_buf_init(&in->repos, LIST_REPOS_MAX);
-    edge_hold(exchange);
-    list_go(in, &step_find);
+    edge_flow_go(&in->flow, &step_find);
 }
 
 /* ---- GitHub's list ------------------------------------------------------------------------------------ */
 
-static const struct list_step *list_find(struct list *in)
+static const struct edge_step *list_find(struct list *in)
 {
     static const struct rb_statement statement = {
         "list_find", "select p.page, p.etag, p.has_next, u.token_sealed from " EDGE_PERSON
                      " left join github_repo_pages p on p.user_id = u.id order by p.page"};
-    struct rb_param params[] = {EDGE_P_PERSON(in->exchange)};
-    return list_query(in, &statement, params, 2, &step_found);
+    struct rb_param params[] = {EDGE_P_PERSON(in->flow.exchange)};
+    return edge_flow_query(&in->flow, &statement, params, 2, &step_found);
 }
 
-static const struct list_step *list_found(struct list *in)
+static const struct edge_step *list_found(struct list *in)
 {
-    if (in->err)
+    if (in->flow.err)
         return list_no_database(in);
-    if (rb_rows_count(in->rows) == 0) {
-        edge_answer_unauthorized(in->exchange);
+    if (rb_rows_count(in->flow.rows) == 0) {
+        edge_answer_unauthorized(in->flow.exchange);
         return list_end(in);
     }
-    struct rb_arena *arena = in->exchange->arena;
+    struct rb_arena *arena = in->flow.exchange->arena;
     in->known = rb_arena_alloc(arena, (LIST_PAGES + 1) * sizeof(*in->known));
     memset(in->known, 0, (LIST_PAGES + 1) * sizeof(*in->known));
-    for (size_t i = 0; i < rb_rows_count(in->rows); i++) {
-        int64_t page = rb_rows_int(in->rows, i, 0); /* 0: none is known */
+    for (size_t i = 0; i < rb_rows_count(in->flow.rows); i++) {
+        int64_t page = rb_rows_int(in->flow.rows, i, 0); /* 0: none is known */
         if (page < 1 || page > LIST_PAGES)
             continue;
-        in->known[page] = (struct list_page){.etag = rb_arena_strdup(arena, rb_rows_text(in->rows, i, 1)),
-                                             .has_next = rb_rows_bool(in->rows, i, 2)};
+        in->known[page] =
+            (struct list_page){.etag = rb_arena_strdup(arena, rb_rows_text(in->flow.rows, i, 1)),
+                               .has_next = rb_rows_bool(in->flow.rows, i, 2)};
         in->last_known = (int)page;
     }
     if (in->after && in->last_known)
         return &step_answer; /* the rest of a list that was asked for just now */
     size_t len = 0;
-    const uint8_t *sealed = rb_rows_bytes(in->rows, 0, 3, &len);
-    if (edge_open_token(&in->token, in->exchange, sealed, len)) {
-        edge_answer_error(in->exchange, 401,
-                          "Session expired \xe2\x80\x94 please log out and sign in again.");
+    const uint8_t *sealed = rb_rows_bytes(in->flow.rows, 0, 3, &len);
+    if (edge_open_token(&in->token, in->flow.exchange, sealed, len)) {
+        edge_answer_error(in->flow.exchange, 401, EDGE_SESSION_EXPIRED);
         return list_end(in);
     }
     in->page = 1;
     return &step_ask;
 }
 
-static const struct list_step *list_ask(struct list *in)
+static const struct edge_step *list_ask(struct list *in)
 {
     struct rb_github_request request;
     rb_github_list_repos(&request, in->page, in->known[in->page].etag);
-    in->next = &step_page;
-    edge_ask_github(in->exchange, &request, in->token, list_on_response, in);
-    return NULL;
+    return edge_flow_ask(&in->flow, &request, in->token, &step_page);
 }
 
 /* The next page, where there may be one. A full page may have one that GitHub did not speak of when it was
  * kept: its own ETag does not change when one is added behind it. */
-static const struct list_step *list_go_on(struct list *in)
+static const struct edge_step *list_go_on(struct list *in)
 {
     if (!in->has_next)
         return in->last_known > in->page ? &step_trim : &step_follow;
@@ -278,7 +205,7 @@ static rb_err list_add(void *arg, const struct rb_github_repo *repo)
     return err;
 }
 
-static const struct list_step *list_page(struct list *in)
+static const struct edge_step *list_page(struct list *in)
 {
     static const struct rb_statement statement = {
         "list_keep",
@@ -288,43 +215,43 @@ static const struct list_step *list_page(struct list *in)
     char sentence[512];
     size_t count = 0;
     struct list_page *known = &in->known[in->page];
-    if (rb_github_judge(sentence, sizeof(sentence), in->response, "list repositories", "your account"))
+    if (rb_github_judge(sentence, sizeof(sentence), in->flow.response, "list repositories", "your account"))
         return list_no_github(in, sentence);
-    if (in->response->status == 304 && known->etag) {
+    if (in->flow.response->status == 304 && known->etag) {
         in->has_next = known->has_next;
         return list_go_on(in);
     }
     rb_buf_reset(&in->repos);
     rb_err err = rb_buf_append(&in->repos, "[", 1);
     if (!err)
-        err = rb_github_read_repos(&count, in->response, list_add, in);
+        err = rb_github_read_repos(&count, in->flow.response, list_add, in);
     if (!err)
         err = rb_buf_append(&in->repos, "]", 1);
     if (err)
         return list_no_github(in, rb_error_text());
-    in->has_next = in->response->has_next || count >= RB_GITHUB_REPOS_PAGE;
-    struct rb_param params[] = {RB_P_INT(in->exchange->user_id), RB_P_INT(in->page),
-                                RB_P_TEXT(in->response->etag), RB_P_INT(in->has_next),
+    in->has_next = in->flow.response->has_next || count >= RB_GITHUB_REPOS_PAGE;
+    struct rb_param params[] = {RB_P_INT(in->flow.exchange->user_id), RB_P_INT(in->page),
+                                RB_P_TEXT(in->flow.response->etag), RB_P_INT(in->has_next),
                                 RB_P_TEXT(in->repos.data)};
-    return list_query(in, &statement, params, 5, &step_kept);
+    return edge_flow_query(&in->flow, &statement, params, 5, &step_kept);
 }
 
-static const struct list_step *list_kept(struct list *in)
+static const struct edge_step *list_kept(struct list *in)
 {
-    return in->err ? list_no_database(in) : list_go_on(in);
+    return in->flow.err ? list_no_database(in) : list_go_on(in);
 }
 
-static const struct list_step *list_trim(struct list *in)
+static const struct edge_step *list_trim(struct list *in)
 {
     static const struct rb_statement statement = {
         "list_trim", "delete from github_repo_pages where user_id = $1 and page > $2"};
-    struct rb_param params[] = {RB_P_INT(in->exchange->user_id), RB_P_INT(in->page)};
-    return list_query(in, &statement, params, 2, &step_trimmed);
+    struct rb_param params[] = {RB_P_INT(in->flow.exchange->user_id), RB_P_INT(in->page)};
+    return edge_flow_query(&in->flow, &statement, params, 2, &step_trimmed);
 }
 
-static const struct list_step *list_trimmed(struct list *in)
+static const struct edge_step *list_trimmed(struct list *in)
 {
-    return in->err ? list_no_database(in) : &step_follow;
+    return in->flow.err ? list_no_database(in) : &step_follow;
 }
 
 /* ---- the answer --------------------------------------------------------------------------------------- */
@@ -337,7 +264,7 @@ static const struct list_step *list_trimmed(struct list *in)
 
 /* A repository that was renamed or transferred is the same one by its number. A name that another of this
  * person's installations still has, which is then out of date too, becomes free with the next list. */
-static const struct list_step *list_follow(struct list *in)
+static const struct edge_step *list_follow(struct list *in)
 {
     static const struct rb_statement statement = {
         "list_follow",
@@ -347,19 +274,19 @@ static const struct list_step *list_follow(struct list *in)
         "<> '' and i.default_branch is distinct from l.default_branch)) and not exists (select from "
         "installations o where o.user_id = i.user_id and o.id <> i.id and o.state in ('reserved', 'active') "
         "and lower(o.repo_full_name) = lower(l.full_name))"};
-    struct rb_param params[] = {RB_P_INT(in->exchange->user_id)};
-    return list_query(in, &statement, params, 1, &step_followed);
+    struct rb_param params[] = {RB_P_INT(in->flow.exchange->user_id)};
+    return edge_flow_query(&in->flow, &statement, params, 1, &step_followed);
 }
 
-static const struct list_step *list_followed(struct list *in)
+static const struct edge_step *list_followed(struct list *in)
 {
-    if (in->err) /* the answer has the new names all the same */
-        rb_log_warn("names of user=%lld stay as they were: %s", (long long)in->exchange->user_id,
+    if (in->flow.err) /* the answer has the new names all the same */
+        rb_log_warn("names of user=%lld stay as they were: %s", (long long)in->flow.exchange->user_id,
                     rb_error_text());
     return &step_answer;
 }
 
-static const struct list_step *list_answer(struct list *in)
+static const struct edge_step *list_answer(struct list *in)
 {
     /* '!' sorts before whatever a name may hold, so that the key sorts as names do. */
     static const struct rb_statement statement = {
@@ -378,16 +305,16 @@ static const struct list_step *list_answer(struct list *in)
         "slice s where s.place = $3 and exists (select from slice where place > $3)), 'complete', not "
         "coalesce("
         "(select has_next from github_repo_pages where user_id = $1 order by page desc limit 1), false))"};
-    struct rb_param params[] = {RB_P_INT(in->exchange->user_id), RB_P_TEXT(in->after ? in->after : ""),
+    struct rb_param params[] = {RB_P_INT(in->flow.exchange->user_id), RB_P_TEXT(in->after ? in->after : ""),
                                 RB_P_INT(in->limit)};
-    return list_query(in, &statement, params, 3, &step_answered);
+    return edge_flow_query(&in->flow, &statement, params, 3, &step_answered);
 }
 
-static const struct list_step *list_answered(struct list *in)
+static const struct edge_step *list_answered(struct list *in)
 {
-    if (in->err)
+    if (in->flow.err)
         return list_no_database(in);
-    const char *text = rb_rows_text(in->rows, 0, 0);
-    edge_answer_json(in->exchange, 200, text, strlen(text));
+    const char *text = rb_rows_text(in->flow.rows, 0, 0);
+    edge_answer_json(in->flow.exchange, 200, text, strlen(text));
     return list_end(in);
 }

@@ -7,11 +7,6 @@
 
 #include "edge/repos.h"
 
-/* This person with the live installation of a name, if there is one. No row: there is no such person. */
-#define REPOS_BY_NAME                                                                                   \
-    "from " EDGE_PERSON " left join installations i on i.user_id = u.id and lower(i.repo_full_name) = " \
-    "lower($3) and i.state in ('reserved', 'active')"
-
 /* Of the newest profile of the repository, whoever's installation it was made for: it is of what they share.
  */
 #define REPOS_PROFILE(what)                                                                         \
@@ -37,7 +32,18 @@ bool edge_answer_if_not_there(struct edge_exchange *exchange, rb_err err, const 
     return true;
 }
 
-static void repos_on_json(void *arg, rb_err err, const struct rb_rows *rows)
+void edge_answer_person_rows(void *arg, rb_err err, const struct rb_rows *rows)
+{
+    struct edge_exchange *exchange = arg;
+    if (err)
+        edge_answer_no_database(exchange);
+    else if (rb_rows_count(rows) == 0)
+        edge_answer_unauthorized(exchange);
+    else
+        edge_answer_json(exchange, 200, rb_rows_text(rows, 0, 0), strlen(rb_rows_text(rows, 0, 0)));
+}
+
+void edge_answer_repo_rows(void *arg, rb_err err, const struct rb_rows *rows)
 {
     struct edge_exchange *exchange = arg;
     if (!edge_answer_if_not_there(exchange, err, rows))
@@ -47,10 +53,11 @@ static void repos_on_json(void *arg, rb_err err, const struct rb_rows *rows)
 void edge_get_repo(struct edge_exchange *exchange)
 {
     static const struct rb_statement statement = {
-        "repos_get", "select case when i.id is not null then " EDGE_REPO_JSON
-                     " || jsonb_build_object('profile', " REPOS_PROFILE("p.profile") ") end " REPOS_BY_NAME};
+        "repos_get",
+        "select case when i.id is not null then " EDGE_REPO_JSON
+        " || jsonb_build_object('profile', " REPOS_PROFILE("p.profile") ") end " EDGE_REPO_BY_NAME};
     struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_TEXT(edge_repo_name(exchange))};
-    edge_query(exchange, &statement, params, 3, repos_on_json, exchange);
+    edge_query(exchange, &statement, params, 3, edge_answer_repo_rows, exchange);
 }
 
 /* ---- the profile -------------------------------------------------------------------------------------- */
@@ -90,7 +97,7 @@ static void repos_on_cyclonedx(void *arg, rb_err err, const struct rb_rows *rows
 /* State, a form of the newest profile, and its ETag. */
 #define REPOS_PROFILE_AS(form)                                                                              \
     "select f.state, f.body::text, '\"' || md5(f.body::text) || '\"' from (select i.state, " REPOS_PROFILE( \
-        form) " as body " REPOS_BY_NAME ") f"
+        form) " as body " EDGE_REPO_BY_NAME ") f"
 
 void edge_repo_profile(struct edge_exchange *exchange)
 {
@@ -143,7 +150,7 @@ static void repos_on_found(void *arg, rb_err err, const struct rb_rows *rows)
 
 void edge_repo_events(struct edge_exchange *exchange)
 {
-    static const struct rb_statement statement = {"repos_find", "select i.id " REPOS_BY_NAME};
+    static const struct rb_statement statement = {"repos_find", "select i.id " EDGE_REPO_BY_NAME};
     struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_TEXT(edge_repo_name(exchange))};
     edge_query(exchange, &statement, params, 3, repos_on_found, exchange);
 }

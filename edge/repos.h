@@ -13,6 +13,12 @@
     "'runs', coalesce((select jsonb_agg(json_run(r) order by r.subscriber) from runs r "               \
     "where r.installation_id = i.id), '[]'), 'profile', null)"
 
+/* The person with the live installation `i` of the name $3, if there is one (all null where not). No row:
+ * there is no such person. */
+#define EDGE_REPO_BY_NAME                                                                               \
+    "from " EDGE_PERSON " left join installations i on i.user_id = u.id and lower(i.repo_full_name) = " \
+    "lower($3) and i.state in ('reserved', 'active')"
+
 /* "owner/repo" of the path, in the exchange's arena. */
 const char *edge_repo_name(struct edge_exchange *exchange);
 

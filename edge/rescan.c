@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "edge/edge.h"
+#include "edge/repos.h"
 
 #define RESCAN_BEGIN_SECONDS "60" /* until a subscriber that is there has begun */
 #define RESCAN_WORK_SECONDS                                                         \
@@ -123,8 +123,6 @@ void edge_rescan(struct edge_exchange *exchange)
         "left join runs r on r.installation_id = o.id and r.generation = o.generation and r.state in "
         "('running', 'retrying') where o.repo_id = i.repo_id and o.state = 'active' and "
         "a.at > now() - make_interval(secs => " RESCAN_WORK_SECONDS ")) b on true"};
-    struct rb_param params[] = {
-        EDGE_P_PERSON(exchange),
-        RB_P_TEXT(rb_arena_printf(exchange->arena, "%s/%s", exchange->owner, exchange->repo))};
+    struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_TEXT(edge_repo_name(exchange))};
     edge_query(exchange, &statement, params, 3, rescan_on_found, exchange);
 }

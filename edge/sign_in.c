@@ -12,19 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "edge/edge.h"
+#include "edge/flow.h"
 
 #define SIGN_IN_SCOPES  "repo read:user user:email"
 #define SIGN_IN_COOKIE  "repobus_sign_in"
 #define SIGN_IN_PATH    "/auth/github"
 #define SIGN_IN_SECONDS 600 /* a person reads, logs in to GitHub, looks for the second factor */
 #define SIGN_IN_DRAWS   3   /* of an id, where the same person signs in twice at once */
-
-struct sign_in;
-struct sign_in_step {
-    const char *name;
-    const struct sign_in_step *(*run)(struct sign_in *in); /* NULL: waiting, or at the end */
-};
 
 /* The steps of the callback, in the order of the way through. */
 #define SIGN_IN_STEPS(STEP)                                                     \
@@ -41,23 +35,17 @@ struct sign_in_step {
     STEP(written)                                                               \
     STEP(welcome)
 
-#define SIGN_IN_DECLARE(step)                                             \
-    static const struct sign_in_step *sign_in_##step(struct sign_in *in); \
-    static const struct sign_in_step step_##step = {#step, sign_in_##step};
-SIGN_IN_STEPS(SIGN_IN_DECLARE)
+struct sign_in;
+#define SIGN_IN_STEP(step) EDGE_FLOW_STEP(sign_in, step)
+SIGN_IN_STEPS(SIGN_IN_STEP)
 
 struct sign_in {
-    struct edge_exchange *exchange;
-    const struct sign_in_step *next;
+    struct edge_flow flow;
     char state[RB_RANDOM_TEXT_SIZE], verifier[RB_RANDOM_TEXT_SIZE];
     struct rb_github_token token;
     struct rb_github_user user;
     int64_t user_id;
     int draws;
-    /* What the last piece of work gave. */
-    rb_err err;
-    const struct rb_rows *rows;
-    struct rb_github_response *response;
 };
 
 /* ---- to GitHub ---------------------------------------------------------------------------------------- */
@@ -95,46 +83,13 @@ void edge_sign_in(struct edge_exchange *exchange)
     free(cookie);
 }
 
-/* ---- driving ------------------------------------------------------------------------------------------ */
+/* ---- ends --------------------------------------------------------------------------------------------- */
 
-static void sign_in_end(struct sign_in *in)
+static const struct edge_step *sign_in_end(struct sign_in *in)
 {
-    struct edge_exchange *exchange = in->exchange;
-    rb_secret_wipe(in, sizeof(*in));
-    free(in);
-    edge_release(exchange);
-}
-
-static void sign_in_go(struct sign_in *in, const struct sign_in_step *step)
-{
-    while (step) {
-        rb_log_debug("sign-in: %s", step->name);
-        step = step->run(in);
-    }
-}
-
-static void sign_in_on_rows(void *arg, rb_err err, const struct rb_rows *rows)
-{
-    struct sign_in *in = arg;
-    in->err = err;
-    in->rows = rows;
-    sign_in_go(in, in->next);
-}
-
-static const struct sign_in_step *sign_in_query(struct sign_in *in, const struct rb_statement *statement,
-                                                const struct rb_param *params, size_t count,
-                                                const struct sign_in_step *next)
-{
-    in->next = next;
-    edge_query(in->exchange, statement, params, count, sign_in_on_rows, in);
-    return NULL;
-}
-
-static void sign_in_on_response(void *arg, struct rb_github_response *response)
-{
-    struct sign_in *in = arg;
-    in->response = response;
-    sign_in_go(in, in->next);
+    rb_secret_wipe(&in->token, sizeof(in->token));
+    rb_secret_wipe(in->verifier, sizeof(in->verifier));
+    return edge_flow_end(&in->flow);
 }
 
 static bool sign_in_wants_json(struct edge_exchange *exchange)
@@ -144,12 +99,12 @@ static bool sign_in_wants_json(struct edge_exchange *exchange)
 }
 
 /* A browser lands on the front page, which knows the code and finds the words; others get the words. */
-static const struct sign_in_step *sign_in_fail(struct sign_in *in, int status, const char *code,
-                                               const char *fmt, ...) RB_PRINTF(4, 5);
-static const struct sign_in_step *sign_in_fail(struct sign_in *in, int status, const char *code,
-                                               const char *fmt, ...)
+static const struct edge_step *sign_in_fail(struct sign_in *in, int status, const char *code, const char *fmt,
+                                            ...) RB_PRINTF(4, 5);
+static const struct edge_step *sign_in_fail(struct sign_in *in, int status, const char *code, const char *fmt,
+                                            ...)
 {
-    struct edge_exchange *exchange = in->exchange;
+    struct edge_exchange *exchange = in->flow.exchange;
     const char *frontend = exchange->edge->settings.frontend_url;
     char text[512];
     va_list args;
@@ -163,11 +118,10 @@ static const struct sign_in_step *sign_in_fail(struct sign_in *in, int status, c
                                                        strchr(frontend, '?') ? "&" : "?", code));
     else
         edge_answer_error(exchange, status, "%s", text);
-    sign_in_end(in);
-    return NULL;
+    return sign_in_end(in);
 }
 
-static const struct sign_in_step *sign_in_fail_database(struct sign_in *in)
+static const struct edge_step *sign_in_fail_database(struct sign_in *in)
 {
     rb_log_error("sign-in: %s", rb_error_text());
     return sign_in_fail(in, 503, "unavailable", "The database cannot be reached: sign in again in a moment");
@@ -179,28 +133,27 @@ void edge_sign_in_callback(struct edge_exchange *exchange)
 {
     if (!sign_in_is_set_up(exchange))
         return;
-    struct sign_in *in = rb_calloc(1, sizeof(*in));
-    in->exchange = exchange;
-    edge_hold(exchange);
-    sign_in_go(in, &step_check);
+    struct sign_in *in = edge_flow_new(exchange, sizeof(*in));
+    edge_flow_go(&in->flow, &step_check);
 }
 
 /* Opens the cookie; false when there is none of ours that is still good. */
 static bool sign_in_open_cookie(struct sign_in *in)
 {
-    const char *cookie = edge_cookie(in->exchange, SIGN_IN_COOKIE);
+    const char *cookie = edge_cookie(in->flow.exchange, SIGN_IN_COOKIE);
     char *plain = NULL;
     int64_t expires = 0;
-    if (!cookie || rb_unseal_text(&plain, in->exchange->edge->keyring, RB_PURPOSE_SIGN_IN, cookie))
+    if (!cookie || rb_unseal_text(&plain, in->flow.exchange->edge->keyring, RB_PURPOSE_SIGN_IN, cookie))
         return false;
     int count = sscanf(plain, "%" SCNd64 " %43s %43s", &expires, in->state, in->verifier);
     rb_secret_free(plain);
     return count == 3 && expires > rb_clock_wall_ms() / 1000;
 }
 
-static const struct sign_in_step *sign_in_check(struct sign_in *in)
+static const struct edge_step *sign_in_check(struct sign_in *in)
 {
-    const char *state = edge_parameter(in->exchange, "state"), *error = edge_parameter(in->exchange, "error");
+    const char *state = edge_parameter(in->flow.exchange, "state"),
+               *error = edge_parameter(in->flow.exchange, "error");
     if (!sign_in_open_cookie(in))
         return sign_in_fail(in, 400, "expired",
                             "This sign-in was not begun in this browser, or more than ten "
@@ -213,14 +166,14 @@ static const struct sign_in_step *sign_in_check(struct sign_in *in)
         return sign_in_fail(in, 403, "denied",
                             "You did not give Repobus access to your GitHub account: it "
                             "cannot work without");
-    if (error || !edge_parameter(in->exchange, "code"))
+    if (error || !edge_parameter(in->flow.exchange, "code"))
         return sign_in_fail(in, 502, "github",
                             "GitHub did not complete the sign-in: begin again at "
                             "/auth/github");
     return &step_spend;
 }
 
-static const struct sign_in_step *sign_in_spend(struct sign_in *in)
+static const struct edge_step *sign_in_spend(struct sign_in *in)
 {
     static const struct rb_statement statement = {
         "sign_in_spend",
@@ -228,42 +181,39 @@ static const struct sign_in_step *sign_in_spend(struct sign_in *in)
         "$2)) on conflict do nothing returning 1"};
     char hash[RB_RANDOM_TEXT_SIZE];
     rb_sha256_text(hash, in->state);
-    struct rb_param params[] = {RB_P_TEXT(rb_arena_printf(in->exchange->arena, "state:%s", hash)),
+    struct rb_param params[] = {RB_P_TEXT(rb_arena_printf(in->flow.exchange->arena, "state:%s", hash)),
                                 RB_P_INT(SIGN_IN_SECONDS)};
-    return sign_in_query(in, &statement, params, 2, &step_spent);
+    return edge_flow_query(&in->flow, &statement, params, 2, &step_spent);
 }
 
-static const struct sign_in_step *sign_in_spent(struct sign_in *in)
+static const struct edge_step *sign_in_spent(struct sign_in *in)
 {
-    if (in->err)
+    if (in->flow.err)
         return sign_in_fail_database(in);
-    if (rb_rows_count(in->rows) == 0)
+    if (rb_rows_count(in->flow.rows) == 0)
         return sign_in_fail(in, 400, "state",
                             "This sign-in has been used already: begin again at /auth/github");
     return &step_exchange;
 }
 
-static const struct sign_in_step *sign_in_exchange(struct sign_in *in)
+static const struct edge_step *sign_in_exchange(struct sign_in *in)
 {
     struct rb_github_request request;
-    const char *code = edge_parameter(in->exchange, "code");
+    const char *code = edge_parameter(in->flow.exchange, "code");
     if (!code) { /* the browser is gone */
-        sign_in_end(in);
-        return NULL;
+        return sign_in_end(in);
     }
-    rb_github_exchange_code(&request, &in->exchange->edge->settings.app, code, in->verifier);
-    in->next = &step_exchanged;
-    edge_ask_github(in->exchange, &request, "", sign_in_on_response, in);
-    return NULL;
+    rb_github_exchange_code(&request, &in->flow.exchange->edge->settings.app, code, in->verifier);
+    return edge_flow_ask(&in->flow, &request, "", &step_exchanged);
 }
 
-static const struct sign_in_step *sign_in_exchanged(struct sign_in *in)
+static const struct edge_step *sign_in_exchanged(struct sign_in *in)
 {
     char sentence[512];
-    if (rb_github_judge(sentence, sizeof(sentence), in->response, "sign in", "the sign-in"))
+    if (rb_github_judge(sentence, sizeof(sentence), in->flow.response, "sign in", "the sign-in"))
         return sign_in_fail(in, 502, "github", "Signing in failed: %s", sentence);
-    rb_err err = rb_github_read_token(&in->token, in->response);
-    rb_secret_wipe(in->response->body, in->response->len);
+    rb_err err = rb_github_read_token(&in->token, in->flow.response);
+    rb_secret_wipe(in->flow.response->body, in->flow.response->len);
     if (err == RB_EAUTH)
         return sign_in_fail(in, 400, "code",
                             "GitHub does not accept this sign-in any more (%s): begin again at "
@@ -278,28 +228,26 @@ static const struct sign_in_step *sign_in_exchanged(struct sign_in *in)
     return &step_ask;
 }
 
-static const struct sign_in_step *sign_in_ask(struct sign_in *in)
+static const struct edge_step *sign_in_ask(struct sign_in *in)
 {
     struct rb_github_request request;
     rb_github_get_user(&request);
-    in->next = &step_asked;
-    edge_ask_github(in->exchange, &request, in->token.token, sign_in_on_response, in);
-    return NULL;
+    return edge_flow_ask(&in->flow, &request, in->token.token, &step_asked);
 }
 
-static const struct sign_in_step *sign_in_asked(struct sign_in *in)
+static const struct edge_step *sign_in_asked(struct sign_in *in)
 {
     char sentence[512];
-    if (rb_github_judge(sentence, sizeof(sentence), in->response, "read user", "your account"))
+    if (rb_github_judge(sentence, sizeof(sentence), in->flow.response, "read user", "your account"))
         return sign_in_fail(in, 502, "github", "Signing in failed: %s", sentence);
-    if (rb_github_read_user(&in->user, in->response))
+    if (rb_github_read_user(&in->user, in->flow.response))
         return sign_in_fail(in, 502, "github", "Signing in failed: %s", rb_error_text());
     return &step_draw;
 }
 
 /* ---- the person --------------------------------------------------------------------------------------- */
 
-static const struct sign_in_step *sign_in_draw(struct sign_in *in)
+static const struct edge_step *sign_in_draw(struct sign_in *in)
 {
     /* Known by GitHub's number, made with `repobus token --offline` before, or new. */
     static const struct rb_statement statement = {
@@ -308,18 +256,18 @@ static const struct sign_in_step *sign_in_draw(struct sign_in *in)
         "is "
         "null and lower(login) = lower($2)), nextval(pg_get_serial_sequence('users', 'id')))"};
     struct rb_param params[] = {RB_P_INT(in->user.id), RB_P_TEXT(in->user.login)};
-    return sign_in_query(in, &statement, params, 2, &step_drawn);
+    return edge_flow_query(&in->flow, &statement, params, 2, &step_drawn);
 }
 
-static const struct sign_in_step *sign_in_drawn(struct sign_in *in)
+static const struct edge_step *sign_in_drawn(struct sign_in *in)
 {
-    if (in->err)
+    if (in->flow.err)
         return sign_in_fail_database(in);
-    in->user_id = rb_rows_int(in->rows, 0, 0);
+    in->user_id = rb_rows_int(in->flow.rows, 0, 0);
     return &step_write;
 }
 
-static const struct sign_in_step *sign_in_write(struct sign_in *in)
+static const struct edge_step *sign_in_write(struct sign_in *in)
 {
     /* A login that was another person's has changed hands on GitHub. */
     static const struct rb_statement statement = {
@@ -336,27 +284,27 @@ static const struct sign_in_step *sign_in_write(struct sign_in *in)
         "users.github_id = excluded.github_id returning id"};
     uint8_t sealed[sizeof(in->token.token) + RB_SEAL_OVERHEAD];
     size_t len = 0;
-    if (rb_seal(sealed, &len, in->exchange->edge->keyring, RB_PURPOSE_OAUTH_TOKEN, in->user_id,
+    if (rb_seal(sealed, &len, in->flow.exchange->edge->keyring, RB_PURPOSE_OAUTH_TOKEN, in->user_id,
                 in->token.token, strlen(in->token.token)))
         return sign_in_fail_database(in);
     struct rb_param params[] = {RB_P_INT(in->user_id), RB_P_INT(in->user.id), RB_P_TEXT(in->user.login),
                                 RB_P_BYTES(sealed, len), RB_P_TEXT(in->token.scopes)};
-    return sign_in_query(in, &statement, params, 5, &step_written);
+    return edge_flow_query(&in->flow, &statement, params, 5, &step_written);
 }
 
-static const struct sign_in_step *sign_in_written(struct sign_in *in)
+static const struct edge_step *sign_in_written(struct sign_in *in)
 {
-    bool lost_the_race = in->err == RB_ECONFLICT || (!in->err && rb_rows_count(in->rows) == 0);
+    bool lost_the_race = in->flow.err == RB_ECONFLICT || (!in->flow.err && rb_rows_count(in->flow.rows) == 0);
     if (lost_the_race && ++in->draws < SIGN_IN_DRAWS)
         return &step_draw; /* the same person has just been made by another sign-in */
-    if (in->err || lost_the_race)
+    if (in->flow.err || lost_the_race)
         return sign_in_fail_database(in);
     return &step_welcome;
 }
 
-static const struct sign_in_step *sign_in_welcome(struct sign_in *in)
+static const struct edge_step *sign_in_welcome(struct sign_in *in)
 {
-    struct edge_exchange *exchange = in->exchange;
+    struct edge_exchange *exchange = in->flow.exchange;
     const struct edge_settings *settings = &exchange->edge->settings;
     char *jwt = NULL;
     if (rb_jwt_issue(&jwt, exchange->edge->keyring, in->user_id, settings->session_seconds))
@@ -376,22 +324,10 @@ static const struct sign_in_step *sign_in_welcome(struct sign_in *in)
         edge_answer_redirect(exchange, *settings->frontend_url ? settings->frontend_url : "/");
     }
     rb_secret_free(jwt);
-    sign_in_end(in);
-    return NULL;
+    return sign_in_end(in);
 }
 
 /* ---- the session -------------------------------------------------------------------------------------- */
-
-static void me_on_json(void *arg, rb_err err, const struct rb_rows *rows)
-{
-    struct edge_exchange *exchange = arg;
-    if (err)
-        edge_answer_no_database(exchange);
-    else if (rb_rows_count(rows) == 0)
-        edge_answer_unauthorized(exchange);
-    else
-        edge_answer_json(exchange, 200, rb_rows_text(rows, 0, 0), strlen(rb_rows_text(rows, 0, 0)));
-}
 
 void edge_me(struct edge_exchange *exchange)
 {
@@ -401,7 +337,7 @@ void edge_me(struct edge_exchange *exchange)
         "regexp_split_to_array(u.scopes, '[, ]+'), 'signed_in_at', json_time(u.signed_in_at), 'expires_at', "
         "json_time(to_timestamp($3))) from " EDGE_PERSON};
     struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_INT(exchange->jwt.expires)};
-    edge_query(exchange, &statement, params, 3, me_on_json, exchange);
+    edge_query(exchange, &statement, params, 3, edge_answer_person_rows, exchange);
 }
 
 static void logout_on_written(void *arg, rb_err err, const struct rb_rows *rows)
