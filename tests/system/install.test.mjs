@@ -399,7 +399,11 @@ test('a retry that fails still finds the hook that a crash left', async () => {
   await until('the hook exists', async () => (await h.hooks()).length === 1);
   await until('the reservation has run out', async () => (await h.rows('select 1 from installations where reserved_until < now()')).length === 1);
   await h.launch('edge', { RECONCILE_SECONDS: '3600' });
+  // One that ends before the reservation leaves the crash's to the next; one that has taken its place cleans up.
   await h.fault({ method: 'GET', path: '/repos/acme/shop', kind: 'status', status: 503 });
+  assert.equal((await h.install()).status, 502);
+  assert.equal((await h.rows('select * from installations')).length, 1);
+  await h.fault({ method: 'POST', path: '/repos/acme/shop/hooks', kind: 'status', status: 403 });
   assert.equal((await h.install()).status, 502);
   assert.deepEqual(await h.hooks(), []);
   assert.deepEqual(await h.rows('select * from installations'), []);
