@@ -44,6 +44,7 @@ async function killEdgeDuring(fault) {
   await answer;
   await h.control('DELETE', '/faults');
   await h.launch('edge');
+  await h.runOut(repo.full);
   await until('the reservation and its hook are gone', async () =>
     (await h.rows("select 1 from installations where state = 'reserved'")).length === 0 && (await hooksOf(repo)).length === 0);
   const again = await h.install(repo.full);
@@ -65,6 +66,7 @@ test('kill -9 of the edge after GitHub made the hook, before the answer came', a
   await answer;
   await h.control('DELETE', '/faults');
   await h.launch('edge');
+  await h.runOut(repo.full);
   await until('undone', async () => (await hooksOf(repo)).length === 0 && (await h.rows("select 1 from installations where state = 'reserved'")).length === 0);
 });
 

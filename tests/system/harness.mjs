@@ -147,7 +147,7 @@ export class House {
         PATH: process.env.PATH, HOME: h.dir, ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? '',
         UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? '', LSAN_OPTIONS: process.env.LSAN_OPTIONS ?? '',
         SECRET_KEY: h.secretKey, DATABASE_URL: databaseUrl, NATS_URL: natsUrl,
-        RB_ACK_WAIT_MS: '5000', RESERVATION_SECONDS: '2', RECONCILE_SECONDS: '1', LOG_LEVEL: 'debug', ...env,
+        RB_ACK_WAIT_MS: '5000', RECONCILE_SECONDS: '1', LOG_LEVEL: 'debug', ...env,
       };
       await run(path.join(house, 'migrations/apply'), [], { env: { ...process.env, DATABASE_URL: databaseUrl } });
       h.db = new pg.Pool({ connectionString: databaseUrl, max: 4 });
@@ -273,6 +273,14 @@ export class House {
 
   async rows(sql, params) {
     return (await this.db.query(sql, params)).rows;
+  }
+
+  /**
+   * The time of a connect of `repo` that nobody works on any more has run out, as it does by itself after
+   * RESERVATION_SECONDS. That is long here: a short one would also end those that are but slow.
+   */
+  runOut(repo) {
+    return this.rows("update installations set reserved_until = now() - interval '1 second' where state = 'reserved' and lower(repo_full_name) = lower($1)", [repo]);
   }
 
   /** The runs of an installation by subscriber. */

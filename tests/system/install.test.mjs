@@ -230,10 +230,11 @@ test('502: rate limited until when', async () => {
 
 test('409: the same connect is still under way', async () => {
   await forget();
-  await h.fault({ method: 'POST', path: '/repos/acme/shop/hooks', kind: 'latency', ms: 1500 });
+  await h.fault({ method: 'POST', path: '/repos/acme/shop/hooks', kind: 'hang' });
   const first = h.install();
   await until('reserved', async () => (await h.rows("select 1 from installations where state = 'reserved'")).length === 1);
   const second = await h.install();
+  await h.control('DELETE', '/faults');
   assert.equal(second.status, 409);
   assert.equal(second.text, '{"detail":"Repo is being connected"}');
   assert.equal((await first).status, 200);
@@ -241,12 +242,13 @@ test('409: the same connect is still under way', async () => {
 
 test('a client that hangs up half way changes nothing about what is written', async () => {
   await forget();
-  await h.fault({ method: 'POST', path: '/repos/acme/shop/hooks', kind: 'latency', ms: 500 });
+  await h.fault({ method: 'POST', path: '/repos/acme/shop/hooks', kind: 'hang' });
   const controller = new AbortController();
   const gone = fetch(`${h.url}/api/v1/repos/acme/shop/install`, { method: 'POST', headers: { authorization: `Bearer ${h.alice}` }, signal: controller.signal }).catch((error) => error.name);
   await until('reserved', async () => (await h.rows("select 1 from installations where state = 'reserved'")).length === 1);
   controller.abort();
   assert.equal(await gone, 'AbortError');
+  await h.control('DELETE', '/faults');
   await until('active', async () => (await h.rows("select 1 from installations where state = 'active'")).length === 1);
   assert.equal((await h.hooks()).length, 1);
   assert.equal((await h.rows('select 1 from outbox')).length, 1);
@@ -366,14 +368,15 @@ test('a renamed repository is the same repository', async () => {
 // An edge that stands still for longer than its reservation lasts, and others that go on meanwhile.
 test('a flow that wakes up late does not touch the hook that somebody else has taken over', async () => {
   await forget();
-  const slow = await h.launch('edge', { AS: 'slow', PORT: '0', RECONCILE_SECONDS: '3600' });
+  const slow = await h.launch('edge', { AS: 'slow', PORT: '0', RECONCILE_SECONDS: '3600', GITHUB_TIMEOUT_MS: '60000' });
   await h.get('edge').stop();
-  await h.fault({ method: 'POST', path: '/repos/acme/shop/hooks', kind: 'latency', ms: 300 });
+  await h.fault({ method: 'POST', path: '/repos/acme/shop/hooks', kind: 'hang' });
   const late = h.install('acme/shop', { url: slow.url });
   await until('the hook is asked for', async () => (await h.control('GET', '/requests')).some((r) => r.method === 'POST' && r.path.endsWith('/hooks')));
   slow.child.kill('SIGSTOP');
+  await h.control('DELETE', '/faults');
   await until('the hook exists', async () => (await h.hooks()).length === 1);
-  await until('its reservation has run out', async () => (await h.rows('select 1 from installations where reserved_until < now()')).length === 1);
+  await h.runOut('acme/shop');
   await h.launch('edge', { RECONCILE_SECONDS: '3600' });
   const [token] = await people(1);
   const answer = await h.install('acme/shop', { token });
@@ -418,13 +421,14 @@ test('a client that hangs up at any step changes nothing about what is written',
   for (const step of steps) {
     for (const after of ['close', 'reset']) {
       await forget();
-      await h.fault({ ...step, kind: 'latency', ms: 200 });
+      await h.fault({ ...step, kind: 'hang' });
       const socket = net.connect(new URL(h.url).port, '127.0.0.1');
       socket.on('error', () => {});
       socket.write(`POST /api/v1/repos/acme/shop/install HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${h.alice}\r\n\r\n`);
       await until('asked', async () => (await h.control('GET', '/requests')).some((r) => r.method === step.method));
       if (after === 'close') socket.destroy();
       else socket.resetAndDestroy();
+      await h.control('DELETE', '/faults');
       await until('active', async () => (await h.rows("select 1 from installations where state = 'active'")).length === 1);
       await assertShared(1);
     }
