@@ -5,6 +5,7 @@ import { execFile, spawn } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -33,6 +34,18 @@ export async function until(what, probe, timeout = patience) {
     }
     if (Date.now() > deadline) throw new Error(`${what}: not within ${timeout} ms (last: ${last?.stack ?? JSON.stringify(last)})`);
     await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** A port of 127.0.0.1 on which nothing listens, below those that the kernel gives to clients: it can be had again after a restart. */
+export async function freePort() {
+  for (;;) {
+    const port = 20000 + Math.floor(Math.random() * 12000);
+    const server = net.createServer();
+    const free = await new Promise((resolve) => server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)));
+    if (!free) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
   }
 }
 
@@ -201,7 +214,7 @@ export class House {
     const key = env.AS ?? name;
     const all = { ...this.env, HEALTH_PORT: '0', ...env };
     if (name === 'edge') {
-      if (key === 'edge') all.PORT = this.edgePort ?? '0';
+      if (key === 'edge') all.PORT = String(this.edgePort ??= await freePort());
       all.BACKEND_URL ??= 'https://repobus.example.com';
     }
     const child = spawn(path.join(bin, `repobus-${name}`), [], { env: all, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -210,10 +223,7 @@ export class House {
     const port = /listening=(?:https?:\/\/)?[^\s:]*:(\d+)/.exec(await program.line(/listening=/))[1];
     program.url = `http://127.0.0.1:${port}`;
     if (name === 'edge') describe(program.url);
-    if (key === 'edge') {
-      this.edgePort = port;
-      this.url = program.url;
-    }
+    if (key === 'edge') this.url = program.url;
     return program;
   }
 

@@ -4,11 +4,10 @@ import assert from 'node:assert/strict';
 import { createHmac, randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { createRequire } from 'node:module';
-import net from 'node:net';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { sign } from '@octokit/webhooks-methods';
-import { House, until } from './harness.mjs';
+import { freePort, House, until } from './harness.mjs';
 
 const examples = createRequire(import.meta.url)('@octokit/webhooks-examples/api.github.com/index.json');
 let h, hook;
@@ -33,12 +32,7 @@ const outbox = async (id) => (await h.rows(`select o.subject, o.body, o.id from 
 
 before(async () => {
   h = await House.start({ programs: [] });
-  h.edgePort = await new Promise((resolve) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
+  h.edgePort = await freePort();
   h.env.BACKEND_URL = `http://127.0.0.1:${h.edgePort}`; // where the stand-in's hooks deliver to
   await h.launch('edge');
   h.alice = await h.token('alice');
@@ -252,7 +246,7 @@ test('one that cannot be written takes no other with it', async () => {
     lock.release();
     await h.rows('drop trigger refuse on deliveries');
   }
-  assert.equal(await metric('repobus_webhooks_waiting'), 0);
+  await until('none is waiting any more', async () => (await metric('repobus_webhooks_waiting')) === 0);
 });
 
 test('while the database hangs GitHub is told so within its ten seconds', async () => {
