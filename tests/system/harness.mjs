@@ -248,10 +248,13 @@ export class House {
     }
   }
 
-  /** A request to the edge: {status, text, json, headers}. */
+  /**
+   * A request to the edge: {status, text, json, headers}. On a connection of its own: one that is kept may end, for
+   * having idled or with its edge, at the moment it is used again.
+   */
   async request(method, where, { token = this.alice, headers = {}, body, url = this.url } = {}) {
     const response = await fetch(url + where, {
-      method, body, headers: { ...(token ? { authorization: `Bearer ${token}` } : {}), ...headers }, signal: AbortSignal.timeout(patience),
+      method, body, headers: { connection: 'close', ...(token ? { authorization: `Bearer ${token}` } : {}), ...headers }, signal: AbortSignal.timeout(patience),
     });
     const text = await response.text();
     let json;
