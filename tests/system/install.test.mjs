@@ -325,7 +325,13 @@ test('eight people connect one repository at once, over two edges: one hook, sha
   await forget();
   const second = await h.launch('edge', { AS: 'edge2', PORT: '0' });
   const tokens = await people(8);
-  const answers = await Promise.all(tokens.map((token, i) => h.install('acme/shop', { token, url: i % 2 ? second.url : h.url })));
+  const answers = await Promise.all(tokens.map(async (token, i) => {
+    for (;;) {
+      const answer = await h.install('acme/shop', { token, url: i % 2 ? second.url : h.url });
+      // Seven others before one may take longer than one waits: then one does as one is told.
+      if (!/somebody else is connecting or disconnecting this repository right now: try again/.test(answer.text)) return answer;
+    }
+  }));
   assert.deepEqual(answers.map((a) => a.status), answers.map(() => 200), JSON.stringify(answers.map((a) => a.text)));
   await assertShared(8);
   await second.stop();
@@ -394,13 +400,15 @@ test('a retry that fails still finds the hook that a crash left', async () => {
   await forget();
   await h.get('edge').stop();
   const edge = await h.launch('edge', { RECONCILE_SECONDS: '3600' });
-  await h.fault({ method: 'POST', path: '/repos/acme/shop/hooks', kind: 'latency', ms: 300 });
+  // The hook is made and the answer lost; the edge dies while it waits to look for it.
+  await h.fault({ method: 'POST', path: '/repos/acme/shop/hooks', kind: 'answer-lost' });
+  await h.fault({ method: 'GET', path: '/repos/acme/shop/hooks', kind: 'hang', count: 0 });
   const cut = h.install().catch((error) => error);
-  await until('the hook is asked for', async () => (await h.control('GET', '/requests')).some((r) => r.method === 'POST' && r.path.endsWith('/hooks')));
+  await until('the hook exists', async () => (await h.hooks()).length === 1);
   await edge.kill();
   await cut;
-  await until('the hook exists', async () => (await h.hooks()).length === 1);
-  await until('the reservation has run out', async () => (await h.rows('select 1 from installations where reserved_until < now()')).length === 1);
+  await h.control('DELETE', '/faults');
+  await h.runOut('acme/shop');
   await h.launch('edge', { RECONCILE_SECONDS: '3600' });
   // One that ends before the reservation leaves the crash's to the next; one that has taken its place cleans up.
   await h.fault({ method: 'GET', path: '/repos/acme/shop', kind: 'status', status: 503 });
@@ -437,14 +445,20 @@ test('a client that hangs up at any step changes nothing about what is written',
 });
 
 test('the relay is woken by the commit, not by its clock', async () => {
-  await forget();
   const { connect } = await import('@nats-io/transport-node');
   const nats = await connect({ servers: h.natsUrl });
-  const events = nats.subscribe('repo.connected', { max: 1 });
-  const answer = await h.install();
-  const told = Date.now();
-  for await (const message of events) assert.equal(message.json().data.installation_id, answer.json.installation_id);
-  assert.ok(Date.now() - told < 2500, 'it looks by itself every five seconds');
+  const waits = [];
+  for (let i = 0; i < 5; i++) {
+    await forget();
+    const events = nats.subscribe('repo.connected', { max: 1 });
+    await nats.flush();
+    const answer = await h.install();
+    const told = Date.now();
+    for await (const message of events) assert.equal(message.json().data.installation_id, answer.json.installation_id);
+    waits.push(Date.now() - told);
+  }
+  // All but the first begin when it has just looked: by its clock alone each would wait for five seconds.
+  assert.ok(Math.min(...waits.slice(1)) < 2500, waits.join(' '));
   await nats.close();
 });
 
