@@ -21,7 +21,7 @@ before(async () => {
   // The hooks lead to the test's own receiver, so that it decides what becomes of a delivery.
   h = await House.start({
     programs: ['edge'],
-    env: { BACKEND_URL: `http://127.0.0.1:${receiver.address().port}`, RESERVATION_SECONDS: '3', CHECK_SECONDS: '1', DELIVERIES_SECONDS: '1', RECONCILE_SECONDS: '1' },
+    env: { BACKEND_URL: `http://127.0.0.1:${receiver.address().port}`, CHECK_SECONDS: '1', DELIVERIES_SECONDS: '1', RECONCILE_SECONDS: '1' },
   });
 });
 after(async () => {
@@ -29,17 +29,21 @@ after(async () => {
   await h?.stop();
 });
 
-let repo, id, hook;
+let repo, id, hook, login;
 beforeEach(async () => {
   answer = 200;
   repo = `acme/r${++nth}`;
+  // A person for each test: what the reconciler may ask for one in an hour is a share that slow tests together would use up.
+  login = `person${nth}`;
+  await h.control('POST', '/users', { login, token: `token-${login}`, scopes: 'repo' });
+  h.alice = await h.token(login);
   await h.control('POST', '/repos', { owner: 'acme', name: `r${nth}`, path: h.repository });
-  await h.control('POST', '/permissions', { owner: 'acme', repo: `r${nth}`, login: 'alice', permission: 'admin' });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: `r${nth}`, login, permission: 'admin' });
   const connected = await h.install(repo);
   assert.equal(connected.status, 200, connected.text);
   id = connected.json.installation_id;
   hook = (await hookOf()).id;
-  // Those of the tests before are looked at no more: all are one person's, whose share of requests is for an hour.
+  // Those of the tests before are looked at no more.
   await h.rows("update installations set checked_at = now() + interval '1 day' where id <> $1 and state = 'active'", [id]);
   await h.rows("update hook_checks set checked_at = now() + interval '1 day' where hook_id <> $1", [hook]);
 });
@@ -47,7 +51,7 @@ beforeEach(async () => {
 const row = async (installation = id) => (await h.rows('select * from installations where id = $1', [installation]))[0];
 const hookOf = async (name = repo) => (await h.hooks()).find((one) => one.repo === name);
 const events = (subject, installation = id) => h.rows(`select body::jsonb as event from outbox where subject = $1 and (body::jsonb #>> '{data,installation_id}')::bigint = $2 order by position`, [subject, installation]);
-const asGithub = (method, where, body) => fetch(`${h.githubUrl}/repos/${repo}${where}`, { method, body: body && JSON.stringify(body), headers: { authorization: 'Bearer token-alice', 'user-agent': 'test' } });
+const asGithub = (method, where, body) => fetch(`${h.githubUrl}/repos/${repo}${where}`, { method, body: body && JSON.stringify(body), headers: { authorization: `Bearer token-${login}`, 'user-agent': 'test' } });
 const healthIs = (health) => until(`health is ${health}`, async () => (await row()).health === health && row());
 const metric = async (what) => Number(new RegExp(`^repobus_reconciled_total\\{what="${what}"\\} (\\d+)`, 'm').exec((await h.request('GET', '/metrics', { token: null })).text)?.[1] ?? 0);
 
@@ -108,7 +112,7 @@ test('a hook that a forced disconnect left is removed, and one that was adopted 
 
 test('a hook that nobody can reach is given up after a month, and said', async () => {
   await h.rows(`update installations set state = 'disconnected', hook_left = true, disconnected_at = now() - interval '31 days', checked_at = null where id = $1`, [id]);
-  await h.control('POST', '/permissions', { owner: 'acme', repo: repo.split('/')[1], login: 'alice', permission: 'none' });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: repo.split('/')[1], login, permission: 'none' });
   await until('it is given up', async () => (await row()).hook_left === false);
   await h.get('edge').line(new RegExp(`gave up hook=${hook} of repo=${repo}`));
 });
@@ -123,8 +127,8 @@ for (const [what, health, break_, mend] of [
   ['a hook that somebody removed', 'hook_missing', () => asGithub('DELETE', `/hooks/${hook}`)],
   ['a hook that somebody disabled', 'hook_disabled', () => asGithub('PATCH', `/hooks/${hook}`, { active: false }), () => asGithub('PATCH', `/hooks/${hook}`, { active: true })],
   ['a hook with another address', 'hook_missing', () => asGithub('PATCH', `/hooks/${hook}`, { config: { url: 'https://elsewhere.example', content_type: 'json' } })],
-  ['access that was lost', 'access_lost', () => h.control('POST', '/permissions', { owner: 'acme', repo: repo.split('/')[1], login: 'alice', permission: 'none' }), () => h.control('POST', '/permissions', { owner: 'acme', repo: repo.split('/')[1], login: 'alice', permission: 'admin' })],
-  ['rights that were taken', 'access_lost', () => h.control('POST', '/permissions', { owner: 'acme', repo: repo.split('/')[1], login: 'alice', permission: 'read' }), () => h.control('POST', '/permissions', { owner: 'acme', repo: repo.split('/')[1], login: 'alice', permission: 'admin' })],
+  ['access that was lost', 'access_lost', () => h.control('POST', '/permissions', { owner: 'acme', repo: repo.split('/')[1], login, permission: 'none' }), () => h.control('POST', '/permissions', { owner: 'acme', repo: repo.split('/')[1], login, permission: 'admin' })],
+  ['rights that were taken', 'access_lost', () => h.control('POST', '/permissions', { owner: 'acme', repo: repo.split('/')[1], login, permission: 'read' }), () => h.control('POST', '/permissions', { owner: 'acme', repo: repo.split('/')[1], login, permission: 'admin' })],
   ['a repository that is gone', 'access_lost', () => h.control('DELETE', `/repos/${repo}`)],
 ]) {
   test(`${what} is noticed, told once, and ${mend ? 'forgotten when it is mended' : 'shown'}`, async () => {
@@ -149,10 +153,10 @@ for (const [what, health, break_, mend] of [
 }
 
 test('a token that does not open, or that GitHub refuses, is said to be invalid', async () => {
-  const [{ token_sealed: sealed }] = await h.rows(`select token_sealed from users where login = 'alice'`);
-  await h.rows(`update users set token_sealed = '\\x00' where login = 'alice'`);
+  const [{ token_sealed: sealed }] = await h.rows('select token_sealed from users where login = $1', [login]);
+  await h.rows(`update users set token_sealed = '\\x00' where login = $1`, [login]);
   assert.match((await healthIs('token_invalid')).health_reason, /sign in again/);
-  await h.rows(`update users set token_sealed = $1 where login = 'alice'`, [sealed]);
+  await h.rows('update users set token_sealed = $1 where login = $2', [sealed, login]);
   await healthIs('ok');
 });
 
