@@ -6,7 +6,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
 import { checkAnswer } from './description.mjs';
-import { House, until } from './harness.mjs';
+import { House, patience, until } from './harness.mjs';
 
 let h;
 let id;
@@ -217,7 +217,7 @@ function watch(token = h.alice, url = h.url) {
   socket.on('close', () => { watcher.closed = true; watcher.check(); });
   socket.write(`GET /api/v1/repos/acme/shop/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`);
   watcher.until = (what, done) => new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${what}: ${watcher.text.slice(-500)}`)), 60_000);
+    const timer = setTimeout(() => reject(new Error(`${what}: ${watcher.text.slice(-500)}`)), patience);
     watcher.check = () => done(watcher) && (clearTimeout(timer), resolve(watcher));
     watcher.check();
   });
