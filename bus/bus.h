@@ -168,7 +168,7 @@ struct rb_result rb_retry(const char *fmt, ...) RB_PRINTF(1, 2);
 struct rb_result rb_retry_after(int64_t delay_ms, const char *fmt, ...) RB_PRINTF(2, 3);
 struct rb_result rb_reject(const char *fmt, ...) RB_PRINTF(1, 2);
 /* The natural verdict for an rb_err with rb_error_text() and rb_error_wait_ms(): RB_OK and RB_ESTALE done,
- * temporary ones and RB_EINTERNAL retry, the rest reject. */
+ * temporary ones, RB_EINTERNAL and RB_EPROTOCOL retry, the rest reject. */
 struct rb_result rb_result_from(rb_err err);
 
 /*

@@ -46,7 +46,8 @@ struct rb_result rb_result_from(rb_err err)
 {
     if (err == RB_OK || err == RB_ESTALE)
         return rb_done();
-    if (rb_err_is_temporary(err) || err == RB_EINTERNAL)
+    /* What makes no sense came from something broken in between more often than from the other side. */
+    if (rb_err_is_temporary(err) || err == RB_EINTERNAL || err == RB_EPROTOCOL)
         return rb_retry_after(rb_error_wait_ms(), "%s", rb_error_text());
     return rb_reject("%s", rb_error_text());
 }

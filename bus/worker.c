@@ -99,10 +99,12 @@ static void worker_release(struct bus_worker *worker)
 
 /* ---- answering by the verdict ------------------------------------------------------------------------- */
 
-static void worker_finish(struct rb_work *work, enum rb_run_state state, const char *error)
+static bool worker_finish(struct rb_work *work, enum rb_run_state state, const char *error)
 {
-    if (bus_work_end_run(work, state, error))
-        rb_log_warn("run not recorded event=%s: %s", work->event.id, rb_error_text());
+    if (bus_work_end_run(work, state, error) == RB_OK)
+        return true;
+    rb_log_warn("run not recorded event=%s: %s", work->event.id, rb_error_text());
+    return false;
 }
 
 /* Before the one answer to a message. False when there is nobody to answer: the stream that it came from is
@@ -118,10 +120,21 @@ static bool worker_may_answer(struct rb_work *work)
     return same;
 }
 
+/* The end of a run that nobody has heard of would leave people with "running" for ever: the event comes
+ * again, which is harmless, as long as it has attempts left. True: it is to be answered for good. */
+static bool worker_end(struct rb_work *work, enum rb_run_state state, const char *error)
+{
+    bool told = worker_finish(work, state, error) || work->attempt >= work->runtime->def->max_attempts;
+    if (!worker_may_answer(work))
+        return false;
+    if (!told)
+        bus_ack_retry(work->runtime->bus, work->reply, bus_backoff_ms(work->attempt));
+    return told;
+}
+
 static void worker_done(struct rb_work *work)
 {
-    worker_finish(work, RB_RUN_DONE, "");
-    if (worker_may_answer(work) &&
+    if (worker_end(work, RB_RUN_DONE, "") &&
         bus_ack_done(work->runtime->bus, work->reply)) /* comes again, and is harmless twice */
         rb_log_warn("event not acknowledged id=%s: %s", work->event.id, rb_error_text());
 }
@@ -137,7 +150,7 @@ static void worker_retry(struct rb_work *work, const struct rb_result *result)
         delay = DELAY_MAX_MS;
     rb_log_warn("event will be tried again id=%s subject=%s attempt=%d in_ms=%" PRId64 ": %s", work->event.id,
                 work->event.subject, work->attempt, delay, result->reason);
-    worker_finish(work, RB_RUN_RETRYING, result->reason);
+    (void)worker_finish(work, RB_RUN_RETRYING, result->reason);
     if (worker_may_answer(work))
         bus_ack_retry(work->runtime->bus, work->reply, delay);
 }
@@ -166,8 +179,7 @@ static void worker_bury(struct rb_work *work, const char *reason, const void *bo
         return;
     }
     rb_metric_add(runtime->dead_letters, 1);
-    worker_finish(work, RB_RUN_FAILED, reason);
-    if (worker_may_answer(work) && bus_ack_term(runtime->bus, work->reply))
+    if (worker_end(work, RB_RUN_FAILED, reason) && bus_ack_term(runtime->bus, work->reply))
         rb_log_warn("event not terminated id=%s: %s", letter.id, rb_error_text());
 }
 

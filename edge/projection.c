@@ -17,8 +17,9 @@ static struct rb_db *projection_db; /* of libbus's thread alone */
 
 static rb_err projection_keep(void *arg, const struct rb_run *run)
 {
-    /* Newer wins: by generation, then by the time the subscriber gave. Runs of installations that are gone
-     * are dropped. */
+    /* Newer wins: by generation, then by the time the subscriber gave. But where two have the same event in
+     * hand, one of which stood still for a while, the end of either is the end: what began before it says
+     * nothing new, even if it speaks later. Runs of installations that are gone are dropped. */
     static const struct rb_statement statement = {
         "projection_keep",
         "with kept as (insert into runs as r (installation_id, subscriber, generation, state, attempt, done, "
@@ -33,7 +34,12 @@ static rb_err projection_keep(void *arg, const struct rb_run *run)
         "excluded.note, "
         "error = excluded.error, at = excluded.at, started_at = excluded.started_at, finished_at = "
         "excluded.finished_at "
-        "where (excluded.generation, excluded.at) >= (r.generation, r.at) returning r.*), "
+        "where excluded.generation > r.generation or (excluded.generation = r.generation and case "
+        "when r.finished_at is not null and excluded.finished_at is null then excluded.started_at > "
+        "r.finished_at "
+        "when r.finished_at is null and excluded.finished_at is not null then excluded.finished_at >= "
+        "r.started_at "
+        "else excluded.at >= r.at end) returning r.*), "
         "told as (select pg_notify('runs', (jsonb_build_object('installation_id', k.installation_id) || "
         "json_run(row(k.*)::runs))::text) from kept k) select count(*) from told"};
     (void)arg;

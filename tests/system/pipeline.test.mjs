@@ -88,6 +88,37 @@ test('GET repository shows both runs and the profile', async () => {
   assert.equal(json.profile.files, 7);
 });
 
+test('the end of a run is the end, also for one that stood still and speaks of the same event afterwards', async () => {
+  const [{ id, generation }] = await h.rows("select id, generation from installations where repo_full_name = 'acme/shop'");
+  const nc = await connect({ servers: h.natsUrl });
+  const say = (state, started, at, note, subscriber = 'twice') => jetstream(nc).publish(`run.${id}.${subscriber}`, JSON.stringify({
+    installation_id: Number(id), subscriber, generation: Number(generation), state, attempt: 1, done: 0, total: 0, note, error: '',
+    at_ms: at, started_ms: started, finished_ms: state === 'done' ? at : 0,
+  }));
+  const noted = (note) => until(note, async () => (await h.runs(id)).twice?.note === note && (await h.runs(id)).twice.state);
+  try {
+    await say('running', 1000, 1001, 'the first begins');
+    await say('running', 5000, 9000, 'the second, which has the event too, speaks last');
+    await noted('the second, which has the event too, speaks last');
+    await say('done', 1000, 8000, 'the first is done');
+    assert.equal(await noted('the first is done'), 'done');
+    await say('running', 5000, 9500, 'the second goes on, and is killed');
+    await say('done', 1, 2, '', 'behind-it');
+    await until('all of these are read', async () => (await h.runs(id))['behind-it']);
+    assert.equal((await h.runs(id)).twice.note, 'the first is done');
+    await say('running', 9600, 9601, 'another event');
+    assert.equal(await noted('another event'), 'running');
+    await say('done', 1000, 8000, 'the first is done, told again');
+    await say('done', 9600, 9700, 'the other is done');
+    assert.equal(await noted('the other is done'), 'done');
+    const told = (await h.runs(id)).twice;
+    assert.equal(told.started_at.getTime(), 9600);
+  } finally {
+    await nc.close();
+    await h.rows("delete from runs where subscriber in ('twice', 'behind-it')");
+  }
+});
+
 test('streams and durables are as the catalogue says', async () => {
   const nc = await connect({ servers: h.natsUrl });
   const jsm = await jetstreamManager(nc);
@@ -149,11 +180,12 @@ test('an empty repository is connected, scanned and graphed', async () => {
   assert.equal(profile.profile.files, 0);
 });
 
-test('GitHub away for the subscribers: they try again and end right', async () => {
+test('GitHub away for the subscribers, or not itself: they try again and end right', async () => {
   await makeRepository(`${h.dir}/third`, { 'Cargo.toml': '[package]\nname = "x"\n\n[dependencies]\nserde = "1"\n', 'src/main.rs': 'fn main() {}\n' });
   await h.control('POST', '/repos', { owner: 'acme', name: 'third', path: `${h.dir}/third` });
   await h.control('POST', '/permissions', { owner: 'acme', repo: 'third', login: 'alice', permission: 'admin' });
-  await h.fault({ method: 'GET', path: '/repos/acme/third/git/trees', kind: 'status', status: 502, count: 2 });
+  await h.fault({ method: 'GET', path: '/repos/acme/third/git/trees', kind: 'status', status: 502, count: 1 });
+  await h.fault({ method: 'GET', path: '/repos/acme/third/git/trees', kind: 'garbage', count: 1 }); // from a proxy in between
   const { json } = await h.install('acme/third');
   const runs = await h.untilDone(json.installation_id);
   assert.ok(Math.max(runs.scanner.attempt, runs.grapher.attempt) >= 2);

@@ -227,6 +227,7 @@ static void verdicts_follow_the_kind_of_error(void **state)
     assert_int_equal(rb_result_from(RB_ELIMIT).verdict, RB_RETRY);
     assert_int_equal(rb_result_from(RB_ETIMEOUT).verdict, RB_RETRY);
     assert_int_equal(rb_result_from(RB_EINTERNAL).verdict, RB_RETRY);
+    assert_int_equal(rb_result_from(RB_EPROTOCOL).verdict, RB_RETRY);
     assert_int_equal(rb_result_from(RB_EAUTH).verdict, RB_REJECT);
     assert_int_equal(rb_result_from(RB_EINVAL).verdict, RB_REJECT);
     assert_int_equal(rb_result_from(RB_ENOTFOUND).verdict, RB_REJECT);

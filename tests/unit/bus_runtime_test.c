@@ -302,6 +302,24 @@ static void done_is_done(void **state)
     assert_int_equal(child_stop(), 0);
 }
 
+static void an_end_that_is_not_heard_of_comes_again(void **state)
+{
+    (void)state;
+    child_start(NULL);
+    send_event("unheard-1", "wait", 117);
+    assert_true(child_says("begin unheard-1 1"));
+    assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_RUNS, NULL, NULL), NATS_OK);
+    child_go();
+    assert_true(child_says("end unheard-1 1"));
+    assert_true(child_says("begin unheard-1 2"));
+    nats_setup(bus);
+    child_go();
+    assert_true(child_says("end unheard-1 2"));
+    expect_run(117, "done", 2, "");
+    expect_nothing_pending();
+    assert_int_equal(child_stop(), 0);
+}
+
 static void retry_comes_again(void **state)
 {
     (void)state;
@@ -746,6 +764,7 @@ int main(int argc, char **argv)
         return run_subscriber();
     const struct CMUnitTest tests[] = {
         TEST(done_is_done),
+        TEST(an_end_that_is_not_heard_of_comes_again),
         TEST(retry_comes_again),
         TEST(reject_leaves_a_dead_letter),
         TEST(gives_up_after_the_last_attempt),
