@@ -40,7 +40,7 @@ BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
-.PHONY: help deps build run stop test test-unit test-system fuzz lint format asan bench bench-scanner install clean
+.PHONY: help deps build run stop test test-unit test-system fuzz chaos lint format asan bench bench-scanner install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,9 @@ test-system: ## the system tests against real servers
 
 fuzz: ## hostile input for every parser, for long (FUZZ_SECONDS=600 each; TARGETS="jwt tree" chooses)
 	@tests/fuzz/run $(or $(FUZZ_SECONDS),600) $(TARGETS)
+
+chaos: ## kill, freeze and cut everything at random under load, and count what is lost (SEED=, REPOS=40)
+	@tests/chaos/run
 
 lint: ## formatting, clang-tidy, shellcheck, and the rules of this house
 	@tests/lint/lint
