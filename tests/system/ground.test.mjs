@@ -31,7 +31,8 @@ function talk(first = '', port = h.edgePort) {
   const end = new Promise((resolve) => socket.on('close', resolve));
   const it = { socket, text: '', end, send: (bytes) => socket.write(bytes), open: true };
   end.then(() => { it.open = false; });
-  socket.on('data', (chunk) => { it.text += chunk; }).on('error', () => {});
+  // After the edge's last word nobody reads what is still to be sent: the kernel would offer it for two minutes.
+  socket.on('data', (chunk) => { it.text += chunk; }).on('end', () => socket.destroy()).on('error', () => {});
   if (first) socket.write(first);
   return it;
 }
