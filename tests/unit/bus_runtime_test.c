@@ -593,9 +593,11 @@ static void a_refused_request_is_not_repeated_in_haste(void **state)
     (void)state;
     assert_int_equal(natsConnection_SubscribeSync(&spy, bus->nc, next), NATS_OK);
     child_start(settings);
-    while (until == 0 || rb_clock_ms() < until) {
+    while (requests < 2 || rb_clock_ms() < until) { /* however long the machine takes for a second one */
         natsMsg *request = NULL, *status = NULL;
-        if (natsSubscription_NextMsg(&request, spy, until ? 100 : PATIENCE_MS) == NATS_OK) {
+        natsStatus s = natsSubscription_NextMsg(&request, spy, requests < 2 ? PATIENCE_MS : 100);
+        assert_true(s == NATS_OK || requests >= 2);
+        if (s == NATS_OK) {
             assert_int_equal(natsMsg_Create(&status, natsMsg_GetReply(request), NULL, NULL, 0), NATS_OK);
             assert_int_equal(natsMsgHeader_Set(status, "Status", "409"), NATS_OK);
             assert_int_equal(natsConnection_PublishMsg(bus->nc, status), NATS_OK);
