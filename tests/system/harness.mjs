@@ -313,9 +313,8 @@ export class House {
     const problems = [];
     await this.db?.end().catch((error) => problems.push(error));
     await Promise.all([...this.programs.values()].filter((p) => p.isRunning).map((p) => p.stop().catch((error) => problems.push(error))));
-    for (const name of ['postgres', 'nats', 'neo4j']) {
-      if (fs.existsSync(path.join(this.dir, name))) await this.server(name, 'stop').catch((error) => problems.push(error));
-    }
+    const servers = ['postgres', 'nats', 'neo4j'].filter((name) => fs.existsSync(path.join(this.dir, name)));
+    await Promise.all(servers.map((name) => this.server(name, 'stop').catch((error) => problems.push(error))));
     if (problems.length) throw new AggregateError(problems, problems.map((p) => p.message).join('\n'));
     fs.rmSync(this.dir, { recursive: true, force: true });
   }
