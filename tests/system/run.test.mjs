@@ -8,10 +8,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { house, makeRepository, shop } from './harness.mjs';
+import { freePort, house, makeRepository, shop } from './harness.mjs';
 
-let dir;
+let dir, port;
 before(async () => {
+  port = await freePort();
   dir = fs.mkdtempSync(path.join(os.tmpdir(), 'repobus-run-'));
   fs.chmodSync(dir, 0o755);
   await makeRepository(path.join(dir, 'my shop'), shop);
@@ -19,7 +20,7 @@ before(async () => {
 after(() => fs.rmSync(dir, { recursive: true, force: true }));
 
 function makeRun(env, args = []) {
-  const clean = { ...process.env, RUN_DIR: path.join(dir, 'state'), REPO: path.join(dir, 'my shop'), PORT: '28080', ...env };
+  const clean = { ...process.env, RUN_DIR: path.join(dir, 'state'), REPO: path.join(dir, 'my shop'), PORT: String(port), ...env };
   for (const name of ['DATABASE_URL', 'NATS_URL', 'NEO4J_URI', 'SECRET_KEY', 'MAKEFLAGS', 'MAKELEVEL']) delete clean[name];
   const child = spawn(path.join(house, 'deploy/run'), args, { env: clean, stdio: ['ignore', 'pipe', 'pipe'] });
   const result = { child, text: '' };
