@@ -201,6 +201,9 @@ struct rb_subscriber {
     const char *filter; /* "repo.*": one filter per durable (nats-server 2.9 has no more); subjects without a
                            route are acknowledged at once */
     const struct rb_route *routes; /* ends with {NULL, NULL} */
+    /* Of these subjects no run records are written, ends with NULL; may be NULL: what their handlers do is a
+     * small part of what another route reports, and the "done" of one would be taken for the other's. */
+    const char *const *without_run;
     /* Ends with {NULL, NULL}; NULL: answers nothing. Any process of this name may answer a question (a queue
      * group of NATS). Two are worked on at once; 64 more wait, for five seconds at most, and further ones are
      * told at once that there are too many. When draining, what has come is answered and no more is taken. */

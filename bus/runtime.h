@@ -94,6 +94,8 @@ void *bus_keepalive_main(void *runtime);
 void bus_keepalive_wake(struct bus_runtime *runtime);
 
 /* work.c */
+/* Whose run an event is told in; 0: in none. */
+int64_t bus_work_installation(const struct rb_work *work);
 void bus_work_begin_run(struct rb_work *work);
 /* The last word on an attempt, acknowledged by the stream: RB_OK also where no run is recorded. */
 rb_err bus_work_end_run(struct rb_work *work, enum rb_run_state state, const char *error) RB_MUST_CHECK;

@@ -112,10 +112,20 @@ void bus_work_flush(struct rb_work *work)
     work->unsent = false;
 }
 
+int64_t bus_work_installation(const struct rb_work *work)
+{
+    const char *const *subject = work->runtime->def->without_run;
+    for (; subject && *subject; subject++) {
+        if (strcmp(*subject, work->event.subject) == 0)
+            return 0;
+    }
+    return rb_work_int(work, "installation_id");
+}
+
 void bus_work_begin_run(struct rb_work *work)
 {
     pthread_mutex_lock(&work->mutex);
-    work->installation_id = rb_work_int(work, "installation_id");
+    work->installation_id = bus_work_installation(work);
     work->generation = rb_work_int(work, "generation");
     work->started_ms = rb_clock_wall_ms();
     work->done = work->total = 0;

@@ -254,7 +254,7 @@ static void worker_handle_claimed(struct bus_worker *worker, natsMsg *msg)
                                         .traceparent = ""};
         result = rb_reject("%s", rb_error_text());
     } else if (work->attempt > def->max_attempts + UNFINISHED_MAX) {
-        work->installation_id = rb_work_int(work, "installation_id");
+        work->installation_id = bus_work_installation(work);
         work->generation = rb_work_int(work, "generation");
         result = rb_reject("gave up after %d attempts: the last of them ended without a verdict",
                            work->attempt - 1);

@@ -85,11 +85,14 @@ static void close_worker(void *local, void *app)
 
 static int run_subscriber(void)
 {
-    static const struct rb_route routes[] = {{RB_REPO_CONNECTED, handle}, {NULL, NULL}};
+    static const struct rb_route routes[] = {
+        {RB_REPO_CONNECTED, handle}, {RB_REPO_RESCAN, handle}, {NULL, NULL}};
+    static const char *const without_run[] = {RB_REPO_RESCAN, NULL};
     const struct rb_subscriber subscriber = {
         .name = "tester",
         .filter = "repo.*",
         .routes = routes,
+        .without_run = without_run,
         .max_attempts = 3,
         .worker_open = open_worker,
         .worker_close = close_worker,
@@ -200,18 +203,23 @@ static int child_stop(void)
     return child_ends();
 }
 
-static void send_event(const char *id, const char *mode, int64_t installation)
+static void send_on(const char *subject, const char *id, const char *mode, int64_t installation)
 {
     struct rb_buf body;
     json_t *data = json_pack("{ss sI sI}", "mode", mode, "installation_id", (json_int_t)installation,
                              "generation", (json_int_t)4);
     rb_buf_init(&body, RB_EVENT_MAX);
-    assert_int_equal(rb_event_encode(&body, RB_REPO_CONNECTED, id, "/test", NULL, data), RB_OK);
-    rb_err err = rb_bus_publish(NULL, bus, RB_REPO_CONNECTED, id, NULL, body.data, body.len);
+    assert_int_equal(rb_event_encode(&body, subject, id, "/test", NULL, data), RB_OK);
+    rb_err err = rb_bus_publish(NULL, bus, subject, id, NULL, body.data, body.len);
     if (err)
         fail_msg("publishing: %s", rb_error_text());
     json_decref(data);
     rb_buf_free(&body);
+}
+
+static void send_event(const char *id, const char *mode, int64_t installation)
+{
+    send_on(RB_REPO_CONNECTED, id, mode, installation);
 }
 
 /* Between two looks at what is to become true on the server. */
@@ -410,6 +418,20 @@ static void what_has_no_route_is_acknowledged(void **state)
     json_decref(data);
     rb_buf_free(&body);
     expect_nothing_pending();
+    assert_int_equal(child_stop(), 0);
+}
+
+static void events_without_a_run(void **state)
+{
+    natsMsg *msg = NULL;
+    (void)state;
+    child_start(NULL);
+    send_on(RB_REPO_RESCAN, "quiet-1", "ok", 106);
+    assert_true(child_says("end quiet-1 1"));
+    send_on(RB_REPO_RESCAN, "quiet-2", "reject", 106);
+    expect_nothing_pending();
+    assert_int_equal(js_GetLastMsg(&msg, bus->js, RB_STREAM_RUNS, "run.106.tester", NULL, NULL),
+                     NATS_NOT_FOUND);
     assert_int_equal(child_stop(), 0);
 }
 
@@ -773,6 +795,7 @@ int main(int argc, char **argv)
         TEST(rubbish_goes_straight_to_the_dead_letters),
         TEST(a_reason_cut_within_a_character_is_told),
         TEST(what_has_no_route_is_acknowledged),
+        TEST(events_without_a_run),
         TEST(events_that_follow_are_published_once),
         TEST(long_work_is_kept_alive),
         TEST(a_crashed_workers_event_comes_again),
