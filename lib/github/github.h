@@ -11,6 +11,8 @@
 #ifndef RB_GITHUB_H
 #define RB_GITHUB_H
 
+#include <jansson.h>
+
 #include "lib/base/base.h"
 
 #define RB_GITHUB_IN_FLIGHT 16
@@ -79,6 +81,12 @@ void rb_github_get_blob(struct rb_github_request *request, const char *owner, co
 /* A page of the files a pull request changes, 100 of at most 3,000. */
 void rb_github_list_pull_files(struct rb_github_request *request, const char *owner, const char *repo,
                                int64_t number, int page);
+/* A page of what is open, newest first: pull requests, or issues, whose list has the pull requests as well
+ * (with a member "pull_request"). */
+enum rb_github_kind { RB_GITHUB_OPEN_PULLS, RB_GITHUB_OPEN_ISSUES };
+#define RB_GITHUB_OPEN_PAGE 100 /* GitHub's maximum */
+void rb_github_list_open(struct rb_github_request *request, const char *owner, const char *repo,
+                         enum rb_github_kind kind, int page);
 
 /* Many blobs in one request, by GraphQL (docs.github.com, "Blob" in the reference of its objects). It has no
  * text for binary files and cuts the others at RB_GITHUB_QUERY_TEXT bytes, without that being documented;
@@ -191,6 +199,11 @@ rb_err rb_github_read_deliveries(const struct rb_github_response *response, rb_g
 typedef rb_err (*rb_github_pull_file_fn)(void *arg, const char *path, int64_t additions, int64_t deletions);
 rb_err rb_github_read_pull_files(const struct rb_github_response *response, rb_github_pull_file_fn fn,
                                  void *arg) RB_MUST_CHECK;
+/* One call of `fn` per object of a page, as GitHub has it (borrowed); stops at its first error. RB_EPROTOCOL
+ * when the body is no list of objects. Pure. */
+typedef rb_err (*rb_github_object_fn)(void *arg, const json_t *object);
+rb_err rb_github_read_objects(const struct rb_github_response *response, rb_github_object_fn fn,
+                              void *arg) RB_MUST_CHECK;
 /* Commit and tree object names (each 40 or 64 characters). */
 rb_err rb_github_read_commit(char commit[65], char tree[65],
                              const struct rb_github_response *response) RB_MUST_CHECK;

@@ -1,4 +1,4 @@
-/* The files of a pull request, page after page. */
+/* The files of a pull request, and what is open, page after page. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,5 +46,23 @@ rb_err rb_repo_pull_files(const struct rb_repo_pull_file **files, size_t *count,
     }
     *files = pulls.files;
     *count = pulls.count;
+    return err;
+}
+
+rb_err rb_repo_list_open(bool *more, struct rb_repo_handle *handle, enum rb_github_kind kind, int pages,
+                         rb_github_object_fn fn, void *arg)
+{
+    rb_err err = RB_OK;
+    *more = true;
+    for (int page = 1; *more && !err && page <= pages; page++) {
+        struct rb_github_request request;
+        struct rb_github_response response = {0};
+        rb_github_list_open(&request, handle->about.owner, handle->about.name, kind, page);
+        err = repo_ask(&response, handle, &request);
+        if (!err)
+            err = rb_github_read_objects(&response, fn, arg);
+        *more = response.has_next;
+        rb_github_response_clear(&response);
+    }
     return err;
 }

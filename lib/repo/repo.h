@@ -83,6 +83,11 @@ struct rb_repo_pull_file {
 };
 rb_err rb_repo_pull_files(const struct rb_repo_pull_file **files, size_t *count,
                           struct rb_repo_handle *handle, int64_t number) RB_MUST_CHECK;
+/* What is open on GitHub, newest first, at most `pages` pages of RB_GITHUB_OPEN_PAGE; *more: there are
+ * others. One call of `fn` for each; its first error ends the list. RB_ENOTFOUND: of issues also where the
+ * repository has none (docs.github.com, 410). */
+rb_err rb_repo_list_open(bool *more, struct rb_repo_handle *handle, enum rb_github_kind kind, int pages,
+                         rb_github_object_fn fn, void *arg) RB_MUST_CHECK;
 /* The payload of a webhook whose event (github.*) carries none, being too large, by the event's hook_id and
  * delivery_id: JSON, zero-terminated in the arena, there for as long as the event is (30 days). RB_ENOTFOUND:
  * there is none, or no more. */

@@ -116,6 +116,29 @@ static void fuzz_query(const char *body, size_t len)
     FUZZ_HOLDS(response.status == 200 || response.status == 429);
 }
 
+static rb_err fuzz_on_object(void *arg, const json_t *object)
+{
+    (void)arg;
+    FUZZ_HOLDS(json_is_object(object));
+    return RB_OK;
+}
+
+static rb_err fuzz_on_pull_file(void *arg, const char *path, int64_t additions, int64_t deletions)
+{
+    (void)arg, (void)additions, (void)deletions;
+    FUZZ_HOLDS(path && *path);
+    return RB_OK;
+}
+
+static void fuzz_list(const char *body, size_t len)
+{
+    struct rb_github_response response = fuzz_response(body, len, 200);
+    rb_err err = rb_github_read_objects(&response, fuzz_on_object, NULL);
+    FUZZ_HOLDS(err == RB_OK || err == RB_EPROTOCOL);
+    err = rb_github_read_pull_files(&response, fuzz_on_pull_file, NULL);
+    FUZZ_HOLDS(err == RB_OK || err == RB_EPROTOCOL);
+}
+
 /* The status is in the first two bytes, the message and the scopes are what follows. */
 static void fuzz_judge(const char *text, size_t len)
 {
@@ -144,6 +167,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct fuzz_target targets[] = {
         {"repo", fuzz_repo},   {"hook", fuzz_hook},   {"tree", fuzz_tree}, {"token", fuzz_token},
-        {"judge", fuzz_judge}, {"blobs", fuzz_query}, {NULL, NULL}};
+        {"judge", fuzz_judge}, {"blobs", fuzz_query}, {"list", fuzz_list}, {NULL, NULL}};
     return fuzz_run(targets, data, size);
 }

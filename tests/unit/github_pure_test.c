@@ -443,6 +443,45 @@ static rb_err note_entry(void *arg, const char *path, const char *mode, const ch
     return rb_buf_printf(buf, "%s %s %s %.2s %lld|", path, mode, type, sha, (long long)size);
 }
 
+static rb_err on_object(void *arg, const json_t *object)
+{
+    const char *name = json_string_value(json_object_get(object, "n"));
+    if (name && strcmp(name, "stop") == 0)
+        return RB_ELIMIT;
+    return rb_buf_printf(arg, "%s", name ? name : "?");
+}
+
+static void lists_of_objects_are_read(void **state)
+{
+    static const struct {
+        const char *body, *names;
+        rb_err err;
+    } rows[] = {
+        {"[]", "", RB_OK},
+        {"[{\"n\":\"a\"},{\"n\":7},{\"n\":\"c\\u0000d\"}]", "a?c", RB_OK},
+        {"[{\"n\":\"a\"},{\"n\":\"stop\"},{\"n\":\"c\"}]", "a", RB_ELIMIT},
+        {"[{\"n\":\"a\"},7]", "a", RB_EPROTOCOL},
+        {"{\"n\":\"a\"}", "", RB_EPROTOCOL},
+        {"[{\"n\":\"a\"}", "", RB_EPROTOCOL},
+        {"[{\"n\":\"\xff\"}]", "", RB_EPROTOCOL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rb_buf names;
+        rb_buf_init(&names, 64);
+        struct rb_github_response response = {
+            .status = 200, .body = (char *)rows[i].body, .len = strlen(rows[i].body)};
+        assert_int_equal(rb_github_read_objects(&response, on_object, &names), rows[i].err);
+        assert_string_equal(names.data ? names.data : "", rows[i].names);
+        rb_buf_free(&names);
+    }
+    struct rb_github_request request;
+    rb_github_list_open(&request, "acme", "shop", RB_GITHUB_OPEN_ISSUES, 3);
+    assert_string_equal(request.path,
+                        "/repos/acme/shop/issues?state=open&sort=created&direction=desc&per_page=100&page=3");
+    rb_github_request_clear(&request);
+}
+
 static void trees_are_read(void **state)
 {
     (void)state;
@@ -675,6 +714,7 @@ int main(void)
         cmocka_unit_test(a_page_of_repositories_is_read),
         cmocka_unit_test(hooks_are_found_by_their_address),
         cmocka_unit_test(commits_are_read),
+        cmocka_unit_test(lists_of_objects_are_read),
         cmocka_unit_test(trees_are_read),
         cmocka_unit_test(budgets_hold_back_writes_and_crowds),
         cmocka_unit_test(budgets_share_out_evenly),
