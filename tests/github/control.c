@@ -125,6 +125,21 @@ static void control_permission(struct sim_exchange *x)
     control_refuse(x, 422, "permission must be admin, write, read or none");
 }
 
+/* They are what GitHub's lists are made of: whatever a field lacks is the test's own affair. */
+static void control_topics(struct sim_exchange *x)
+{
+    json_t *json = rb_sim_body_object(x);
+    const char *owner = json != NULL ? control_need(x, json, "owner") : NULL;
+    const char *name = owner != NULL ? control_need(x, json, "repo") : NULL;
+    struct sim_repo *repo = name != NULL ? control_repo(x, owner, name) : NULL;
+    if (repo == NULL) {
+        return;
+    }
+    json_decref(repo->topics);
+    repo->topics = json_deep_copy(json_object_get(json, "open"));
+    control_ok(x);
+}
+
 static void control_hooks(struct sim_exchange *x)
 {
     json_t *list = json_array();
@@ -258,6 +273,7 @@ static const struct sim_route control_table[] = {
     {"POST", "/_control/oauth", SIM_NEED_NOTHING, "", rb_sim_oauth_control},
     {"POST", "/_control/users", SIM_NEED_NOTHING, "", control_user_put},
     {"POST", "/_control/permissions", SIM_NEED_NOTHING, "", control_permission},
+    {"POST", "/_control/topics", SIM_NEED_NOTHING, "", control_topics},
     {"GET", "/_control/hooks", SIM_NEED_NOTHING, "", control_hooks},
     {"POST", "/_control/hooks/:/:", SIM_NEED_NOTHING, "", control_hook_add},
     {"POST", "/_control/limits", SIM_NEED_NOTHING, "", control_limits},

@@ -101,6 +101,8 @@ static const struct sim_route route_table[] = {
      rb_sim_git_contents},
     {"GET", "/repos/:/:/contents/*", SIM_NEED_READ, "repos/contents#get-repository-content",
      rb_sim_git_contents},
+    {"GET", "/repos/:/:/pulls", SIM_NEED_READ, "pulls/pulls#list-pull-requests", rb_sim_pulls_list},
+    {"GET", "/repos/:/:/issues", SIM_NEED_READ, "issues/issues#list-repository-issues", rb_sim_issues_list},
     {"GET", "/repos/:/:/pulls/:/files", SIM_NEED_READ, "pulls/pulls#list-pull-requests-files",
      rb_sim_pulls_files},
     {"GET", "/repos/:/:/hooks", SIM_NEED_HOOKS_READ, DOC_HOOKS "list-repository-webhooks", rb_sim_hooks_list},

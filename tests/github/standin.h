@@ -86,6 +86,7 @@ struct sim_repo {
     git_repository *git;
     struct sim_grant *grants;
     struct sim_hook *hooks; /* oldest first */
+    json_t *topics;         /* what is open, oldest first; NULL: nothing */
     int64_t created_ms;
 };
 
@@ -258,6 +259,9 @@ void rb_sim_git_commit_object(struct sim_exchange *x);
 void rb_sim_git_blob(struct sim_exchange *x);
 /* GET /repos/:/:/pulls/:/files, of refs/pull/N/head. */
 void rb_sim_pulls_files(struct sim_exchange *x);
+/* topics.c */
+void rb_sim_pulls_list(struct sim_exchange *x);
+void rb_sim_issues_list(struct sim_exchange *x);
 void rb_sim_git_contents(struct sim_exchange *x);
 void rb_sim_tree_get(struct sim_exchange *x);
 void rb_sim_tree_cache_clear(void);

@@ -263,6 +263,7 @@ rb_err rb_sim_repo_put(struct sim_repo **out, struct sim_state *state, const cha
         alias_remove(state, 0, owner, name);
     }
     git_repository_free(repo->git);
+    json_decref(repo->topics);
     free(repo->owner);
     free(repo->name);
     free(repo->path);
@@ -316,6 +317,7 @@ static void repo_free(struct sim_repo *repo)
         free(grant);
     }
     git_repository_free(repo->git);
+    json_decref(repo->topics);
     free(repo->owner);
     free(repo->name);
     free(repo->path);

@@ -452,6 +452,21 @@ test('the judge is strict: a missing field, an invented one, a wrong type and a 
   assert.throws(() => conforms(null, { type: 'string' }, 'no nullable'));
 });
 
+test('what is open: issues with the pull requests among them, pull requests alone, newest first, a page at a time', async () => {
+  const topics = [1, 2, 3].map((number) => ({ number, pull: number !== 2, title: `T${number}`, body: number === 1 ? null : 'text', login: number === 3 ? undefined : 'bob', created_at: '2026-01-01T00:00:00Z', updated_at: '2026-01-02T00:00:00Z' }));
+  await s.control('POST', '/topics', { ...awkward, open: topics });
+  git(dir, 'update-ref', 'refs/pull/1/head', commits.first);
+  const numbers = async (kind, params) => (await good(`GET ${repo}/${kind}`, params)).data.map(({ number }) => number);
+  assert.deepEqual(await numbers('issues'), [3, 2, 1]);
+  assert.deepEqual(await numbers('pulls', { state: 'open', sort: 'created', direction: 'desc' }), [3, 1]);
+  assert.deepEqual(await numbers('issues', { per_page: 2, page: 2 }), [1]);
+  assert.deepEqual(await numbers('pulls', { state: 'closed' }), []);
+  const { data } = await good(`GET ${repo}/pulls`);
+  assert.deepEqual(data.map(({ head, user }) => [head.sha, user?.login]), [['0'.repeat(40), undefined], [commits.first, 'bob']]);
+  assert.deepEqual((await good(`GET ${repo}/issues`)).data.map((one) => Boolean(one.pull_request)), [true, false, true]);
+  await good(`GET ${repo}/pulls/{pull_number}/files`, { pull_number: 1 });
+});
+
 test('all of this was held against the description', () => {
   const routes = new Set(seen().map((one) => one.replace(/^\d+ of /, '')));
   assert.ok(routes.size >= 12, [...routes].join(', '));
