@@ -10,8 +10,7 @@
 
 #include "grapher/graph_store.h"
 #include "grapher/neo4j.h"
-
-#define GRAPH_LOCK_WAIT_MS 120000 /* a builder of a very large repository may need it */
+#include "grapher/state.h"
 
 rb_err rb_graph_open(struct rb_graph **out, const struct rb_graph_options *options)
 {
@@ -369,7 +368,11 @@ rb_err rb_graph_forget(bool *removed, struct rb_graph *graph, int64_t repo_id, i
         return rb_error_wrap(err, "waiting for a builder of this graph");
     err = graph_is_connected(&connected, graph, repo_id);
     if (!err && !connected)
+        err = graph->store->forget_packages(graph, repo_id, generation);
+    if (!err && !connected)
         err = graph->store->forget(removed, graph, repo_id, generation);
+    if (!err && !connected)
+        err = rb_graph_forget_state(graph, repo_id, generation);
     rb_db_unlock(graph->db, RB_LOCK_GRAPH, repo_id);
     return err;
 }

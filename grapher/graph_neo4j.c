@@ -321,4 +321,6 @@ const struct graph_store graph_neo4j = {
     .put_pull_request = graph_neo4j_put_pull_request,
     .put_issue = graph_neo4j_put_issue,
     .pull_request_head = graph_neo4j_pull_request_head,
+    .put_packages = graph_neo4j_put_packages,
+    .forget_packages = graph_neo4j_forget_packages,
 };

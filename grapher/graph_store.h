@@ -14,6 +14,7 @@
 struct rb_neo4j;
 struct rb_pull_request;
 struct rb_issue;
+struct graph_packages;
 
 struct rb_graph {
     const struct graph_store *store;
@@ -21,6 +22,8 @@ struct rb_graph {
     struct rb_neo4j *neo4j; /* NULL for PostgreSQL */
     bool has_constraints;   /* Neo4j: known to be there */
 };
+
+#define GRAPH_LOCK_WAIT_MS 120000 /* a builder of a very large repository may need it */
 
 struct graph_totals {
     int64_t files, links;
@@ -70,6 +73,9 @@ struct graph_store {
                         const struct rb_issue *issue);
     rb_err (*pull_request_head)(char head[RB_SHA_SIZE], struct rb_graph *graph, int64_t repo_id,
                                 int64_t number);
+    /* Packages (packages.h): brings them to these, removes nothing newer. Under the lock of the builders. */
+    rb_err (*put_packages)(struct rb_graph *graph, const struct graph_packages *packages);
+    rb_err (*forget_packages)(struct rb_graph *graph, int64_t repo_id, int64_t generation);
 };
 extern const struct graph_store graph_postgres, graph_neo4j;
 
@@ -97,5 +103,18 @@ json_t *graph_closes(const struct rb_pull_request *pull);
 
 /* A folder with the one it stands in, by its path; copied into the arena. */
 void graph_directory_of(struct rb_graph_directory *directory, const char *path, struct rb_arena *arena);
+
+/* ---- packages ------------------------------------------------------------------------------------------ */
+
+struct graph_packages {
+    int64_t repo_id, generation; /* of the scan */
+    const char *full_name;
+    bool complete;    /* false: nothing is removed */
+    const char *rows; /* JSON: [[purl, scope, constraint], ...], each purl and scope once */
+};
+rb_err graph_postgres_put_packages(struct rb_graph *graph, const struct graph_packages *packages);
+rb_err graph_postgres_forget_packages(struct rb_graph *graph, int64_t repo_id, int64_t generation);
+rb_err graph_neo4j_put_packages(struct rb_graph *graph, const struct graph_packages *packages);
+rb_err graph_neo4j_forget_packages(struct rb_graph *graph, int64_t repo_id, int64_t generation);
 
 #endif

@@ -24,6 +24,9 @@ struct rb_result rb_grapher_handle(struct rb_work *work, void *app, void *local)
 /* repo.disconnected: the graph goes, unless somebody else has connected the repository. */
 struct rb_result rb_grapher_handle_disconnect(struct rb_work *work, void *app, void *local);
 
+/* repo.scanned (scanned.c): its packages. A part of what a build reports: it writes no run of its own. */
+struct rb_result rb_grapher_handle_scanned(struct rb_work *work, void *app, void *local);
+
 /* github.pull_request and github.issues (github.c): the node of a pull request or an issue. */
 struct rb_result rb_grapher_handle_pull_request(struct rb_work *work, void *app, void *local);
 struct rb_result rb_grapher_handle_issue(struct rb_work *work, void *app, void *local);
@@ -32,6 +35,14 @@ struct rb_result rb_grapher_handle_issue(struct rb_work *work, void *app, void *
  * others need the store too. The answer is that of the store, or RB_EUNAVAILABLE when the grapher is to stop.
  */
 rb_err rb_grapher_wait_for_store(struct rb_work *work, struct rb_graph *graph) RB_MUST_CHECK;
+
+/* rb_graph_forget(), waiting for a store that is away (leave.c). */
+rb_err rb_grapher_forget(bool *removed, struct rb_work *work, struct rb_graph *graph, int64_t repo_id,
+                         int64_t generation) RB_MUST_CHECK;
+/* After a write, and in place of one that comes too late: removes it all where nobody has the repository
+ * connected any more. */
+rb_err rb_grapher_leave_nothing(bool *removed, struct rb_work *work, struct grapher_local *mine,
+                                int64_t repo_id) RB_MUST_CHECK;
 
 /* graph.files and graph.links (read.c); README.md has their fields. */
 rb_err rb_grapher_answer_files(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,

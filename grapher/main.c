@@ -46,10 +46,12 @@ int main(int argc, char **argv)
         {RB_REPO_CONNECTED, rb_grapher_handle},
         {RB_REPO_RESCAN, rb_grapher_handle},
         {RB_REPO_DISCONNECTED, rb_grapher_handle_disconnect},
+        {RB_REPO_SCANNED, rb_grapher_handle_scanned},
         {RB_GITHUB_PULL_REQUEST, rb_grapher_handle_pull_request},
         {RB_GITHUB_ISSUES, rb_grapher_handle_issue},
         {NULL, NULL},
     };
+    static const char *const without_run[] = {RB_REPO_SCANNED, NULL};
     static const struct rb_query queries[] = {
         {RB_GRAPH_FILES, rb_grapher_answer_files},
         {RB_GRAPH_LINKS, rb_grapher_answer_links},
@@ -76,6 +78,7 @@ int main(int argc, char **argv)
         .name = "grapher",
         .filter = ">", /* repo.* and github.*; nats-server 2.9 has one filter a consumer */
         .routes = routes,
+        .without_run = without_run,
         .queries = queries,
         .workers = WORKERS_DEFAULT,
         .health_port = HEALTH_PORT_DEFAULT,

@@ -53,13 +53,45 @@ create table graph_closes (
 );
 create index graph_closes_issue on graph_closes (issue_repo_id, issue_number);
 
--- Of the newest scan; the same package may be wanted in several ways.
+-- Of the newest scan (grapher/packages.h). The same package may be wanted for several purposes; what several manifests
+-- want of it for one purpose is one requirement.
 create table graph_dependencies (
   repo_id     bigint not null,
   purl        text collate "C" not null,            -- without the version
-  scope       text not null,
+  scope       text collate "C" not null,
   requirement text not null,
   generation  bigint not null,
   primary key (repo_id, purl, scope)
 );
 create index graph_dependencies_purl on graph_dependencies (purl, repo_id);
+
+-- What the grapher knows about a graph, wherever that lives: which commit it shows, and what came of what else.
+create table graph_states (
+  repo_id                 bigint primary key,
+  generation              bigint,                   -- of the build; null: none has ended yet
+  commit_sha              text,
+  graphed_at              timestamptz,
+  dependencies_generation bigint,                   -- of the scan whose packages are there
+  listed_at               timestamptz,              -- pull requests and issues that were open before
+  merged_sha              text,                     -- the last merge into the default branch that GitHub told of
+  merged_at               timestamptz,              -- GitHub's time, in seconds
+  merged_since            timestamptz               -- the first such merge that the newest tree does not hold
+);
+
+-- The newest commit of the default branch that is known: the one whose tree was fetched last, or one that a pull request
+-- was merged as after that. Other pushes GitHub does not tell us of. `since` is when it (or the first merge behind which
+-- the tree is) became known. Merges have whole seconds.
+create function graph_head(repo bigint, out sha text, out at timestamptz, out since timestamptz, out source text)
+  returns setof record language sql stable
+  as $$ with tree as (select commit_sha, seen_at from tree_heads where repo_id = repo order by generation desc limit 1)
+        select case when m then s.merged_sha else tree.commit_sha end, case when m then s.merged_at else tree.seen_at end,
+          case when m then coalesce(s.merged_since, s.merged_at) else tree.seen_at end, case when m then 'merge' else 'tree' end
+        from tree left join graph_states s on s.repo_id = repo,
+        lateral (select coalesce(s.merged_at >= date_trunc('second', tree.seen_at), false) as m) as newer $$;
+
+-- How fresh a graph is: the commit it shows and since when, the newest that is known and when it was seen.
+create function json_freshness(repo bigint) returns jsonb language sql stable
+  as $$ select jsonb_build_object('commit', s.commit_sha, 'graphed_at', json_time(s.graphed_at), 'head', h.sha,
+          'head_at', json_time(h.at), 'head_from', h.source,
+          'behind_since', case when h.sha <> s.commit_sha then json_time(h.since) end)
+        from graph_states s, graph_head(repo) h where s.repo_id = repo and s.commit_sha is not null $$;
