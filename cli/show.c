@@ -66,6 +66,13 @@ void cli_show_repo(const json_t *repo)
                                                             : show_text(repo, "health"));
         fputc('\n', stdout);
     }
+    const json_t *freshness = json_object_get(repo, "freshness");
+    if (*show_text(freshness, "behind_since")) {
+        printf("  behind: the graph shows %.12s, GitHub has %.12s since ", show_text(freshness, "commit"),
+               show_text(freshness, "head"));
+        cli_print(stdout, show_text(freshness, "behind_since"));
+        printf("; repobus rescan brings it up to date\n");
+    }
     json_array_foreach(json_object_get(repo, "runs"), index, run)
     {
         fputs("  ", stdout);

@@ -11,7 +11,8 @@
     "i.generation, 'connected_at', json_time(i.connected_at), 'health', i.health, 'health_reason', "   \
     "i.health_reason, 'health_since', json_time(i.health_since), "                                     \
     "'runs', coalesce((select jsonb_agg(json_run(r) order by r.subscriber) from runs r "               \
-    "where r.installation_id = i.id), '[]'), 'profile', null)"
+    "where r.installation_id = i.id), '[]'), 'freshness', case when i.state = 'active' "               \
+    "then json_freshness(i.repo_id) end, 'profile', null)"
 
 /* The person with the live installation `i` of the name $3, if there is one (all null where not). No row:
  * there is no such person. */

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "grapher/handler.h"
+#include "grapher/state.h"
 #include "lib/repo/language.h"
 
 #define PAGE_LIMIT     100 /* where the question names none */
@@ -222,9 +223,14 @@ static rb_err page_write(struct rb_buf *answer, const struct page *page, bool up
                              "repo", page->about.full_name, "commit", page->about.commit, "generation",
                              (json_int_t)page->about.generation, "complete", page->about.complete, "updating",
                              updating, "next", page->next);
-    char *text = head ? json_dumps(head, JSON_COMPACT) : NULL;
-    rb_err err = text ? rb_buf_append(answer, text, strlen(text) - 1)
-                      : rb_error_set(RB_EINTERNAL, "a page of the graph is no JSON");
+    json_t *freshness = NULL;
+    rb_err err = rb_graph_freshness(&freshness, page->graph, page->repo_id);
+    if (!err)
+        json_object_set_new(head, "freshness", freshness);
+    char *text = !err && head ? json_dumps(head, JSON_COMPACT) : NULL;
+    if (!err)
+        err = text ? rb_buf_append(answer, text, strlen(text) - 1)
+                   : rb_error_set(RB_EINTERNAL, "a page of the graph is no JSON");
     if (!err)
         err = rb_buf_printf(answer, ",\"%s\":[", name);
     if (!err)

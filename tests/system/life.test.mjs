@@ -586,7 +586,7 @@ test('the list: what can be connected, what is, and how it stands', async () => 
   const { id: repoId } = await (await fetch(`${h.githubUrl}/repos/acme/${where.name}-read`, { headers: { 'user-agent': 'test', authorization: `Bearer token-${where.login}` } })).json();
   assert.deepEqual(readable, {
     installation_id: null, repo: `${where.repo}-read`, repo_id: repoId, webhook_id: null, default_branch: 'main', state: null, generation: null,
-    connected_at: null, health: null, health_reason: null, health_since: null, runs: [], profile: null, private: false, admin: false, listed: true,
+    connected_at: null, health: null, health_reason: null, health_since: null, runs: [], freshness: null, profile: null, private: false, admin: false, listed: true,
   });
   // What GitHub does not list any more is there, and marked.
   await h.control('POST', '/permissions', { owner: 'acme', repo: where.name, login: where.login, permission: 'none' });
