@@ -3,23 +3,13 @@
  * The payload has it all but the files, which are listed by the API when the head has moved. A repository
  * that nobody has connected any more gets nothing: what was written meanwhile is removed again.
  */
-#include "grapher/activity.h"
+#include "grapher/github.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "grapher/handler.h"
+#include "grapher/state.h"
 #include "lib/github/github.h"
-
-struct news {
-    struct rb_work *work;
-    struct rb_grapher *grapher;
-    struct grapher_local *mine;
-    struct rb_arena *arena;
-    int64_t repo_id;
-    const char *full_name;
-    json_t *payload; /* a reference of its own */
-};
 
 /* ---- the payload --------------------------------------------------------------------------------------- */
 
@@ -70,6 +60,12 @@ static bool news_is_time(const char *text)
     return strchr("Z+-.", text[sizeof form - 1]) && strlen(text) < 40;
 }
 
+static bool news_is_commit(const char *text)
+{
+    size_t len = strlen(text);
+    return (len == 40 || len == 64) && strspn(text, "0123456789abcdef") == len;
+}
+
 /* The first so many characters, whole ones. */
 static const char *news_title(const struct news *news, const json_t *about)
 {
@@ -83,8 +79,12 @@ static const char *news_title(const struct news *news, const json_t *about)
     return rb_arena_strndup(news->arena, title, len);
 }
 
+/* Of a list it has no content: whatever event tells of the same second stands above it. */
 static const char *news_version(const struct news *news, const json_t *about, const char *state)
 {
+    if (news->handle)
+        return rb_arena_printf(news->arena, "%.32s/%d/", news_text(about, "updated_at"),
+                               strcmp(state, "open") != 0);
     char *content = json_dumps(about, JSON_COMPACT | JSON_SORT_KEYS);
     const char *version =
         rb_activity_version(news_text(about, "updated_at"), state, content ? content : "", news->arena);
@@ -148,10 +148,13 @@ static int touch_order(const void *a, const void *b)
     return strcmp(((const struct rb_touch *)a)->path, ((const struct rb_touch *)b)->path);
 }
 
-/* Lists the files with the token of the first installation of the hook that has one which works. */
+/* Lists the files with the token of the first installation of the hook that has one which works; for a list,
+ * with that of the list. */
 static rb_err news_list_files(const struct rb_repo_pull_file **files, size_t *count, struct news *news,
                               int64_t number)
 {
+    if (news->handle)
+        return rb_repo_pull_files(files, count, news->handle, number);
     const json_t *ids = json_object_get(rb_work_event(news->work)->data, "installation_ids"), *id;
     rb_err err = rb_error_set(RB_ESTALE, "no installation of %s is left", news->full_name);
     size_t i;
@@ -175,7 +178,7 @@ static rb_err news_touches(struct rb_pull_request *pull, struct news *news)
     const struct rb_repo_pull_file *files = NULL;
     size_t count = 0, kept = 0;
     rb_err err = rb_graph_pull_request_head(known, news->mine->graph, pull->repo_id, pull->number);
-    if (err || strcmp(known, pull->head_sha) == 0)
+    if (err || strcmp(known, pull->head_sha) == 0 || news->has_no_requests)
         return err;
     rb_work_progress(news->work, 0, 0, "listing the files of the pull request");
     err = news_list_files(&files, &count, news, pull->number);
@@ -198,9 +201,19 @@ static rb_err news_touches(struct rb_pull_request *pull, struct news *news)
     return RB_OK;
 }
 
-static rb_err news_pull_request(bool *written, struct news *news)
+/* A merge moves the default branch, and leaves the graph behind until the next scan. */
+static rb_err news_merge(const struct news *news, const json_t *about, const struct rb_pull_request *pull)
 {
-    const json_t *about = json_object_get(news->payload, "pull_request");
+    const char *branch = news_text(json_object_get(news->payload, "repository"), "default_branch");
+    const char *base = news_text(json_object_get(about, "base"), "ref");
+    const char *commit = news_text(about, "merge_commit_sha");
+    if (!pull->merged_at || !*branch || strcmp(branch, base) != 0 || !news_is_commit(commit))
+        return RB_OK;
+    return rb_graph_note_merge(news->mine->graph, news->repo_id, commit, pull->merged_at);
+}
+
+rb_err grapher_put_pull_request(bool *written, struct news *news, const json_t *about)
+{
     rb_err err = news_check(about);
     if (err)
         return err;
@@ -218,21 +231,22 @@ static rb_err news_pull_request(bool *written, struct news *news)
     };
     if (merged && news_is_time(news_text(about, "merged_at")))
         pull.merged_at = news_text(about, "merged_at");
-    if (strlen(pull.head_sha) >= RB_SHA_SIZE)
+    if (!news_is_commit(pull.head_sha))
         return rb_error_set(RB_EINVAL, "the payload is not what GitHub documents: its head is no commit");
     pull.version = news_version(news, about, pull.state);
     err = news_closes(&pull, news, about);
     if (!err)
         err = news_touches(&pull, news);
-    return err ? err : rb_graph_put_pull_request(written, news->mine->graph, news->full_name, &pull);
+    if (!err)
+        err = rb_graph_put_pull_request(written, news->mine->graph, news->full_name, &pull);
+    return err ? err : news_merge(news, about, &pull);
 }
 
 /* ---- an issue -------------------------------------------------------------------------------------------
  */
 
-static rb_err news_issue(bool *written, struct news *news)
+rb_err grapher_put_issue(bool *written, struct news *news, const json_t *about)
 {
-    const json_t *about = json_object_get(news->payload, "issue");
     const char *action = news_text(news->payload, "action");
     rb_err err = news_check(about);
     if (err)
@@ -255,19 +269,14 @@ static rb_err news_issue(bool *written, struct news *news)
 /* ---- the handlers ---------------------------------------------------------------------------------------
  */
 
-/* As after a build: where nobody has the repository connected any more, what was written goes. Of a
- * disconnect that is committed after this look the event comes after it, and finds what was written. */
-static rb_err news_leave_nothing(bool *removed, struct news *news)
+static rb_err news_pull_request(bool *written, struct news *news)
 {
-    static const struct rb_statement statement = {
-        "grapher_last_generation",
-        "select generation from installations where repo_id = $1 order by generation desc limit 1"};
-    struct rb_rows *rows = NULL;
-    const struct rb_param params[] = {RB_P_INT(news->repo_id)};
-    rb_err err = rb_db_query(&rows, news->mine->db, &statement, params, 1);
-    int64_t generation = !err && rb_rows_count(rows) > 0 ? rb_rows_int(rows, 0, 0) : 0;
-    rb_rows_free(rows);
-    return err ? err : rb_graph_forget(removed, news->mine->graph, news->repo_id, generation);
+    return grapher_put_pull_request(written, news, json_object_get(news->payload, "pull_request"));
+}
+
+static rb_err news_issue(bool *written, struct news *news)
+{
+    return grapher_put_issue(written, news, json_object_get(news->payload, "issue"));
 }
 
 static struct rb_result news_handle(struct rb_work *work, void *app, void *local,
@@ -281,7 +290,7 @@ static struct rb_result news_handle(struct rb_work *work, void *app, void *local
     if (!err)
         err = write(&written, &news);
     if (!err && written)
-        err = news_leave_nothing(&removed, &news);
+        err = rb_grapher_leave_nothing(&removed, work, news.mine, news.repo_id);
     if (err)
         rb_log_info("not graphed event=%s repository=%lld: %s", rb_work_event(work)->subject,
                     (long long)news.repo_id, rb_error_text());

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "grapher/open.h"
+#include "grapher/state.h"
+
 #define STORE_WRITES_MAX 3                /* failures of one write before the event goes back to the queue */
 #define STORE_WAIT_MS    (30 * 60 * 1000) /* for a store that is away; then the event goes back to the queue */
 #define STORE_PROBE_MS   1000             /* between two looks at it */
@@ -44,6 +47,8 @@ void rb_grapher_worker_close(void *local, void *app)
 
 struct job {
     struct rb_work *work;
+    struct rb_grapher *grapher;
+    struct grapher_local *mine;
     struct rb_graph *graph;
     struct rb_repo_handle *handle;
     const struct rb_repo *about;
@@ -113,12 +118,21 @@ static rb_err job_write(struct rb_graph_written *written, struct job *job)
     return err;
 }
 
+static void job_note(struct job *job, const struct rb_graph_about *graph, int64_t changed, const char *more)
+{
+    rb_work_progress(job->work, changed, changed,
+                     rb_arena_printf(rb_work_arena(job->work), "%lld files and %lld links in the graph%s%s",
+                                     (long long)graph->files, (long long)graph->links,
+                                     graph->complete ? "" : "; the list is not complete", more));
+}
+
 static rb_err job_run(struct job *job)
 {
     struct rb_arena *arena = rb_work_arena(job->work);
     struct rb_tree tree;
     struct rb_graph_written written = {0};
     struct rb_graph_about graph = {0};
+    const char *note = "";
     rb_work_progress(job->work, 0, 0, "reading the file list");
     rb_err err = rb_repo_tree(&tree, job->handle);
     if (err)
@@ -132,6 +146,8 @@ static rb_err job_run(struct job *job)
         graph.links = written.links;
         graph.complete = tree.complete;
         snprintf(graph.commit, sizeof graph.commit, "%s", tree.commit);
+        if (!err)
+            err = rb_graph_note_built(job->graph, job->about->repo_id, job->about->generation, tree.commit);
     }
     if (err)
         return err;
@@ -140,55 +156,25 @@ static rb_err job_run(struct job *job)
         job->tree.full_name, (long long)job->about->installation_id, (long long)job->about->generation,
         (long long)graph.files, (long long)graph.links, (long long)written.changed,
         (long long)(rb_clock_ms() - job->started_ms));
-    rb_work_progress(job->work, written.changed, written.changed,
-                     rb_arena_printf(arena, "%lld files and %lld links in the graph%s",
-                                     (long long)graph.files, (long long)graph.links,
-                                     graph.complete ? "" : "; the list is not complete"));
-    return job_publish(job, &graph);
-}
-
-/* The store is waited for only where there may be something to remove. */
-static rb_err job_forget(bool *removed, struct job *job, int64_t repo_id, int64_t generation)
-{
-    rb_err err = rb_graph_forget(removed, job->graph, repo_id, generation);
-    for (int tries = 1; tries < STORE_WRITES_MAX && (err == RB_EUNAVAILABLE || err == RB_ETIMEOUT); tries++) {
-        err = rb_grapher_wait_for_store(job->work, job->graph);
-        if (err || rb_work_is_draining(job->work))
-            return err ? err : rb_error_set(RB_EUNAVAILABLE, "the grapher is stopping");
-        err = rb_graph_forget(removed, job->graph, repo_id, generation);
-    }
+    job_note(job, &graph, written.changed, "");
+    err = job_publish(job, &graph);
+    if (!err) /* beside the build, which others wait for */
+        err = rb_grapher_list_open(&note, job->work, job->grapher, job->mine, job->handle);
+    if (!err)
+        job_note(job, &graph, written.changed, note);
     return err;
-}
-
-/*
- * After a write, and in place of one that comes too late: where nobody has the repository connected any more,
- * what was written goes. A disconnect that is committed after this look has its event handled after it, and
- * finds what was written; so either of the two removes it.
- */
-static rb_err job_leave_nothing(struct job *job, rb_err err, int64_t generation)
-{
-    bool removed = false;
-    int64_t repo_id = rb_work_int(job->work, "repo_id");
-    if ((err && err != RB_ESTALE) || repo_id <= 0)
-        return err;
-    rb_err forgot = job_forget(&removed, job, repo_id, generation);
-    if (removed)
-        rb_log_info("graph removed repository=%lld generation=%lld: it is not connected any more",
-                    (long long)repo_id, (long long)generation);
-    return forgot ? forgot : err;
 }
 
 struct rb_result rb_grapher_handle_disconnect(struct rb_work *work, void *app, void *local)
 {
     const struct grapher_local *mine = local;
-    struct job job = {.work = work, .graph = mine->graph, .started_ms = rb_clock_ms()};
     int64_t repo_id = rb_work_int(work, "repo_id"), generation = rb_work_int(work, "generation");
     bool removed = false;
     (void)app;
     if (repo_id <= 0 || generation <= 0)
         return rb_reject("the event names no repository or no generation");
     rb_work_progress(work, 0, 0, "removing the graph");
-    rb_err err = job_forget(&removed, &job, repo_id, generation);
+    rb_err err = rb_grapher_forget(&removed, work, mine->graph, repo_id, generation);
     if (!err) {
         rb_log_info("disconnected repository=%lld generation=%lld: %s", (long long)repo_id,
                     (long long)generation, removed ? "graph removed" : "graph kept, or there was none");
@@ -202,8 +188,10 @@ struct rb_result rb_grapher_handle(struct rb_work *work, void *app, void *local)
     struct rb_grapher *grapher = app;
     struct grapher_local *mine = local;
     struct rb_arena *arena = rb_work_arena(work);
-    struct job job = {.work = work, .graph = mine->graph, .started_ms = rb_clock_ms()};
+    struct job job = {
+        .work = work, .grapher = grapher, .mine = mine, .graph = mine->graph, .started_ms = rb_clock_ms()};
     int64_t installation = rb_work_int(work, "installation_id"), generation = rb_work_int(work, "generation");
+    bool removed = false;
     if (installation <= 0 || generation <= 0)
         return rb_reject("the event names no installation or no generation");
     rb_err err = rb_repo_open(&job.handle, &grapher->sources, mine->db, installation, generation, arena);
@@ -216,7 +204,10 @@ struct rb_result rb_grapher_handle(struct rb_work *work, void *app, void *local)
         };
         err = job_run(&job);
     }
-    err = job_leave_nothing(&job, err, generation);
+    if (!err || err == RB_ESTALE) {
+        rb_err left = rb_grapher_leave_nothing(&removed, work, mine, rb_work_int(work, "repo_id"));
+        err = left ? left : err;
+    }
     if (err)
         rb_log_info("not graphed installation=%lld generation=%lld: %s", (long long)installation,
                     (long long)generation, rb_error_text());
