@@ -53,6 +53,11 @@ int main(int argc, char **argv)
     static const struct rb_query queries[] = {
         {RB_GRAPH_FILES, rb_grapher_answer_files},
         {RB_GRAPH_LINKS, rb_grapher_answer_links},
+        {RB_GRAPH_NEIGHBOURS, rb_grapher_answer_neighbours},
+        {RB_GRAPH_CHANGED_TOGETHER, rb_grapher_answer_changed_together},
+        {RB_GRAPH_DEVELOPERS, rb_grapher_answer_developers},
+        {RB_GRAPH_OVERLAPS, rb_grapher_answer_overlaps},
+        {RB_GRAPH_DEPENDENTS, rb_grapher_answer_dependents},
         {NULL, NULL},
     };
     struct rb_grapher grapher = {0};
