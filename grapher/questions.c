@@ -16,6 +16,7 @@
 #define PAIRED_PULLS  "100"  /* open pull requests of which all pairs are made: 4,950 at most */
 #define PAIRED_LARGE  "100"  /* files of each of them */
 #define FOLDER_FILES  "2000" /* below a folder, among which those directly in it are counted */
+#define SCOPES        "20"   /* for which a repository wants a package: the scanner knows fewer */
 #define OVERLAP_PATHS "5"    /* named of all that two pull requests have in common */
 
 /* ---- what several have in common ----------------------------------------------------------------------- */
@@ -30,7 +31,8 @@
 #define SQL_OF_FILE                                                       \
     "(select number from graph_touches where repo_id = $1 and path = $2 " \
     "order by number desc limit " PULLS ") m "                            \
-    "join graph_pull_requests p on p.repo_id = $1 and p.number = m.number"
+    "cross join lateral (select * from graph_pull_requests "              \
+    "where repo_id = $1 and number = m.number limit 1) p"
 #define SQL_NEWEST \
     "(select * from graph_pull_requests where repo_id = $1 order by number desc limit " PULLS ") p"
 #define SQL_OPEN(pulls)                                                         \
@@ -60,25 +62,45 @@
     ", counted as (select * from looked where state <> 'closed' and files <= " large ") "
 #define CYPHER_COUNTED(source, large) CYPHER_LOOKED(source) "WHERE counts AND files <= " large " "
 
-#define TOUCHED_BY(pull) "graph_touches t on t.repo_id = $1 and t.number = " pull ".number "
+#define SQL_COUNTED_OF_FILE    SQL_COUNTED(SQL_OF_FILE, SWEEP)
+#define SQL_COUNTED_SMALL      SQL_COUNTED(SQL_NEWEST, SWEEP)
+#define SQL_COUNTED_NEWEST     SQL_COUNTED(SQL_NEWEST, LARGE)
+#define SQL_COUNTED_OPEN       SQL_COUNTED(SQL_OPEN(PULLS), LARGE)
+#define SQL_COUNTED_PAIRED     SQL_COUNTED(SQL_OPEN(PAIRED_PULLS), PAIRED_LARGE)
+#define CYPHER_COUNTED_OF_FILE CYPHER_COUNTED(CYPHER_OF_FILE, SWEEP)
+#define CYPHER_COUNTED_SMALL   CYPHER_COUNTED(CYPHER_NEWEST, SWEEP)
+#define CYPHER_COUNTED_NEWEST  CYPHER_COUNTED(CYPHER_NEWEST, LARGE)
+#define CYPHER_COUNTED_OPEN    CYPHER_COUNTED(CYPHER_OPEN(PULLS), LARGE)
+#define CYPHER_COUNTED_PAIRED  CYPHER_COUNTED(CYPHER_OPEN(PAIRED_PULLS), PAIRED_LARGE)
+
+/* A planner that knows little about a repository that has just come joins as if it had a few rows. What is
+ * below `lateral` and has a limit is looked up for each row, whatever it knows. */
+#define SQL_TOUCHED                                                                                    \
+    "from counted c cross join lateral (select t.path, t.additions, t.deletions from graph_touches t " \
+    "where t.repo_id = $1 and t.number = c.number order by t.path limit " LARGE ") t "
+#define SQL_LOGIN "(select login from graph_developers where github_id = author_id)"
 
 /* How many these are, how many are left out, whether there may be more behind them. */
-#define BASIS(of, source, pulls, large, ...)                                                                 \
-    {                                                                                                        \
-        .parameters = {__VA_ARGS__}, .kinds = "iib", .columns = {"pull_requests", "left_out", "bounded"},    \
-        .postgres = {"graph_basis_" of,                                                                      \
-                     SQL_LOOKED(SQL_##source,                                                                \
-                                large) "select count(*) filter (where state <> 'closed' and files <= " large \
-                                       "), "                                                                 \
-                                       "count(*) filter (where state <> 'closed' and files > " large "), "   \
-                                       "count(*) = " pulls " from looked"},                                  \
-        .neo4j = CYPHER_LOOKED(CYPHER_##source) "RETURN count(CASE WHEN counts AND files <= " large          \
-                                                " THEN 1 END), "                                             \
-                                                "count(CASE WHEN counts AND files > " large                  \
-                                                " THEN 1 END), count(p) = " pulls                            \
+#define SQL_BASIS(pulls, large)                                                 \
+    "select count(*) filter (where state <> 'closed' and files <= " large "), " \
+    "count(*) filter (where state <> 'closed' and files > " large "), count(*) = " pulls " from looked"
+#define CYPHER_BASIS(pulls, large)                                       \
+    "RETURN count(CASE WHEN counts AND files <= " large " THEN 1 END), " \
+    "count(CASE WHEN counts AND files > " large " THEN 1 END), count(p) = " pulls
+#define BASIS(of, source, pulls, large, ...)                                                              \
+    {                                                                                                     \
+        .parameters = {__VA_ARGS__}, .kinds = "iib", .columns = {"pull_requests", "left_out", "bounded"}, \
+        .postgres = {"graph_basis_" of, SQL_LOOKED(SQL_##source, large) SQL_BASIS(pulls, large)},         \
+        .neo4j = CYPHER_LOOKED(CYPHER_##source) CYPHER_BASIS(pulls, large)                                \
     }
 
 /* ---- the table ----------------------------------------------------------------------------------------- */
+
+/* `jit`: costs look huge where no other way is left than one that is off, and compiling takes a second. */
+const struct rb_statement graph_read_settings = {
+    "graph_read_settings",
+    "select set_config(name, 'off', true) from unnest(array['enable_seqscan', "
+    "'enable_bitmapscan', 'enable_sort', 'enable_hashjoin', 'enable_mergejoin', 'jit']) name"};
 
 const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
     /* Both stores stop as soon as there are `limit` rows. */
@@ -141,12 +163,12 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
         {.parameters = {"repo_id", "path", "limit"},
          .kinds = "itttii",
          .columns = {"number", "title", "state", "author", "additions", "deletions"},
-         .postgres = {"graph_pulls_of_file",
-                      "select p.number, p.title, p.state, d.login, t.additions, t.deletions "
-                      "from (select number, additions, deletions from graph_touches "
-                      "where repo_id = $1 and path = $2 order by number desc limit $3) t "
-                      "join graph_pull_requests p on p.repo_id = $1 and p.number = t.number "
-                      "left join graph_developers d on d.github_id = p.author_id order by p.number desc"},
+         .postgres =
+             {"graph_pulls_of_file",
+              "select t.number, p.title, p.state, " SQL_LOGIN ", t.additions, t.deletions "
+              "from (select number, additions, deletions from graph_touches where repo_id = $1 and path = $2 "
+              "order by number desc limit $3) t cross join lateral (select * from graph_pull_requests "
+              "where repo_id = $1 and number = t.number limit 1) p order by t.number desc"},
          .neo4j =
              "MATCH (:File {repo_id: $repo_id, path: $path})<-[t:TOUCHES]-(p:PullRequest) "
              "WITH p, t ORDER BY p.number DESC LIMIT $limit "
@@ -156,68 +178,57 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
         {.parameters = {"repo_id", "path", "limit"},
          .kinds = "tii",
          .columns = {"login", "github_id", "pull_requests"},
-         .postgres = {"graph_people_of_file",
-                      SQL_COUNTED(SQL_OF_FILE,
-                                  LARGE) "select d.login, d.github_id, count(*) from counted c "
-                                         "join graph_developers d on d.github_id = c.author_id "
-                                         "group by d.github_id order by count(*) desc, d.github_id limit $3"},
-         .neo4j = CYPHER_COUNTED(CYPHER_OF_FILE, LARGE) "MATCH (p)-[:AUTHORED_BY]->(d:Developer) "
-                                                        "RETURN d.login, d.github_id AS id, count(*) AS "
-                                                        "pulls ORDER BY pulls DESC, id LIMIT $limit"},
+         .postgres = {"graph_people_of_file", SQL_COUNTED_OF_FILE
+                      "select " SQL_LOGIN ", author_id, count(*) from counted where author_id is not null "
+                      "group by author_id order by count(*) desc, author_id limit $3"},
+         .neo4j = CYPHER_COUNTED_OF_FILE
+         "MATCH (p)-[:AUTHORED_BY]->(d:Developer) "
+         "RETURN d.login, d.github_id AS id, count(*) AS pulls ORDER BY pulls DESC, id LIMIT $limit"},
 
     [GRAPH_ASK_TOGETHER_OF_FILE] =
         {.parameters = {"repo_id", "path", "limit"},
          .kinds = "ti",
          .columns = {"path", "pull_requests"},
-         .postgres =
-             {"graph_together_of_file",
-              SQL_COUNTED(SQL_OF_FILE, SWEEP) "select t.path, count(*) from counted c join " TOUCHED_BY(
-                  "c") "and t.path <> $2 group by t.path order by count(*) desc, t.path limit $3"},
-         .neo4j = CYPHER_COUNTED(
-             CYPHER_OF_FILE,
-             SWEEP) "MATCH (p)-[:TOUCHES]->(f:File) WHERE f.path <> $path WITH f, count(*) AS pulls "
-                    "RETURN f.path AS path, pulls ORDER BY pulls DESC, path LIMIT $limit"},
+         .postgres = {"graph_together_of_file", SQL_COUNTED_OF_FILE
+                      "select t.path, count(*) " SQL_TOUCHED
+                      "where t.path <> $2 group by t.path order by count(*) desc, t.path limit $3"},
+         .neo4j = CYPHER_COUNTED_OF_FILE
+         "MATCH (p)-[:TOUCHES]->(f:File) WHERE f.path <> $path WITH f, count(*) AS pulls "
+         "RETURN f.path AS path, pulls ORDER BY pulls DESC, path LIMIT $limit"},
     [GRAPH_ASK_BASIS_OF_FILE] = BASIS("of_file", OF_FILE, PULLS, SWEEP, "repo_id", "path"),
     [GRAPH_ASK_TOGETHER] =
         {.parameters = {"repo_id", "limit"},
          .kinds = "ji",
          .columns = {"paths", "pull_requests"},
-         .postgres = {"graph_together",
-                      SQL_COUNTED(SQL_NEWEST,
-                                  SWEEP) ", touched as materialized (select t.number, t.path from counted c "
-                                         "join " TOUCHED_BY(
-                                             "c") ") select jsonb_build_array(a.path, b.path), "
-                                                  "count(*) from touched a "
-                                                  "join touched b on b.number = a.number and b.path > "
-                                                  "a.path group by a.path, b.path "
-                                                  "order by count(*) desc, a.path, b.path limit $2"},
-         .neo4j = CYPHER_COUNTED(
-             CYPHER_NEWEST,
-             SWEEP) "MATCH (a:File)<-[:TOUCHES]-(p)-[:TOUCHES]->(b:File) WHERE a.path < b.path "
-                    "WITH a, b, count(*) AS pulls WITH a.path AS one, b.path AS other, pulls "
-                    "RETURN [one, other], pulls ORDER BY pulls DESC, one, other LIMIT $limit"},
+         .postgres =
+             {"graph_together", SQL_COUNTED_SMALL
+              ", touched as (select array_agg(t.path order by t.path) as paths " SQL_TOUCHED
+              "group by c.number) "
+              "select jsonb_build_array(a.path, b.path), count(*) from touched, "
+              "unnest(paths) with ordinality a (path, at), unnest(paths) with ordinality b (path, at) "
+              "where a.at < b.at group by a.path, b.path "
+              "order by count(*) desc, a.path collate \"C\", b.path collate \"C\" limit $2"},
+         .neo4j =
+             CYPHER_COUNTED_SMALL "MATCH (a:File)<-[:TOUCHES]-(p)-[:TOUCHES]->(b:File) WHERE a.path < b.path "
+                                  "WITH a, b, count(*) AS pulls WITH a.path AS one, b.path AS other, pulls "
+                                  "RETURN [one, other], pulls ORDER BY pulls DESC, one, other LIMIT $limit"},
     [GRAPH_ASK_BASIS_TOGETHER] = BASIS("together", NEWEST, PULLS, SWEEP, "repo_id"),
 
     [GRAPH_ASK_DEVELOPERS] =
         {.parameters = {"repo_id", "after", "before", "limit"},
          .kinds = "tiiii",
          .columns = {"login", "github_id", "pull_requests", "additions", "deletions"},
-         .postgres =
-             {"graph_developers",
-              SQL_COUNTED(
-                  SQL_NEWEST,
-                  LARGE) "select d.login, d.github_id, count(distinct c.number) as pulls, "
-                         "sum(t.additions)::bigint, sum(t.deletions)::bigint from counted c join " TOUCHED_BY(
-                             "c") "and t.path > $2 and t.path < $3 join graph_developers d on d.github_id = "
-                                  "c.author_id "
-                                  "group by d.github_id order by pulls desc, d.github_id limit $4"},
-         .neo4j = CYPHER_COUNTED(
-             CYPHER_NEWEST,
-             LARGE) "MATCH (p)-[t:TOUCHES]->(f:File) WHERE f.path > $after AND f.path < $before "
-                    "WITH p, sum(t.additions) AS additions, sum(t.deletions) AS deletions "
-                    "MATCH (p)-[:AUTHORED_BY]->(d:Developer) "
-                    "RETURN d.login, d.github_id AS id, count(*) AS pulls, sum(additions), sum(deletions) "
-                    "ORDER BY pulls DESC, id LIMIT $limit"},
+         .postgres = {"graph_developers", SQL_COUNTED_NEWEST
+                      "select " SQL_LOGIN ", author_id, count(distinct number), sum(additions)::bigint, "
+                      "sum(deletions)::bigint " SQL_TOUCHED
+                      "where path > $2 and path < $3 and author_id is not null "
+                      "group by author_id order by 3 desc, author_id limit $4"},
+         .neo4j = CYPHER_COUNTED_NEWEST
+         "MATCH (p)-[t:TOUCHES]->(f:File) WHERE f.path > $after AND f.path < $before "
+         "WITH p, sum(t.additions) AS additions, sum(t.deletions) AS deletions "
+         "MATCH (p)-[:AUTHORED_BY]->(d:Developer) "
+         "RETURN d.login, d.github_id AS id, count(*) AS pulls, sum(additions), sum(deletions) "
+         "ORDER BY pulls DESC, id LIMIT $limit"},
     [GRAPH_ASK_BASIS_DEVELOPERS] = BASIS("developers", NEWEST, PULLS, LARGE, "repo_id"),
 
     [GRAPH_ASK_PULL] = {.parameters = {"repo_id", "number"},
@@ -231,69 +242,59 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
         {.parameters = {"repo_id", "number", "limit"},
          .kinds = "ittij",
          .columns = {"number", "title", "author", "files", "paths"},
-         .postgres = {"graph_overlaps_of_pull",
-                      SQL_COUNTED(SQL_OPEN(PULLS),
-                                  LARGE) ", mine as materialized (select path from graph_touches where "
-                                         "repo_id = $1 and number = $2) "
-                                         "select c.number, c.title, min(d.login), count(*), "
-                                         "to_jsonb((array_agg(t.path order by t.path))[1:" OVERLAP_PATHS "]) "
-                                         "from counted c join " TOUCHED_BY(
-                                             "c") "join mine on mine.path = t.path "
-                                                  "left join graph_developers d on d.github_id = c.author_id "
-                                                  "where c.number <> $2 "
-                                                  "group by c.number, c.title order by count(*) desc, "
-                                                  "c.number desc limit $3"},
-         .neo4j = CYPHER_COUNTED(
-             CYPHER_OPEN(PULLS),
-             LARGE) "AND p.number <> $number MATCH (m:PullRequest {repo_id: $repo_id, number: $number}) "
-                    "MATCH (p)-[:TOUCHES]->(f:File) WHERE EXISTS { (m)-[:TOUCHES]->(f) } "
-                    "WITH p, f.path AS path ORDER BY path WITH p, collect(path) AS paths "
-                    "OPTIONAL MATCH (p)-[:AUTHORED_BY]->(d:Developer) "
-                    "RETURN p.number AS number, p.title, d.login, size(paths) AS files, "
-                    "paths[.." OVERLAP_PATHS "] ORDER BY files DESC, number DESC LIMIT $limit"},
+         .postgres = {"graph_overlaps_of_pull", SQL_COUNTED_OPEN
+                      "select c.number, c.title, " SQL_LOGIN ", count(*), "
+                      "to_jsonb((array_agg(t.path order by t.path))[1:" OVERLAP_PATHS "]) " SQL_TOUCHED
+                      "where c.number <> $2 and (select true from graph_touches m where m.repo_id = $1 and "
+                      "m.number = $2 "
+                      "and m.path = t.path limit 1) group by c.number, c.title, author_id "
+                      "order by count(*) desc, c.number desc limit $3"},
+         .neo4j = CYPHER_COUNTED_OPEN
+         "AND p.number <> $number MATCH (m:PullRequest {repo_id: $repo_id, number: $number}) "
+         "MATCH (p)-[:TOUCHES]->(f:File) WHERE EXISTS { (m)-[:TOUCHES]->(f) } "
+         "WITH p, f.path AS path ORDER BY path WITH p, collect(path) AS paths "
+         "OPTIONAL MATCH (p)-[:AUTHORED_BY]->(d:Developer) "
+         "RETURN p.number AS number, p.title, d.login, size(paths) AS files, "
+         "paths[.." OVERLAP_PATHS "] ORDER BY files DESC, number DESC LIMIT $limit"},
     [GRAPH_ASK_BASIS_OF_PULL] = BASIS("of_pull", OPEN(PULLS), PULLS, LARGE, "repo_id"),
     [GRAPH_ASK_OVERLAPS] =
         {.parameters = {"repo_id", "limit"},
          .kinds = "jij",
          .columns = {"pull_requests", "files", "paths"},
-         .postgres = {"graph_overlaps",
-                      SQL_COUNTED(
-                          SQL_OPEN(PAIRED_PULLS),
-                          PAIRED_LARGE) ", touched as materialized (select t.number, t.path from counted c "
-                                        "join " TOUCHED_BY(
-                                            "c") ") select jsonb_build_array(a.number, b.number), "
-                                                 "count(*), "
-                                                 "to_jsonb((array_agg(a.path order by "
-                                                 "a.path))[1:" OVERLAP_PATHS "]) from touched a "
-                                                 "join touched b on b.path = a.path and b.number > "
-                                                 "a.number group by a.number, b.number "
-                                                 "order by count(*) desc, b.number desc, a.number "
-                                                 "desc limit $2"},
+         .postgres =
+             {"graph_overlaps", SQL_COUNTED_PAIRED
+              ", shared as (select t.path, array_agg(c.number order by c.number) as numbers " SQL_TOUCHED
+              "group by t.path having count(*) > 1) "
+              "select jsonb_build_array(a.number, b.number), count(*), "
+              "to_jsonb((array_agg(path order by path))[1:" OVERLAP_PATHS "]) from shared, "
+              "unnest(numbers) with ordinality a (number, at), unnest(numbers) with ordinality b (number, "
+              "at) "
+              "where a.at < b.at group by a.number, b.number order by count(*) desc, b.number desc, a.number "
+              "desc limit $2"},
          /* By file, since a file may have been touched by thousands that are not open any more. */
-         .neo4j = CYPHER_COUNTED(
-             CYPHER_OPEN(PAIRED_PULLS),
-             PAIRED_LARGE) "MATCH (p)-[:TOUCHES]->(f:File) WITH f, collect(p.number) AS numbers "
-                           "WHERE size(numbers) > 1 UNWIND numbers AS a UNWIND numbers AS b WITH f, a, b "
-                           "WHERE a < b "
-                           "WITH a, b, f.path AS path ORDER BY path WITH a, b, collect(path) AS paths "
-                           "RETURN [a, b], size(paths) AS files, paths[.." OVERLAP_PATHS "] "
-                           "ORDER BY files DESC, b DESC, a DESC LIMIT $limit"},
+         .neo4j = CYPHER_COUNTED_PAIRED
+         "MATCH (p)-[:TOUCHES]->(f:File) WITH f, collect(p.number) AS numbers "
+         "WHERE size(numbers) > 1 UNWIND numbers AS a UNWIND numbers AS b WITH f, a, b WHERE a < b "
+         "WITH a, b, f.path AS path ORDER BY path WITH a, b, collect(path) AS paths "
+         "RETURN [a, b], size(paths) AS files, paths[.." OVERLAP_PATHS "] "
+         "ORDER BY files DESC, b DESC, a DESC LIMIT $limit"},
     [GRAPH_ASK_BASIS_OVERLAPS] = BASIS("overlaps", OPEN(PAIRED_PULLS), PAIRED_PULLS, PAIRED_LARGE, "repo_id"),
 
     /* A package may have dependents among everybody's repositories; only these few are looked at. */
     [GRAPH_ASK_DEPENDENTS] =
         {.parameters = {"purl", "repo_ids"},
-         .kinds = "ittitt",
-         .columns = {"repo_id", "repo", "commit", "generation", "scope", "constraint"},
-         .postgres = {"graph_dependents",
-                      "select r.repo_id, r.full_name, r.commit_sha, r.generation, d.scope, d.requirement "
-                      "from jsonb_array_elements_text($2::jsonb) as id "
-                      "join graph_repositories r on r.repo_id = id::bigint "
-                      "join graph_dependencies d on d.repo_id = r.repo_id and d.purl = $1 "
-                      "order by r.repo_id, d.scope collate \"C\""},
+         .kinds = "ititt",
+         .columns = {"repo_id", "repo", "generation", "scope", "constraint"},
+         .postgres =
+             {"graph_dependents",
+              "select r.repo_id, r.full_name, d.generation, d.scope, d.requirement "
+              "from jsonb_array_elements_text($2::jsonb) as id "
+              "cross join lateral (select * from graph_repositories where repo_id = id::bigint limit 1) r "
+              "cross join lateral (select * from graph_dependencies where repo_id = r.repo_id and purl = $1 "
+              "order by scope limit " SCOPES ") d order by r.repo_id, d.scope"},
          .neo4j =
              "MATCH (p:Package {purl: $purl}) UNWIND $repo_ids AS id "
              "MATCH (r:Repository {repo_id: id}) WHERE r.built IS NOT NULL MATCH (r)-[d:DEPENDS_ON]->(p) "
-             "RETURN r.repo_id AS repo_id, r.full_name, r.commit, r.built, d.scope AS scope, d.constraint "
+             "RETURN r.repo_id AS repo_id, r.full_name, d.generation, d.scope AS scope, d.constraint "
              "ORDER BY repo_id, scope"},
 };

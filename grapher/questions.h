@@ -45,6 +45,15 @@ struct graph_statements {
 };
 extern const struct graph_statements graph_statements[GRAPH_QUESTIONS];
 
+/* For the transaction of PostgreSQL that the questions are put in: a repository that has just come, or grown,
+ * is not in the statistics yet, and whatever the planner thinks of it, these statements are meant to walk
+ * along an index. */
+extern const struct rb_statement graph_read_settings;
+
+/* Before and after the questions of an answer: a transaction that is never committed, in PostgreSQL. */
+rb_err graph_questions_begin(struct rb_graph *graph) RB_MUST_CHECK;
+void graph_questions_end(struct rb_graph *graph);
+
 /*
  * Asks the store of `graph`. `arguments` is an object with the parameters (those that are absent are null),
  * borrowed. *rows gets a new array of objects by the names of the columns. RB_EUNAVAILABLE: the store is

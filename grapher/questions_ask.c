@@ -6,6 +6,23 @@
 
 #include "grapher/graph_store.h"
 
+rb_err graph_questions_begin(struct rb_graph *graph)
+{
+    rb_err err = graph->neo4j ? RB_OK : rb_db_begin(graph->db);
+    if (!err && !graph->neo4j) {
+        err = rb_db_query(NULL, graph->db, &graph_read_settings, NULL, 0);
+        if (err)
+            rb_db_rollback(graph->db);
+    }
+    return err;
+}
+
+void graph_questions_end(struct rb_graph *graph)
+{
+    if (!graph->neo4j)
+        rb_db_rollback(graph->db);
+}
+
 static json_t *cell_of(const struct rb_rows *rows, size_t row, int column, char kind)
 {
     if (rb_rows_is_null(rows, row, column))

@@ -125,7 +125,8 @@ static rb_err question_name(struct reading *reading, const char *name)
         return RB_OK;
     const char *star = strchr(name, '*'), *last = strrchr(name, '*');
     size_t len = strlen(name);
-    if (len == 0 || strchr(name, '/') || (star != last && (star != name || last != name + len - 1)))
+    if (len == 0 || strchr(name, '/') ||
+        (star != last && (star != name || last != name + len - 1 || len == 2)))
         return rb_error_set(RB_EINVAL, "name is the name of a file, in which one * stands for any "
                                        "characters, or a part of it between two: *.test.ts, *test*");
     reading->is_filtered = true;
@@ -464,7 +465,11 @@ static rb_err answer_kind(struct rb_buf *answer, const json_t *question, struct 
     reading_open(&reading, kind, arena, mine);
     rb_err err = question_read(&reading, question);
     if (!err)
+        err = graph_questions_begin(reading.graph);
+    if (!err) {
         err = answer_read(&updating, &reading);
+        graph_questions_end(reading.graph);
+    }
     if (!err)
         err = answer_write(answer, &reading, answer_about(&reading, updating));
     reading_close(&reading);
@@ -553,9 +558,9 @@ static void dependents_add(struct reading *reading, const json_t *found)
             last = id;
         }
         if (!row && one)
-            row = json_pack("{s:I, s:O, s:O, s:O, s:[]}", "repo_id", id = next, "repo",
-                            json_object_get(one, "repo"), "commit", json_object_get(one, "commit"),
-                            "generation", json_object_get(one, "generation"), "wants");
+            row =
+                json_pack("{s:I, s:O, s:O, s:[]}", "repo_id", id = next, "repo", json_object_get(one, "repo"),
+                          "generation", json_object_get(one, "generation"), "wants");
         if (row)
             json_array_append_new(json_object_get(row, "wants"),
                                   json_pack("{s:O, s:O}", "scope", json_object_get(one, "scope"),
@@ -573,7 +578,11 @@ rb_err rb_grapher_answer_dependents(struct rb_buf *answer, const json_t *questio
     reading_open(&reading, &kind, arena, local);
     rb_err err = dependents_question(&reading, question);
     if (!err)
+        err = graph_questions_begin(reading.graph);
+    if (!err) {
         err = graph_question_ask(&found, reading.graph, GRAPH_ASK_DEPENDENTS, reading.arguments);
+        graph_questions_end(reading.graph);
+    }
     if (!err) {
         dependents_add(&reading, found);
         err = answer_write(answer, &reading,
