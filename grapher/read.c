@@ -192,7 +192,8 @@ static rb_err question_read(struct reading *reading, const json_t *question)
     reading->limit = (size_t)limit;
     json_object_set_new(reading->arguments, "repo_id", json_integer((json_int_t)reading->repo_id));
     json_object_set_new(reading->arguments, "limit", json_integer((json_int_t)limit));
-    json_object_set_new(reading->arguments, "number", number ? json_integer((json_int_t)number) : NULL);
+    json_object_set_new(reading->arguments, "number",
+                        number ? json_integer((json_int_t)number) : json_null());
     argument_set(reading, "path", path);
     question_folder(reading, question_folder_of(reading, folder, path));
     err = question_language(reading, language);
@@ -331,7 +332,8 @@ static rb_err links_read(struct reading *reading)
 static rb_err parts_read(struct reading *reading)
 {
     const struct read_kind *kind = reading->kind;
-    bool is_of = kind->of && !json_is_null(json_object_get(reading->arguments, kind->of));
+    const json_t *of = kind->of ? json_object_get(reading->arguments, kind->of) : NULL;
+    bool is_of = of && !json_is_null(of);
     rb_err err = RB_OK;
     for (const struct read_part *part = is_of ? kind->parts_of : kind->parts; part->field && !err; part++) {
         json_t *rows = NULL;

@@ -220,7 +220,7 @@ export function overlaps(pulls, limit) {
 
 export function neighbours(pulls, path, limit) {
   const mine = newest(pulls.filter((pull) => touches(pull, path)));
-  const authors = tally(counted(mine.slice(0, 500), 300).filter(({ author }) => author).map(({ author }) => author));
+  const authors = tally(counted(mine.slice(0, 500), 30).filter(({ author }) => author).map(({ author }) => author));
   return {
     pull_requests: mine.slice(0, limit).map((pull) => {
       const { additions, deletions } = pull.touches.find((touch) => touch.path === path);

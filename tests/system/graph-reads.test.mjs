@@ -13,17 +13,22 @@ import { House, bin, makeRepository, shop, until } from './harness.mjs';
 
 const paths = Object.keys(shop).sort();
 
+/** An answer, asked for again while it is 503: a Neo4j that plans a statement for the first time on a busy machine may take
+ * longer than the edge waits for it. */
+function read(h, url, token) {
+  return until(url, async () => {
+    const answer = await h.request('GET', url, { token });
+    return answer.status !== 503 && answer;
+  });
+}
+
 /** Every page of a route, followed by `next`: the rows, and the pages. */
 async function pages(h, where, rows, token) {
   const all = [];
   const found = [];
   for (let next = ''; next !== null;) {
     const url = `/api/v1/repos/${where}${where.includes('?') ? '&' : '?'}after=${encodeURIComponent(next)}`;
-    // A store that is busy may not answer in the time an edge waits: then one asks for the same page again, as one is told.
-    const answer = await until(url, async () => {
-      const one = await h.request('GET', url, { token });
-      return (one.status !== 503 || !/try again in a moment/.test(one.text)) && one;
-    });
+    const answer = await read(h, url, token);
     assert.equal(answer.status, 200, `${url}: ${answer.text}`);
     found.push(answer.json);
     all.push(...answer.json[rows]);
@@ -119,8 +124,8 @@ function suite(store, settings) {
   it('by name, with a star', async () => {
     const of = async (query) => (await pages(h, `acme/shop/files?${query}`, 'files')).all.map((file) => file.path);
     const named = (pattern) => paths.filter((file) => pattern.test(path.basename(file)));
-    for (const [name, pattern] of [['README.md', /^README\.md$/], ['*.js', /\.js$/], ['cart*', /^cart/], ['cart*.js', /^cart.*\.js$/], ['*a*', /a/], ['*.test.js', /\.test\.js$/], ['c*cart.js', /^c.*cart\.js$/], ['*', /./], ['readme.md', /^$/]]) {
-      assert.deepEqual(await of(`name=${name}&limit=1`), named(pattern), name);
+    for (const [name, pattern] of [['README.md', /^README\.md$/], ['*.js', /\.js$/], ['cart*', /^cart/], ['*a*', /a/], ['*.test.js', /\.test\.js$/], ['c*cart.js', /^c.*cart\.js$/], ['readme.md', /^$/]]) {
+      assert.deepEqual(await of(`name=${name}&limit=3`), named(pattern), name);
     }
     assert.deepEqual(await of('name=cart*&folder=src&language=JavaScript'), ['src/cart.js']);
     const { all } = await pages(h, 'acme/shop/graph?name=index.js', 'links');
@@ -209,11 +214,7 @@ function suite(store, settings) {
   it('what happens to files: neighbours, changed together, developers, overlaps', async () => {
     const [{ repo_id: repoId }] = await h.rows('select repo_id from installations where id = $1', [h.installation]);
     const get = async (route) => {
-      // A Neo4j that plans a statement for the first time on a busy machine may take longer than the edge waits.
-      const { status, json, text } = await until(route, async () => {
-        const answer = await h.request('GET', `/api/v1/repos/acme/shop/graph/${route}`);
-        return answer.status !== 503 && answer;
-      });
+      const { status, json, text } = await read(h, `/api/v1/repos/acme/shop/graph/${route}`);
       assert.equal(status, 200, `${route}: ${text}`);
       for (const name of ['repo_id', 'repo', 'commit', 'generation', 'complete', 'updating']) {
         assert.notEqual(json[name], undefined, name);
@@ -221,28 +222,26 @@ function suite(store, settings) {
       }
       return json;
     };
-    for (const pulls of [[], data.history(paths, 40), data.history(paths, 130, { seed: 11, sweep: 101 })]) {
-      await written.pulls(Number(repoId), pulls);
-      for (const limit of [1, 100]) {
-        for (const file of ['src/cart.js', 'README.md']) {
-          const { file: itself, folder, ...rest } = await get(`neighbours?path=${file}&limit=${limit}`);
-          assert.equal(itself.path, file);
-          assert.deepEqual(folder, { path: file.includes('/') ? 'src' : '', siblings: paths.filter((other) => path.dirname(other) === path.dirname(file)).length - 1, complete: true });
-          assert.deepEqual(rest, data.neighbours(pulls, file, limit));
-          const { file: again, ...together } = await get(`changed-together?path=${file}&limit=${limit}`);
-          assert.deepEqual([again, together], [itself, data.togetherWith(pulls, file, limit)]);
-        }
-        assert.deepEqual(await get(`changed-together?limit=${limit}`), data.together(pulls, limit));
-        assert.deepEqual(await get(`overlaps?limit=${limit}`), data.overlaps(pulls, limit));
-        for (const folder of ['', 'src', 'swept', 'nowhere']) assert.deepEqual(await get(`developers?folder=${folder}&limit=${limit}`), data.developers(pulls, folder, limit), folder);
-        for (const number of pulls.length ? [1, 2, 5, 30] : []) assert.deepEqual(await get(`overlaps?pull_request=${number}&limit=${limit}`), data.overlapsOf(pulls, number, limit), String(number));
-      }
+    const pulls = data.history(paths, 130, { sweep: 101 });
+    for (const [list, limit] of [[[], 20], [pulls, 100], [pulls, 2]]) {
+      await written.pulls(Number(repoId), list);
+      const file = limit === 2 ? 'README.md' : 'src/cart.js';
+      const { file: itself, folder, ...rest } = await get(`neighbours?path=${file}&limit=${limit}`);
+      assert.equal(itself.path, file);
+      assert.deepEqual(folder, { path: file.includes('/') ? 'src' : '', siblings: paths.filter((other) => path.dirname(other) === path.dirname(file)).length - 1, complete: true });
+      assert.deepEqual(rest, data.neighbours(list, file, limit));
+      const { file: again, ...together } = await get(`changed-together?path=${file}&limit=${limit}`);
+      assert.deepEqual([again, together], [itself, data.togetherWith(list, file, limit)]);
+      assert.deepEqual(await get(`changed-together?limit=${limit}`), data.together(list, limit));
+      assert.deepEqual(await get(`overlaps?limit=${limit}`), data.overlaps(list, limit));
+      for (const below of limit === 2 ? ['src'] : ['', 'swept']) assert.deepEqual(await get(`developers?folder=${below}&limit=${limit}`), data.developers(list, below, limit), below);
+      for (const number of list.length ? [2, 5] : []) assert.deepEqual(await get(`overlaps?pull_request=${number}&limit=${limit}`), data.overlapsOf(list, number, limit), String(number));
     }
     for (const [route, status, pattern] of [
       ['neighbours', 422, /path/], ['neighbours?path=no.js', 404, /no such file/], ['changed-together?path=swept/1.txt', 404, /no such file/],
       ['overlaps?pull_request=4711', 404, /no such pull request/], ['overlaps?pull_request=x', 422, /pull_request/], ['developers?limit=101', 422, /limit/], ['neighbours?path=src', 404, /no such file/],
     ]) {
-      const answer = await h.request('GET', `/api/v1/repos/acme/shop/graph/${route}`);
+      const answer = await read(h, `/api/v1/repos/acme/shop/graph/${route}`);
       assert.equal(answer.status, status, `${route}: ${answer.text}`);
       assert.match(answer.json.detail, pattern);
     }
@@ -257,7 +256,7 @@ function suite(store, settings) {
     const [{ repo_id: leftId }] = await h.rows('select repo_id from installations where id = $1', [installed.json.installation_id]);
     await written.dependencies(Number(shopId), [{ purl: 'pkg:npm/express', scope: 'runtime', constraint: '^4' }, { purl: 'pkg:npm/express', scope: 'dev', constraint: '4.18' }, { purl: 'pkg:npm/other', scope: 'dev', constraint: '' }]);
     await written.dependencies(Number(leftId), [{ purl: 'pkg:npm/express', scope: 'runtime', constraint: '5' }]);
-    const ask = (query, token) => h.request('GET', `/api/v1/dependents?${query}`, { token });
+    const ask = (query, token) => read(h, `/api/v1/dependents?${query}`, token);
     const mine = await ask('purl=pkg:npm/express');
     assert.equal(mine.status, 200, mine.text);
     const shopRow = { repo_id: Number(shopId), repo: 'acme/shop', generation: 1, wants: [{ scope: 'dev', constraint: '4.18' }, { scope: 'runtime', constraint: '^4' }] };
@@ -269,7 +268,6 @@ function suite(store, settings) {
     const { all, found } = await pages(h, '../dependents?purl=pkg:npm/express&limit=1', 'dependents');
     assert.deepEqual(all, [shopRow, leftRow].sort((a, b) => a.repo_id - b.repo_id)); // the stand-in draws the numbers
     assert.equal(found.length, 2);
-    assert.equal((await ask('purl=pkg:npm/express', await h.token('carol', { oauth: 'token-bob' }))).json.dependents.length, 0);
     for (const [query, pattern] of [['', /purl/], ['purl=express', /purl/], ['purl=pkg:npm/express@4', /without version/], ['purl=pkg:npm/express&after=x', /after/], ['purl=pkg:npm/express&limit=0', /limit/]]) {
       const answer = await ask(query);
       assert.equal(answer.status, 422, `${query}: ${answer.text}`);
@@ -283,7 +281,7 @@ function suite(store, settings) {
     const many = Array.from({ length: 12_000 }, (_, i) => `big/${String(i).padStart(5, '0')}.js`);
     await written.files(repoId, [...many, 'big/needle.txt']);
     await written.crowd();
-    const pulls = data.history(many, 300, { sweep: 40 });
+    const pulls = data.history(many, 520, { sweep: 40 });
     await written.pulls(repoId, pulls);
     const nc = await connect({ servers: h.natsUrl });
     try {
@@ -293,6 +291,9 @@ function suite(store, settings) {
       const second = await ask('graph.files', { name: '*.txt', limit: 1, after: first.next });
       assert.deepEqual([second.files.map((file) => file.path), second.next], [['big/needle.txt'], null]);
       assert.deepEqual((await ask('graph.links', { name: '*.txt' })).next, `f:${many[9_999]}`);
+      const { pairs, basis } = await ask('graph.changed_together', { limit: 20 });
+      assert.deepEqual({ pairs, basis }, data.together(pulls, 20));
+      assert.equal(basis.bounded, true, 'the oldest 20 are not looked at');
       const { folder } = await ask('graph.neighbours', { path: many[0] });
       assert.deepEqual(folder, { path: 'big', siblings: 1_999, complete: false });
     } finally {
