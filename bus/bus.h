@@ -29,8 +29,13 @@
 #define RB_GITHUB_ISSUES       "github.issues"
 
 /* Every subject of questions (request-reply: no stream keeps them); asked in JSON, answered in JSON. */
-#define RB_GRAPH_FILES "graph.files"
-#define RB_GRAPH_LINKS "graph.links"
+#define RB_GRAPH_FILES            "graph.files"
+#define RB_GRAPH_LINKS            "graph.links"
+#define RB_GRAPH_NEIGHBOURS       "graph.neighbours"
+#define RB_GRAPH_CHANGED_TOGETHER "graph.changed_together"
+#define RB_GRAPH_DEVELOPERS       "graph.developers"
+#define RB_GRAPH_OVERLAPS         "graph.overlaps"
+#define RB_GRAPH_DEPENDENTS       "graph.dependents"
 
 #define RB_STREAM_EVENTS "REPOBUS" /* repo.>, github.> : kept, replayable */
 #define RB_STREAM_RUNS   "RUNS"    /* run.> : the last few messages per subject */

@@ -279,8 +279,7 @@ void edge_list_repos(struct edge_exchange *exchange);
 void edge_get_repo(struct edge_exchange *exchange);
 void edge_repo_profile(struct edge_exchange *exchange);
 void edge_repo_events(struct edge_exchange *exchange);
-void edge_graph_files(struct edge_exchange *exchange);
-void edge_graph_links(struct edge_exchange *exchange);
+void edge_graph(struct edge_exchange *exchange); /* all that asks for the graph, by the name of the route */
 void edge_rescan(struct edge_exchange *exchange);
 void edge_sign_in(struct edge_exchange *exchange);
 void edge_sign_in_callback(struct edge_exchange *exchange);

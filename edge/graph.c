@@ -1,6 +1,7 @@
 /*
  * Reading the graph. The edge looks whether this person has the repository connected, asks a grapher over the
- * bus and passes on what it says; where and how the graph is kept is the grapher's own affair.
+ * bus and passes on what it says; where and how the graph is kept is the grapher's own affair, and so are the
+ * parameters, but for their size.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -8,28 +9,40 @@
 
 #include "edge/repos.h"
 
-#define GRAPH_ANSWER_MS 5000 /* a page takes milliseconds; a grapher that takes longer is in trouble */
-#define GRAPH_LIMIT     100
-#define GRAPH_LIMIT_MAX 1000
+#define GRAPH_ANSWER_MS 5000 /* an answer takes milliseconds; a grapher that takes longer is in trouble */
 #define GRAPH_TEXT_MAX  2050 /* bytes: as the grapher has it */
+
+struct graph_route {
+    const char *name; /* of the route */
+    const char *subject;
+    int limit_min, limit, limit_max; /* `limit` where the request names none */
+};
+static const struct graph_route graph_routes[] = {
+    {"files", RB_GRAPH_FILES, 1, 100, 1000},
+    {"graph", RB_GRAPH_LINKS, 2, 100, 1000}, /* a file has two links that stay together */
+    {"neighbours", RB_GRAPH_NEIGHBOURS, 1, 20, 100},
+    {"changed-together", RB_GRAPH_CHANGED_TOGETHER, 1, 20, 100},
+    {"developers", RB_GRAPH_DEVELOPERS, 1, 20, 100},
+    {"overlaps", RB_GRAPH_OVERLAPS, 1, 20, 100},
+    {"dependents", RB_GRAPH_DEPENDENTS, 1, 100, 1000},
+};
+static const char *const graph_texts[] = {"after", "folder", "language", "name", "path", "purl"};
 
 struct graph_read {
     struct edge_exchange *exchange;
-    const char *subject;
-    const char *after, *folder, *language; /* NULL: absent */
-    int64_t limit;
+    const struct graph_route *route;
+    const char *question; /* a JSON object without its end */
 };
+
+/* ---- the answer ---------------------------------------------------------------------------------------- */
 
 static void graph_answer_failure(struct edge_exchange *exchange, const struct rb_answer *answer)
 {
-    const char *name = edge_repo_name(exchange);
-    if (answer->err == RB_ENOTFOUND) {
-        edge_answer_error(exchange, 404,
-                          "%s has no graph yet: GET /api/v1/repos/%s/events tells when the grapher is done",
-                          name, name);
+    if (answer->err == RB_ENOTFOUND && exchange->repo) { /* "no graph yet", "no such file in its graph" */
+        edge_answer_error(exchange, 404, "%s has %s", edge_repo_name(exchange), answer->text);
         return;
     }
-    if (answer->err == RB_EINVAL) { /* its text is about what this person asked for */
+    if (answer->err == RB_EINVAL || answer->err == RB_ETOOBIG) { /* about what this person asked for */
         edge_answer_error(exchange, 422, "%s", answer->text);
         return;
     }
@@ -60,39 +73,44 @@ static void graph_on_answer(void *arg, const struct rb_answer *answer)
         return;
     }
     rb_uuid_from_name(id, answer->body);
-    const char *etag = rb_arena_printf(exchange->arena, "\"%s\"", id);
-    edge_add_header(exchange, "etag", etag);
     edge_add_header(exchange, "cache-control", "private, no-cache"); /* to be asked for again each time */
-    const char *known = edge_header(exchange, "if-none-match");
-    if (known && (strcmp(known, "*") == 0 || strstr(known, etag)))
-        edge_answer_empty(exchange, 304);
-    else
+    if (!edge_answer_if_known(exchange, rb_arena_printf(exchange->arena, "\"%s\"", id)))
         edge_answer_json(exchange, 200, answer->body, answer->len);
+}
+
+/* ---- the question -------------------------------------------------------------------------------------- */
+
+/* Puts the question, about what `name` says. */
+static void graph_put_question(const struct graph_read *read, const char *name, const char *value)
+{
+    const char *text = rb_arena_printf(read->exchange->arena, "%s,\"%s\":%s}", read->question, name, value);
+    edge_ask_bus(read->exchange, read->route->subject, text, strlen(text), GRAPH_ANSWER_MS, graph_on_answer,
+                 read->exchange);
 }
 
 static void graph_on_found(void *arg, rb_err err, const struct rb_rows *rows)
 {
     const struct graph_read *read = arg;
-    struct edge_exchange *exchange = read->exchange;
-    if (edge_answer_if_not_there(exchange, err, rows))
+    if (edge_answer_if_not_there(read->exchange, err, rows))
         return;
-    if (strcmp(rb_rows_text(rows, 0, 0), "active") != 0) {
-        edge_answer_error(exchange, 409, "Repo is being connected");
-        return;
-    }
-    json_t *question = json_pack("{s:I, s:I, s:s*, s:s*, s:s*}", "repo_id",
-                                 (json_int_t)rb_rows_int(rows, 0, 1), "limit", (json_int_t)read->limit,
-                                 "after", read->after, "folder", read->folder, "language", read->language);
-    char *text = question ? json_dumps(question, JSON_COMPACT) : NULL;
-    json_decref(question);
-    if (text)
-        edge_ask_bus(exchange, read->subject, text, strlen(text), GRAPH_ANSWER_MS, graph_on_answer, exchange);
+    if (strcmp(rb_rows_text(rows, 0, 0), "active") != 0)
+        edge_answer_error(read->exchange, 409, "Repo is being connected");
     else
-        edge_answer_error(exchange, 500, "The question could not be put");
-    free(text);
+        graph_put_question(read, "repo_id", rb_rows_text(rows, 0, 1));
 }
 
-/* False: it is too long or no UTF-8, which has been answered. */
+static void graph_on_repos(void *arg, rb_err err, const struct rb_rows *rows)
+{
+    const struct graph_read *read = arg;
+    if (err)
+        edge_answer_no_database(read->exchange);
+    else if (rb_rows_count(rows) == 0)
+        edge_answer_unauthorized(read->exchange);
+    else
+        graph_put_question(read, "repo_ids", rb_rows_text(rows, 0, 0));
+}
+
+/* A text parameter; NULL: there is none. False: it is too long or no UTF-8, which has been answered. */
 static bool graph_take_text(const char **out, struct edge_exchange *exchange, const char *name)
 {
     *out = edge_parameter(exchange, name);
@@ -102,30 +120,54 @@ static bool graph_take_text(const char **out, struct edge_exchange *exchange, co
     return false;
 }
 
-static void graph_read(struct edge_exchange *exchange, const char *subject, int limit_min)
+/* False: a parameter makes no sense, which has been answered. */
+static bool graph_take_parameters(struct graph_read *read)
 {
-    static const struct rb_statement statement = {
+    struct edge_exchange *exchange = read->exchange;
+    int64_t limit = read->route->limit, number = 0;
+    if (!edge_parameter_int(&limit, exchange, "limit", read->route->limit_min, read->route->limit_max) ||
+        !edge_parameter_int(&number, exchange, "pull_request", 1, INT32_MAX))
+        return false;
+    json_t *question = json_pack("{s:I}", "limit", (json_int_t)limit);
+    bool is_sound = true;
+    if (number)
+        json_object_set_new(question, "number", json_integer((json_int_t)number));
+    for (size_t i = 0; i < sizeof graph_texts / sizeof *graph_texts && is_sound; i++) {
+        const char *text;
+        is_sound = graph_take_text(&text, exchange, graph_texts[i]);
+        if (is_sound && text)
+            json_object_set_new(question, graph_texts[i], json_string(text));
+    }
+    char *text = json_dumps(question, JSON_COMPACT);
+    read->question = rb_arena_strndup(exchange->arena, text, strlen(text) - 1);
+    free(text);
+    json_decref(question);
+    return is_sound;
+}
+
+void edge_graph(struct edge_exchange *exchange)
+{
+    static const struct rb_statement one = {
         "graph_find",
         "select i.state, i.repo_id from " EDGE_PERSON " left join installations i on i.user_id = u.id and "
         "lower(i.repo_full_name) = lower($3) and i.state in ('reserved', 'active')"};
+    /* As many as the grapher takes in one question. */
+    static const struct rb_statement all = {
+        "graph_find_all",
+        "select coalesce((select jsonb_agg(repo_id order by repo_id) from (select i.repo_id from "
+        "installations i where i.user_id = u.id and i.state = 'active' order by i.repo_id limit 5000) mine), "
+        "'[]') from " EDGE_PERSON};
     struct graph_read *read = rb_arena_alloc(exchange->arena, sizeof(*read));
-    *read = (struct graph_read){.exchange = exchange, .subject = subject, .limit = GRAPH_LIMIT};
-    if (!edge_parameter_int(&read->limit, exchange, "limit", limit_min, GRAPH_LIMIT_MAX) ||
-        !graph_take_text(&read->after, exchange, "after") ||
-        !graph_take_text(&read->folder, exchange, "folder") ||
-        !graph_take_text(&read->language, exchange, "language"))
+    struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_NULL};
+    *read = (struct graph_read){.exchange = exchange, .route = graph_routes};
+    while (strcmp(read->route->name, exchange->route->name) != 0)
+        read->route++;
+    if (!graph_take_parameters(read))
         return;
-    struct rb_param params[] = {EDGE_P_PERSON(exchange), RB_P_TEXT(edge_repo_name(exchange))};
-    edge_query(exchange, &statement, params, 3, graph_on_found, read);
-}
-
-void edge_graph_files(struct edge_exchange *exchange)
-{
-    graph_read(exchange, RB_GRAPH_FILES, 1);
-}
-
-/* A file has two links, which stay together. */
-void edge_graph_links(struct edge_exchange *exchange)
-{
-    graph_read(exchange, RB_GRAPH_LINKS, 2);
+    if (!exchange->repo) {
+        edge_query(exchange, &all, params, 2, graph_on_repos, read);
+        return;
+    }
+    params[2] = RB_P_TEXT(edge_repo_name(exchange));
+    edge_query(exchange, &one, params, 3, graph_on_found, read);
 }

@@ -29,6 +29,7 @@ static const char *const constraints[] = {
     "CREATE CONSTRAINT issue_key IF NOT EXISTS FOR (i:Issue) REQUIRE (i.repo_id, i.number) IS UNIQUE",
     "CREATE CONSTRAINT developer_key IF NOT EXISTS FOR (d:Developer) REQUIRE d.github_id IS UNIQUE",
     "CREATE CONSTRAINT package_key IF NOT EXISTS FOR (p:Package) REQUIRE p.purl IS UNIQUE",
+    "CREATE INDEX pull_state IF NOT EXISTS FOR (p:PullRequest) ON (p.repo_id, p.state, p.number)",
     "CALL db.awaitIndexes(50)", /* seconds: below the time limit of a request */
 };
 

@@ -44,10 +44,20 @@ rb_err rb_grapher_forget(bool *removed, struct rb_work *work, struct rb_graph *g
 rb_err rb_grapher_leave_nothing(bool *removed, struct rb_work *work, struct grapher_local *mine,
                                 int64_t repo_id) RB_MUST_CHECK;
 
-/* graph.files and graph.links (read.c); README.md has their fields. */
+/* graph.* (read.c); README.md has their fields. */
 rb_err rb_grapher_answer_files(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,
                                void *app, void *local);
 rb_err rb_grapher_answer_links(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,
                                void *app, void *local);
+rb_err rb_grapher_answer_neighbours(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,
+                                    void *app, void *local);
+rb_err rb_grapher_answer_changed_together(struct rb_buf *answer, const json_t *question,
+                                          struct rb_arena *arena, void *app, void *local);
+rb_err rb_grapher_answer_developers(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,
+                                    void *app, void *local);
+rb_err rb_grapher_answer_overlaps(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,
+                                  void *app, void *local);
+rb_err rb_grapher_answer_dependents(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,
+                                    void *app, void *local);
 
 #endif

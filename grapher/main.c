@@ -8,6 +8,7 @@
 
 #include "grapher/handler.h"
 #include "grapher/neo4j.h"
+#include "grapher/questions.h"
 
 #define HEALTH_PORT_DEFAULT 8082
 #define WORKERS_DEFAULT     2 /* a build waits for its store most of the time */
@@ -34,11 +35,33 @@ static void grapher_configure_store(struct rb_grapher *grapher, struct rb_config
 static const char main_help[] =
     "repobus-grapher - keeps the graph of connected repositories\n"
     "\n"
+    "  --statements          prints the statements behind the questions about a graph, as JSON, so that they "
+    "can\n"
+    "                        be given to EXPLAIN and PROFILE\n"
+    "\n"
     "Settings are environment variables:\n"
     "  NEO4J_URI             http://host:7474; not set: the graph lives in PostgreSQL\n"
     "  NEO4J_USERNAME        neo4j\n"
     "  NEO4J_PASSWORD        of this user\n"
     "  NEO4J_DATABASE        neo4j\n";
+
+static int grapher_print_statements(void)
+{
+    json_t *list = json_array(),
+           *all = json_pack("{s:s, s:o}", "settings", graph_read_settings.sql, "statements", list);
+    for (size_t i = 0; i < GRAPH_QUESTIONS; i++) {
+        const struct graph_statements *one = &graph_statements[i];
+        json_t *parameters = json_array();
+        for (size_t at = 0; one->parameters[at]; at++)
+            json_array_append_new(parameters, json_string(one->parameters[at]));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:o, s:s, s:s}", "name", one->postgres.name, "parameters",
+                                        parameters, "postgres", one->postgres.sql, "neo4j", one->neo4j));
+    }
+    int status = json_dumpf(all, stdout, JSON_INDENT(1)) || puts("") < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    json_decref(all);
+    return status;
+}
 
 int main(int argc, char **argv)
 {
@@ -55,9 +78,16 @@ int main(int argc, char **argv)
     static const struct rb_query queries[] = {
         {RB_GRAPH_FILES, rb_grapher_answer_files},
         {RB_GRAPH_LINKS, rb_grapher_answer_links},
+        {RB_GRAPH_NEIGHBOURS, rb_grapher_answer_neighbours},
+        {RB_GRAPH_CHANGED_TOGETHER, rb_grapher_answer_changed_together},
+        {RB_GRAPH_DEVELOPERS, rb_grapher_answer_developers},
+        {RB_GRAPH_OVERLAPS, rb_grapher_answer_overlaps},
+        {RB_GRAPH_DEPENDENTS, rb_grapher_answer_dependents},
         {NULL, NULL},
     };
     struct rb_grapher grapher = {0};
+    if (argc == 2 && strcmp(argv[1], "--statements") == 0)
+        return grapher_print_statements();
     if (argc > 1) {
         bool help = strcmp(argv[1], "--help") == 0;
         fprintf(help ? stdout : stderr, "%s%s%s", main_help, rb_repo_sources_help, rb_subscriber_help);

@@ -2,13 +2,25 @@
 // The same on both stores; on Neo4j it is skipped, with the reason, where that cannot be had.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import { connect } from '@nats-io/transport-node';
 import neo4j from 'neo4j-driver';
-import { House, makeRepository, shop, until } from './harness.mjs';
+import * as data from './graph-data.mjs';
+import { House, bin, makeRepository, shop, until } from './harness.mjs';
 
 const paths = Object.keys(shop).sort();
+
+/** An answer, asked for again while it is 503: a Neo4j that plans a statement for the first time on a busy machine may take
+ * longer than the edge waits for it. */
+function read(h, url, token) {
+  return until(url, async () => {
+    const answer = await h.request('GET', url, { token });
+    return answer.status !== 503 && answer;
+  });
+}
 
 /** Every page of a route, followed by `next`: the rows, and the pages. */
 async function pages(h, where, rows, token) {
@@ -16,11 +28,7 @@ async function pages(h, where, rows, token) {
   const found = [];
   for (let next = ''; next !== null;) {
     const url = `/api/v1/repos/${where}${where.includes('?') ? '&' : '?'}after=${encodeURIComponent(next)}`;
-    // A store that is busy may not answer in the time an edge waits: then one asks for the same page again, as one is told.
-    const answer = await until(url, async () => {
-      const one = await h.request('GET', url, { token });
-      return (one.status !== 503 || !/try again in a moment/.test(one.text)) && one;
-    });
+    const answer = await read(h, url, token);
     assert.equal(answer.status, 200, `${url}: ${answer.text}`);
     found.push(answer.json);
     all.push(...answer.json[rows]);
@@ -39,16 +47,23 @@ function suite(store, settings) {
   let h;
   let unavailable;
   let bob;
+  let driver;
+  let written; // the store, to be written to from outside
   before(async () => {
     unavailable = store === 'Neo4j' ? await House.neo4jMissing() : undefined;
     if (unavailable) return;
     h = await House.start({ programs: ['edge', 'scanner'] });
     if (store === 'Neo4j') {
       settings = await h.startNeo4j();
+      driver = neo4j.driver(settings.NEO4J_BOLT_URI, neo4j.auth.basic(settings.NEO4J_USERNAME, settings.NEO4J_PASSWORD), { disableLosslessIntegers: true });
     }
+    written = driver ? new data.Neo4j(driver) : new data.Postgres(h.db);
     bob = await h.token('bob');
   });
-  after(() => h?.stop());
+  after(async () => {
+    await driver?.close();
+    await h?.stop();
+  });
 
   /** How many nodes or rows the store holds of a repository, looked at from outside. */
   async function held(repoId) {
@@ -56,12 +71,7 @@ function suite(store, settings) {
       const [{ n }] = await h.rows('select (select count(*) from graph_repositories where repo_id = $1) + (select count(*) from graph_files where repo_id = $1) + (select count(*) from graph_directories where repo_id = $1) as n', [repoId]);
       return Number(n);
     }
-    const driver = neo4j.driver(settings.NEO4J_BOLT_URI, neo4j.auth.basic(settings.NEO4J_USERNAME, settings.NEO4J_PASSWORD), { disableLosslessIntegers: true });
-    try {
-      return (await driver.executeQuery('match (n {repo_id: $id}) return count(n) as n', { id: neo4j.int(repoId) })).records[0].get('n');
-    } finally {
-      await driver.close();
-    }
+    return (await driver.executeQuery('match (n {repo_id: $id}) return count(n) as n', { id: neo4j.int(repoId) })).records[0].get('n');
   }
 
   const it = (name, fn) => test(name, (t) => (unavailable ? t.skip(unavailable) : fn(t)));
@@ -109,6 +119,22 @@ function suite(store, settings) {
     assert.deepEqual(await of('folder=.github'), ['.github/workflows/ci.yml']);
     assert.deepEqual(await of('folder=sr'), []);
     assert.deepEqual(await of('language=Go'), []);
+  });
+
+  it('by name, with a star', async () => {
+    const of = async (query) => (await pages(h, `acme/shop/files?${query}`, 'files')).all.map((file) => file.path);
+    const named = (pattern) => paths.filter((file) => pattern.test(path.basename(file)));
+    for (const [name, pattern] of [['README.md', /^README\.md$/], ['*.js', /\.js$/], ['cart*', /^cart/], ['*a*', /a/], ['*.test.js', /\.test\.js$/], ['c*cart.js', /^c.*cart\.js$/], ['readme.md', /^$/]]) {
+      assert.deepEqual(await of(`name=${name}&limit=3`), named(pattern), name);
+    }
+    assert.deepEqual(await of('name=cart*&folder=src&language=JavaScript'), ['src/cart.js']);
+    const { all } = await pages(h, 'acme/shop/graph?name=index.js', 'links');
+    assert.deepEqual(all.map(({ from, to }) => [from, to]), [[{ repository: 'acme/shop' }, { file: 'src/index.js' }], [{ directory: 'src' }, { file: 'src/index.js' }]]);
+    for (const name of ['', '**', 'a*b*c', '*a*b', 'src/*.js']) {
+      const { status, json } = await h.request('GET', `/api/v1/repos/acme/shop/files?name=${encodeURIComponent(name)}`);
+      assert.equal(status, 422, name);
+      assert.match(json.detail, /^name /);
+    }
   });
 
   it('the links: CONTAINS, each once, in pages of every size', async () => {
@@ -182,6 +208,111 @@ function suite(store, settings) {
       assert.match(String(none), /no responders/i);
     } finally {
       await nc.close();
+    }
+  });
+
+  it('what happens to files: neighbours, changed together, developers, overlaps', async () => {
+    const [{ repo_id: repoId }] = await h.rows('select repo_id from installations where id = $1', [h.installation]);
+    const get = async (route) => {
+      const { status, json, text } = await read(h, `/api/v1/repos/acme/shop/graph/${route}`);
+      assert.equal(status, 200, `${route}: ${text}`);
+      for (const name of ['repo_id', 'repo', 'commit', 'generation', 'complete', 'updating']) {
+        assert.notEqual(json[name], undefined, name);
+        delete json[name];
+      }
+      return json;
+    };
+    const pulls = data.history(paths, 130, { sweep: 101 });
+    for (const [list, limit] of [[[], 20], [pulls, 100], [pulls, 2]]) {
+      await written.pulls(Number(repoId), list);
+      const file = limit === 2 ? 'README.md' : 'src/cart.js';
+      const { file: itself, folder, ...rest } = await get(`neighbours?path=${file}&limit=${limit}`);
+      assert.equal(itself.path, file);
+      assert.deepEqual(folder, { path: file.includes('/') ? 'src' : '', siblings: paths.filter((other) => path.dirname(other) === path.dirname(file)).length - 1, complete: true });
+      assert.deepEqual(rest, data.neighbours(list, file, limit));
+      const { file: again, ...together } = await get(`changed-together?path=${file}&limit=${limit}`);
+      assert.deepEqual([again, together], [itself, data.togetherWith(list, file, limit)]);
+      assert.deepEqual(await get(`changed-together?limit=${limit}`), data.together(list, limit));
+      assert.deepEqual(await get(`overlaps?limit=${limit}`), data.overlaps(list, limit));
+      for (const below of limit === 2 ? ['src'] : ['', 'swept']) assert.deepEqual(await get(`developers?folder=${below}&limit=${limit}`), data.developers(list, below, limit), below);
+      for (const number of list.length ? [2, 5] : []) assert.deepEqual(await get(`overlaps?pull_request=${number}&limit=${limit}`), data.overlapsOf(list, number, limit), String(number));
+    }
+    for (const [route, status, pattern] of [
+      ['neighbours', 422, /path/], ['neighbours?path=no.js', 404, /no such file/], ['changed-together?path=swept/1.txt', 404, /no such file/],
+      ['overlaps?pull_request=4711', 404, /no such pull request/], ['overlaps?pull_request=x', 422, /pull_request/], ['developers?limit=101', 422, /limit/], ['neighbours?path=src', 404, /no such file/],
+    ]) {
+      const answer = await read(h, `/api/v1/repos/acme/shop/graph/${route}`);
+      assert.equal(answer.status, status, `${route}: ${answer.text}`);
+      assert.match(answer.json.detail, pattern);
+    }
+    assert.equal((await h.request('GET', '/api/v1/repos/acme/shop/graph/developers', { token: bob })).status, 404);
+  });
+
+  it('dependents of a package, among what this person has connected', async () => {
+    const [{ repo_id: shopId }] = await h.rows('select repo_id from installations where id = $1', [h.installation]);
+    await add(h, 'left', { 'a.go': 'package a\n' }, ['alice', 'bob']);
+    const installed = await h.install('acme/left', { token: bob });
+    await h.untilDone(installed.json.installation_id);
+    const [{ repo_id: leftId }] = await h.rows('select repo_id from installations where id = $1', [installed.json.installation_id]);
+    await written.dependencies(Number(shopId), [{ purl: 'pkg:npm/express', scope: 'runtime', constraint: '^4' }, { purl: 'pkg:npm/express', scope: 'dev', constraint: '4.18' }, { purl: 'pkg:npm/other', scope: 'dev', constraint: '' }]);
+    await written.dependencies(Number(leftId), [{ purl: 'pkg:npm/express', scope: 'runtime', constraint: '5' }]);
+    const ask = (query, token) => read(h, `/api/v1/dependents?${query}`, token);
+    const mine = await ask('purl=pkg:npm/express');
+    assert.equal(mine.status, 200, mine.text);
+    const shopRow = { repo_id: Number(shopId), repo: 'acme/shop', generation: 1, wants: [{ scope: 'dev', constraint: '4.18' }, { scope: 'runtime', constraint: '^4' }] };
+    const leftRow = { repo_id: Number(leftId), repo: 'acme/left', generation: 1, wants: [{ scope: 'runtime', constraint: '5' }] };
+    assert.deepEqual(mine.json, { purl: 'pkg:npm/express', next: null, dependents: [shopRow] });
+    assert.deepEqual((await ask('purl=pkg:npm/express', bob)).json.dependents, [leftRow]);
+    assert.deepEqual((await ask('purl=pkg:npm/nobody')).json.dependents, []);
+    assert.equal((await h.install('acme/left')).status, 200);
+    const { all, found } = await pages(h, '../dependents?purl=pkg:npm/express&limit=1', 'dependents');
+    assert.deepEqual(all, [shopRow, leftRow].sort((a, b) => a.repo_id - b.repo_id)); // the stand-in draws the numbers
+    assert.equal(found.length, 2);
+    for (const [query, pattern] of [['', /purl/], ['purl=express', /purl/], ['purl=pkg:npm/express@4', /without version/], ['purl=pkg:npm/express&after=x', /after/], ['purl=pkg:npm/express&limit=0', /limit/]]) {
+      const answer = await ask(query);
+      assert.equal(answer.status, 422, `${query}: ${answer.text}`);
+      assert.match(answer.json.detail, pattern);
+    }
+    assert.equal((await ask('purl=pkg:npm/express', null)).status, 401);
+  });
+
+  it('a page stops at 10,000 files looked at, and every question reads by an index', async () => {
+    const repoId = 800_001;
+    const many = Array.from({ length: 12_000 }, (_, i) => `big/${String(i).padStart(5, '0')}.js`);
+    await written.files(repoId, [...many, 'big/needle.txt']);
+    await written.crowd();
+    const pulls = data.history(many, 520, { sweep: 40 });
+    await written.pulls(repoId, pulls);
+    const nc = await connect({ servers: h.natsUrl });
+    try {
+      const ask = async (subject, question) => (await nc.request(subject, JSON.stringify({ repo_id: repoId, ...question }), { timeout: 60_000 })).json();
+      const first = await ask('graph.files', { name: '*.txt', limit: 1 });
+      assert.deepEqual([first.files, first.next], [[], many[9_999]]);
+      const second = await ask('graph.files', { name: '*.txt', limit: 1, after: first.next });
+      assert.deepEqual([second.files.map((file) => file.path), second.next], [['big/needle.txt'], null]);
+      assert.deepEqual((await ask('graph.links', { name: '*.txt' })).next, `f:${many[9_999]}`);
+      const { pairs, basis } = await ask('graph.changed_together', { limit: 20 });
+      assert.deepEqual({ pairs, basis }, data.together(pulls, 20));
+      assert.equal(basis.bounded, true, 'the oldest 20 are not looked at');
+      const { folder } = await ask('graph.neighbours', { path: many[0] });
+      assert.deepEqual(folder, { path: 'big', siblings: 1_999, complete: false });
+    } finally {
+      await nc.close();
+    }
+    const { settings: planner, statements } = JSON.parse((await promisify(execFile)(path.join(bin, 'repobus-grapher'), ['--statements'])).stdout);
+    const values = {
+      repo_id: repoId, after: 'big/', before: 'big0', folder: 'big', scan: 101, limit: 101, path: many[0], number: pulls.find(({ state }) => state === 'open').number,
+      purl: 'pkg:npm/express', repo_ids: [repoId], language: null, name: null, name_starts: null, name_ends: null, name_has: null,
+    };
+    assert.ok(statements.length > 10);
+    const reads = store === 'Neo4j' ? data.readByNeo4j : data.readByPostgres;
+    for (const statement of statements) {
+      for (const generic of store === 'Neo4j' ? [false] : [false, true]) {
+        const found = reads(await written.plan(statement, values, planner, generic));
+        assert.deepEqual(found.scans, [], statement.name);
+        const bound = /^graph_(files|directories|file|pull)$/.test(statement.name) ? 101 : 10_000;
+        assert.ok(found.rows <= bound, `${statement.name} reads ${found.rows} rows`);
+      }
     }
   });
 
