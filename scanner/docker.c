@@ -147,7 +147,7 @@ static struct rb_piece docker_argument(const void *names, struct rb_piece name)
     const struct docker *docker = names;
     for (size_t i = docker->argument_count; i-- > 0;) {
         const struct docker_argument *argument = &docker->arguments[i];
-        if (argument->name.len == name.len && memcmp(argument->name.at, name.at, name.len) == 0)
+        if (rb_piece_same(argument->name, name))
             return argument->value;
     }
     return (struct rb_piece){"", 0};
@@ -289,7 +289,7 @@ static void docker_skip_heredoc(struct rb_piece instruction, struct rb_piece *re
     struct rb_piece behind = *rest;
     while (rb_piece_line(&line, &behind)) {
         line = rb_piece_trim(line);
-        if (line.len == mark.len && memcmp(line.at, mark.at, mark.len) == 0) {
+        if (rb_piece_same(line, mark)) {
             *rest = behind;
             return;
         }

@@ -154,7 +154,7 @@ static bool lex_heredoc(struct rb_lex_token *token, struct rb_lex *lex)
     const char *end = rest.at;
     while (rb_piece_line(&line, &rest)) {
         struct rb_piece trimmed = rb_piece_trim(line);
-        if (trimmed.len == mark.len && memcmp(trimmed.at, mark.at, mark.len) == 0)
+        if (rb_piece_same(trimmed, mark))
             break;
         end = rest.at;
     }

@@ -30,11 +30,6 @@ struct makefile {
     size_t count;
 };
 
-static bool piece_same(struct rb_piece a, struct rb_piece b)
-{
-    return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
-}
-
 /* Targets that people call by custom, declared phony or not. */
 static bool target_is_known(struct rb_piece name)
 {
@@ -101,7 +96,7 @@ static void make_find_phony(struct makefile *makefile, struct rb_piece text)
 static bool make_is_phony(const struct makefile *makefile, struct rb_piece name)
 {
     for (size_t i = 0; i < makefile->count; i++) {
-        if (piece_same(makefile->phony[i], name))
+        if (rb_piece_same(makefile->phony[i], name))
             return true;
     }
     return false;

@@ -25,6 +25,11 @@ bool rb_piece_is(struct rb_piece piece, const char *text)
     return piece.len == strlen(text) && memcmp(piece.at, text, piece.len) == 0;
 }
 
+bool rb_piece_same(struct rb_piece a, struct rb_piece b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
 bool rb_piece_starts(struct rb_piece piece, const char *prefix)
 {
     size_t len = strlen(prefix);

@@ -14,6 +14,7 @@ struct rb_piece {
 struct rb_piece rb_piece_of(const char *text); /* NULL gives the empty piece */
 struct rb_piece rb_piece_trim(struct rb_piece piece);
 bool rb_piece_is(struct rb_piece piece, const char *text);
+bool rb_piece_same(struct rb_piece a, struct rb_piece b);
 bool rb_piece_starts(struct rb_piece piece, const char *prefix);
 bool rb_piece_ends(struct rb_piece piece, const char *suffix);
 /* The piece without its first `n` bytes; empty when it has no more. */

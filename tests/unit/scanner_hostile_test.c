@@ -225,7 +225,7 @@ static void test_xml_text_is_bounded(void **state)
         "<project><properties><a>%s</a><b><c>x</c></b></properties><dependencies>%s</dependencies></project>",
         repeat(arena, "v", 500000),
         repeat(arena, "<dependency><artifactId>${a}${b}</artifactId><version>${a}</version></dependency>",
-               6000));
+               16000));
     assert_int_equal(read_manifest(&sheet, arena, "pom.xml", text), RB_OK);
     assert_int_equal(sheet.count, RB_SCAN_DEPENDENCIES_MAX);
     assert_string_equal(sheet.items[0].name, ":${a}${b}");
