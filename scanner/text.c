@@ -114,6 +114,11 @@ const char *rb_text_clean(struct rb_arena *arena, const char *text, size_t len, 
     return out;
 }
 
+bool rb_text_has(const char *set, char c)
+{
+    return c && strchr(set, c);
+}
+
 bool rb_text_ends(const char *text, const char *suffix)
 {
     return rb_piece_ends(rb_piece_of(text), suffix);

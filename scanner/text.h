@@ -36,6 +36,7 @@ int rb_text_line_number(const char *error);
 
 /* Valid UTF-8 of at most `max` bytes: bytes that are none become U+FFFD, control characters blanks. */
 const char *rb_text_clean(struct rb_arena *arena, const char *text, size_t len, size_t max);
+bool rb_text_has(const char *set, char c); /* whether c is one of these bytes; zero is none of any */
 bool rb_text_ends(const char *text, const char *suffix);
 bool rb_text_ends_in_yaml(const char *path); /* ".yml" or ".yaml" */
 bool rb_text_starts(const char *text, const char *prefix);

@@ -308,6 +308,8 @@ static void test_bytes_that_are_no_text(void **state)
         assert_string_equal(rb_text_clean(arena, cases[i].in, strlen(cases[i].in), cases[i].max),
                             cases[i].out);
     assert_string_equal(rb_text_clean(arena, "a\0b", 3, 99), "a b");
+    assert_true(rb_text_has("[{(", '('));
+    assert_false(rb_text_has("[{(", 0)); /* strchr() finds the end of the set */
     rb_arena_free(arena);
 }
 
