@@ -117,6 +117,8 @@ static json_t *profile_dependencies(const struct rb_scan *scan)
         const char *purl = rb_purl(scan->arena, dependency);
         if (*purl)
             put(item, "purl", purl);
+        if (*dependency->marker)
+            put(item, "marker", dependency->marker);
         if (dependency->aside)
             json_object_set_new(item, "aside", json_true());
         json_array_append_new(list, item);

@@ -351,6 +351,8 @@ static json_t *workspace_package(const struct rb_scan *scan, const struct rb_sca
         return item;
     put_text(item, "name", package->name);
     put_text(item, "version", package->version);
+    put_text(item, "manager", package->manager);
+    put_text(item, "engine", package->engine);
     if (*package->licence) {
         put_text(item, "declared_license", package->licence);
         put_text(item, "license", rb_license_of_name(scan->arena, package->licence));
