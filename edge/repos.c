@@ -8,10 +8,11 @@
 #include "edge/repos.h"
 
 /* Of the newest profile of the repository, whoever's installation it was made for: it is of what they share.
- */
-#define REPOS_PROFILE(what)                                                                         \
-    "(select " what " from profiles p where i.state = 'active' and p.repo_id = i.repo_id order by " \
-    "p.generation desc, p.scanned_at desc limit 1)"
+ * One that an older scanner wrote is no answer: it is not what is described, and a rescan makes another. */
+#define REPOS_PROFILE(what)                                                                          \
+    "(select " what " from profiles p where i.state = 'active' and p.repo_id = i.repo_id and "       \
+    "p.profile->'version' = '" RB_PROFILE_VERSION "' order by p.generation desc, p.scanned_at desc " \
+    "limit 1)"
 
 const char *edge_repo_name(struct edge_exchange *exchange)
 {
@@ -74,9 +75,11 @@ static void repos_answer_profile(struct edge_exchange *exchange, rb_err err, con
         return;
     }
     if (!*profile) {
-        edge_answer_error(exchange, 404,
-                          "%s has no profile yet: GET /api/v1/repos/%s/events tells when the scanner is done",
-                          edge_repo_name(exchange), edge_repo_name(exchange));
+        edge_answer_error(
+            exchange, 404,
+            "%s has no profile yet: GET /api/v1/repos/%s/events tells when the scanner is done, "
+            "POST /api/v1/repos/%s/rescan has it scan anew",
+            edge_repo_name(exchange), edge_repo_name(exchange), edge_repo_name(exchange));
         return;
     }
     edge_add_header(exchange, "cache-control", "private, no-cache"); /* to be asked for again each time */

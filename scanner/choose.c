@@ -140,6 +140,7 @@ static void manifest_put(struct rb_scan *scan, const struct choice *choice)
         .entry = choice->entry,
         .format = choice->format,
         .path = rb_text_clean(scan->arena, path, strlen(path), RB_SCAN_PATH_MAX),
+        .folder = rb_path_folder(path),
         .aside = choice->aside,
         .status = status,
         .error = "",
@@ -170,7 +171,7 @@ static void choices_take(struct rb_scan *scan, const struct choice *choices, siz
             manifest_put(scan, &choices[i]);
         } else {
             scan->manifests_left_out++;
-            rb_scan_skip(scan, choices[i].entry->path, RB_SKIP_LIMIT, "a scan reads 1,000 manifests");
+            rb_scan_skip(scan, choices[i].entry->path, RB_SKIP_LIMIT, "a scan reads 2,500 manifests");
         }
     }
     free(taken);

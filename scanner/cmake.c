@@ -110,7 +110,7 @@ static void cmake_modules(struct rb_scan_sheet *sheet, const struct cmake_call *
         for (size_t k = 0; k < sizeof words / sizeof *words; k++)
             is_name = is_name && !rb_piece_is(word, words[k]);
         size_t len = 0;
-        while (len < word.len && !strchr("<>=", word.at[len]))
+        while (len < word.len && !rb_text_has("<>=", word.at[len]))
             len++;
         if (!is_name || cmake_is_computed((struct rb_piece){word.at, len}))
             continue;

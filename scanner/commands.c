@@ -95,10 +95,8 @@ static const struct rb_scan_manifest *manifest_here(const struct commands *comma
     const struct rb_piece where = commands->workspace->where;
     for (size_t i = 0; i < commands->scan->manifest_count; i++) {
         const struct rb_scan_manifest *manifest = &commands->scan->manifests[i];
-        const char *path = manifest->entry->path, *base = rb_path_base(path);
-        size_t len = base == path ? 0 : (size_t)(base - path) - 1;
-        if (len == where.len && memcmp(path, where.at, len) == 0 &&
-            strcmp(manifest->format->ecosystem, ecosystem) == 0 && rb_text_ends(path, end))
+        if (rb_piece_same(manifest->folder, where) && strcmp(manifest->format->ecosystem, ecosystem) == 0 &&
+            rb_text_ends(manifest->entry->path, end))
             return manifest;
     }
     return NULL;

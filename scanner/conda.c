@@ -19,7 +19,7 @@ static void conda_add(struct rb_scan_sheet *sheet, struct rb_piece spec, const c
         spec = rb_piece_after(spec, (size_t)(channel + 2 - spec.at));
     spec = rb_piece_trim(spec);
     size_t len = 0;
-    while (len < spec.len && (isalnum((unsigned char)spec.at[len]) || strchr("_-.", spec.at[len])) &&
+    while (len < spec.len && (isalnum((unsigned char)spec.at[len]) || rb_text_has("_-.", spec.at[len])) &&
            spec.at[len])
         len++;
     struct rb_piece requirement = rb_piece_trim(rb_piece_after(spec, len));
@@ -58,7 +58,7 @@ rb_err rb_conda_environment_parse(struct rb_scan_sheet *sheet, const char *text,
     const char *base = rb_path_base(sheet->manifest), *kind = RB_KIND_RUNTIME;
     for (size_t k = 0; k < sizeof dev_words / sizeof *dev_words; k++) {
         const char *word = strstr(base, dev_words[k]);
-        if (word && word > base && strchr("-_.", word[-1]))
+        if (word && word > base && rb_text_has("-_.", word[-1]))
             kind = RB_KIND_DEV;
     }
     json_array_foreach(rb_json_get(document, "dependencies"), i, item)

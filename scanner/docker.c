@@ -30,7 +30,7 @@ static const char *image_kind(const char *path)
         return RB_KIND_DEV;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         const char *at = strstr(base, words[i]);
-        if (at && at > base && strchr(".-_", at[-1])) /* docker-compose.dev.yml, Dockerfile-test */
+        if (at && at > base && rb_text_has(".-_", at[-1])) /* docker-compose.dev.yml, Dockerfile-test */
             return i == 1 ? RB_KIND_TEST : RB_KIND_DEV;
     }
     return NULL;
@@ -147,7 +147,7 @@ static struct rb_piece docker_argument(const void *names, struct rb_piece name)
     const struct docker *docker = names;
     for (size_t i = docker->argument_count; i-- > 0;) {
         const struct docker_argument *argument = &docker->arguments[i];
-        if (argument->name.len == name.len && memcmp(argument->name.at, name.at, name.len) == 0)
+        if (rb_piece_same(argument->name, name))
             return argument->value;
     }
     return (struct rb_piece){"", 0};
@@ -281,7 +281,7 @@ static void docker_skip_heredoc(struct rb_piece instruction, struct rb_piece *re
     if (!at)
         return;
     mark = rb_piece_after(instruction, (size_t)(at + 2 - instruction.at));
-    while (mark.len && strchr("-\"'", mark.at[0]))
+    while (mark.len && rb_text_has("-\"'", mark.at[0]))
         mark = rb_piece_after(mark, 1);
     mark.len = image_name_len(mark);
     if (mark.len == 0 || !isalpha((unsigned char)mark.at[0]))
@@ -289,7 +289,7 @@ static void docker_skip_heredoc(struct rb_piece instruction, struct rb_piece *re
     struct rb_piece behind = *rest;
     while (rb_piece_line(&line, &behind)) {
         line = rb_piece_trim(line);
-        if (line.len == mark.len && memcmp(line.at, mark.at, mark.len) == 0) {
+        if (rb_piece_same(line, mark)) {
             *rest = behind;
             return;
         }

@@ -38,8 +38,6 @@ const char *rb_facts_command(struct rb_scan_sheet *sheet, struct rb_piece text);
 /* Appends a string unless it is empty, there already, or the list is full. */
 void rb_facts_string(struct rb_scan_sheet *sheet, json_t *list, size_t max, struct rb_piece text);
 
-/* The format of a file that names no dependencies; NULL when it is none of these. */
-const struct rb_scan_format *rb_look_format_of(const char *path);
 /* What looks at a file, maybe after the parser of its dependencies; NULL when nothing does. */
 rb_scan_parse_fn rb_look_of(const char *path);
 /* The readers, of type rb_scan_parse_fn; looks.c says which file is whose. */

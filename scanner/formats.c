@@ -68,7 +68,6 @@ FORMAT(dotnet_sln, .name = "sln", .ecosystem = "nuget", .parse = rb_dotnet_sln_p
 FORMAT(dotnet_slnx, .name = "slnx", .ecosystem = "nuget", .parse = rb_dotnet_slnx_parse);
 FORMAT(paket, .name = "paket.dependencies", .ecosystem = "nuget", .parse = rb_paket_parse);
 FORMAT(paket_lock, .name = "paket.lock", .ecosystem = "nuget", .parse = rb_paket_lock_parse, LOCK);
-/* GitHub */
 /* Elixir and Erlang */
 FORMAT(mix, .name = "mix.exs", .ecosystem = "hex", .parse = rb_mix_parse, PACKAGE);
 FORMAT(mix_lock, .name = "mix.lock", .ecosystem = "hex", .parse = rb_mix_lock_parse, LOCK);
@@ -113,6 +112,15 @@ FORMAT(terraform_lock, .name = ".terraform.lock.hcl", .ecosystem = "terraform",
 /* GitHub, and hooks run before a commit */
 FORMAT(actions, .name = "workflow", .ecosystem = "github-actions", .parse = rb_actions_parse);
 FORMAT(precommit, .name = ".pre-commit-config.yaml", .ecosystem = "pre-commit", .parse = rb_precommit_parse);
+/* What names no dependencies: known by who looks at it (looks.c) */
+FORMAT(makefile, .name = "Makefile", .ecosystem = "", .parse = rb_look_makefile);
+FORMAT(justfile, .name = "justfile", .ecosystem = "", .parse = rb_look_justfile);
+FORMAT(taskfile, .name = "Taskfile", .ecosystem = "", .parse = rb_look_taskfile);
+FORMAT(procfile, .name = "Procfile", .ecosystem = "", .parse = rb_look_procfile);
+FORMAT(license, .name = "license", .ecosystem = "", .parse = rb_look_license);
+FORMAT(codeowners, .name = "CODEOWNERS", .ecosystem = "", .parse = rb_look_codeowners);
+static const struct rb_scan_format *const looked_at[] = {&makefile, &justfile, &taskfile,
+                                                         &procfile, &license,  &codeowners};
 
 struct by_text {
     const char *text;
@@ -222,7 +230,6 @@ static const struct by_text by_end[] = {
     {".tofu", &terraform},        {".dockerfile", &dockerfile}, {".Dockerfile", &dockerfile},
 };
 
-/* requirements.txt, dev-requirements.txt, requirements_test.in, requirements/base.txt; not constraints. */
 /* .env, .env.example, .env.local.sample, env.example */
 static bool path_is_env(const char *path)
 {
@@ -371,7 +378,12 @@ const struct rb_scan_format *rb_scan_format_of(const char *path)
         if (by_path[i].is_it(path))
             return by_path[i].format;
     }
-    return rb_look_format_of(path);
+    rb_scan_parse_fn look = rb_look_of(path);
+    for (size_t i = 0; i < COUNT(looked_at); i++) {
+        if (looked_at[i]->parse == look)
+            return looked_at[i];
+    }
+    return NULL;
 }
 
 size_t rb_scan_format_bytes(const struct rb_scan_format *format)

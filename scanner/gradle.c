@@ -151,7 +151,8 @@ static bool gradle_add(struct gradle *gradle, const char *text, const char *kind
 static const char *gradle_path_text(struct gradle *gradle, struct rb_piece *rest)
 {
     size_t len = 0;
-    while (len < rest->len && (gradle_is_word(rest->at[len]) || (len && strchr(".[]\"'()", rest->at[len]))))
+    while (len < rest->len &&
+           (gradle_is_word(rest->at[len]) || (len && rb_text_has(".[]\"'()", rest->at[len]))))
         len++;
     struct rb_piece path = {rest->at, len};
     while (path.len && path.at[path.len - 1] == ')')
@@ -275,7 +276,7 @@ static void gradle_dependency(struct gradle *gradle, struct rb_piece rest, const
             rest = gradle_skip(rest, 1);
         for (size_t k = 0; k < sizeof wrappers / sizeof *wrappers; k++) {
             size_t len = strlen(wrappers[k]);
-            if (rb_piece_starts(rest, wrappers[k]) && len < rest.len && strchr("( ", rest.at[len]))
+            if (rb_piece_starts(rest, wrappers[k]) && len < rest.len && rb_text_has("( ", rest.at[len]))
                 rest = gradle_skip(rest, len);
         }
     }
@@ -542,7 +543,7 @@ static void gradle_call(struct gradle *gradle, struct rb_piece word, struct rb_p
         kind = RB_KIND_RUNTIME;
     if (kind && gradle->in.tests)
         kind = RB_KIND_TEST;
-    if (kind && is_call && !strchr("={", rb_piece_trim(rest).at[0]))
+    if (kind && is_call && !rb_text_has("={", rb_piece_trim(rest).at[0]))
         gradle_dependency(gradle, rest, kind);
     else if (rb_piece_is(word, "id") && is_call && rb_piece_trim(rest).at[0] != '=')
         gradle_plugin(gradle, line, 2);
@@ -561,7 +562,7 @@ static void gradle_call(struct gradle *gradle, struct rb_piece word, struct rb_p
         const char *at = memmem(rest.at, rest.len, "plugin", 6);
         struct rb_piece behind =
             at ? gradle_skip(rest, (size_t)(at - rest.at) + 6) : (struct rb_piece){"", 0};
-        if (behind.len && strchr(":=(", behind.at[0]))
+        if (behind.len && rb_text_has(":=(", behind.at[0]))
             gradle_plugin(gradle, behind, 1);
     }
 }

@@ -165,13 +165,13 @@ static struct rb_piece name_before(const char *start, const char *at)
     if (mark != '=' && mark != ':' && mark != ',' && mark != '(' && mark != '{')
         return (struct rb_piece){none, 0};
     bool is_pair = mark == ',';
-    for (at--; at > start && (isspace((unsigned char)at[-1]) || strchr("\"'])", at[-1]) != NULL);)
+    for (at--; at > start && (isspace((unsigned char)at[-1]) || rb_text_has("\"'])", at[-1]));)
         at--;
     const char *end = at;
     while (at > start && (gradle_is_word(at[-1]) || at[-1] == '.' || (at[-1] == '-' && mark != '=')))
         at--;
     struct rb_piece name = {at, (size_t)(end - at)};
-    while (at > start && strchr("\"' (", at[-1]))
+    while (at > start && rb_text_has("\"' (", at[-1]))
         at--;
     struct rb_piece before = {start, (size_t)(at - start)};
     if (is_pair) /* set("name", "text") */
@@ -227,7 +227,7 @@ static struct rb_piece name_skip(struct rb_piece rest, size_t n)
 static struct rb_piece name_opened(struct rb_piece line)
 {
     struct rb_piece none = {"", 0};
-    if (line.len < 2 || !strchr("[{(", line.at[line.len - 1]))
+    if (line.len < 2 || !rb_text_has("[{(", line.at[line.len - 1]))
         return none;
     bool is_block = line.at[line.len - 1] == '{';
     line = rb_piece_trim((struct rb_piece){line.at, line.len - 1});
@@ -236,7 +236,7 @@ static struct rb_piece name_opened(struct rb_piece line)
     const char *object = is_block ? memmem(line.at, line.len, "object ", 7) : NULL;
     if (object)
         return name_skip(line, (size_t)(object - line.at) + 7);
-    if (is_block || line.len == 0 || !strchr("=:", line.at[line.len - 1]))
+    if (is_block || line.len == 0 || !rb_text_has("=:", line.at[line.len - 1]))
         return none;
     line = rb_piece_trim((struct rb_piece){line.at, line.len - 1 - rb_piece_ends(line, "+=")});
     size_t from = line.len;
@@ -264,7 +264,7 @@ static void prefixes_line(struct prefixes *prefixes, struct rb_piece line)
     for (size_t i = 0; i < line.len; i++) {
         char c = line.at[i];
         if (rb_text_is_unquoted(&quote, c))
-            prefixes->depth += strchr("[{(", c) ? 1 : strchr("]})", c) ? -1 : 0;
+            prefixes->depth += rb_text_has("[{(", c) ? 1 : rb_text_has("]})", c) ? -1 : 0;
     }
     while (prefixes->count && prefixes->depth < prefixes->open[prefixes->count - 1].depth) {
         len = prefixes->open[--prefixes->count].len;
@@ -290,7 +290,8 @@ static void note_line(struct rb_gradle_file *file, struct rb_scan_sheet *sheet, 
         len++;
     /* group: 'g', name: 'a' of a dependency are no names for others; "slf4jApi: 'g:a:1'" is one. */
     struct rb_piece behind = name_skip(line, len);
-    if (rb_gradle_kind((struct rb_piece){line.at, len}) && (behind.len == 0 || !strchr(":=", behind.at[0])))
+    if (rb_gradle_kind((struct rb_piece){line.at, len}) &&
+        (behind.len == 0 || !rb_text_has(":=", behind.at[0])))
         return;
     const char *open = memchr(line.at, '[', line.len);
     struct rb_piece before = {line.at, open ? (size_t)(open - line.at) + 1 : 0}, name = name_opened(before);

@@ -206,7 +206,7 @@ static struct rb_piece mix_value(struct mix *mix)
         token = rb_lex_next(&mix->lex);
         for (size_t i = 0; i < mix->attribute_count; i++) {
             struct rb_piece name = mix->attributes[i].name;
-            if (name.len == token.piece.len && memcmp(name.at, token.piece.at, name.len) == 0)
+            if (rb_piece_same(name, token.piece))
                 return mix->attributes[i].text;
         }
     }

@@ -90,9 +90,9 @@ static size_t lex_filled(struct rb_piece text, size_t from)
             quote = c;
         } else if (c == '\n') {
             return i; /* nobody's goes on; better lose one text than the file */
-        } else if (strchr("({[", c) && c) {
+        } else if (rb_text_has("({[", c)) {
             depth++;
-        } else if (strchr(")}]", c) && c && --depth == 0) {
+        } else if (rb_text_has(")}]", c) && --depth == 0) {
             return i + 1;
         }
     }
@@ -154,7 +154,7 @@ static bool lex_heredoc(struct rb_lex_token *token, struct rb_lex *lex)
     const char *end = rest.at;
     while (rb_piece_line(&line, &rest)) {
         struct rb_piece trimmed = rb_piece_trim(line);
-        if (trimmed.len == mark.len && memcmp(trimmed.at, mark.at, mark.len) == 0)
+        if (rb_piece_same(trimmed, mark))
             break;
         end = rest.at;
     }
@@ -233,7 +233,7 @@ void rb_lex_skip(struct rb_lex *lex)
             return;
         if (token.kind != RB_LEX_SIGN)
             continue;
-        depth += strchr("([{", token.piece.at[0]) && token.piece.at[0];
-        depth -= strchr(")]}", token.piece.at[0]) && token.piece.at[0];
+        depth += rb_text_has("([{", token.piece.at[0]);
+        depth -= rb_text_has(")]}", token.piece.at[0]);
     }
 }

@@ -310,12 +310,13 @@ static const char *license_id(struct rb_piece name)
 static struct rb_piece expression_token(struct rb_piece *rest)
 {
     *rest = rb_piece_trim(*rest);
-    size_t len = rest->len > 0 && strchr("()/", rest->at[0]) ? 1 : 0;
+    size_t len = rest->len > 0 && rb_text_has("()/", rest->at[0]) ? 1 : 0;
     while (len != 1 && len < rest->len && !isspace((unsigned char)rest->at[len]) &&
-           !strchr("()/", rest->at[len]))
+           !rb_text_has("()/", rest->at[len]))
         len++;
-    if (len == 1 && !strchr("()/", rest->at[0])) /* a word of one letter may go on */
-        while (len < rest->len && !isspace((unsigned char)rest->at[len]) && !strchr("()/", rest->at[len]))
+    if (len == 1 && !rb_text_has("()/", rest->at[0])) /* a word of one letter may go on */
+        while (len < rest->len && !isspace((unsigned char)rest->at[len]) &&
+               !rb_text_has("()/", rest->at[len]))
             len++;
     struct rb_piece token = {rest->at, len};
     *rest = rb_piece_after(*rest, len);

@@ -1,6 +1,6 @@
 /*
- * Which files are read for what they say besides dependencies: those that name none have a format here; those
- * that do are looked at again after their parser.
+ * Which files are read for what they say besides dependencies, and by whom: those that name none in place of
+ * a parser, those that do after theirs (formats.c).
  */
 #include <string.h>
 #include <strings.h>
@@ -9,15 +9,15 @@
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-#define FORMAT(id, ...) static const struct rb_scan_format id = {__VA_ARGS__}
-FORMAT(dockerfile, .name = "Dockerfile", .ecosystem = "docker", .parse = rb_look_dockerfile);
-FORMAT(compose, .name = "compose.yaml", .ecosystem = "docker", .parse = rb_look_compose);
-FORMAT(makefile, .name = "Makefile", .ecosystem = "", .parse = rb_look_makefile);
-FORMAT(justfile, .name = "justfile", .ecosystem = "", .parse = rb_look_justfile);
-FORMAT(taskfile, .name = "Taskfile", .ecosystem = "", .parse = rb_look_taskfile);
-FORMAT(procfile, .name = "Procfile", .ecosystem = "", .parse = rb_look_procfile);
-FORMAT(license, .name = "license", .ecosystem = "", .parse = rb_look_license);
-FORMAT(codeowners, .name = "CODEOWNERS", .ecosystem = "", .parse = rb_look_codeowners);
+static bool path_is_package_json(const char *path)
+{
+    return strcmp(rb_path_base(path), "package.json") == 0;
+}
+
+static bool path_is_workflow(const char *path)
+{
+    return rb_text_starts(path, ".github/workflows/") && rb_text_ends_in_yaml(path);
+}
 
 /* Deeper ones are parts of a build that begins above. */
 #define TASKS_DEPTH 2
@@ -107,28 +107,20 @@ static bool path_is_dockerfile(const char *path)
 
 static const struct {
     bool (*is_it)(const char *path);
-    const struct rb_scan_format *format;
+    rb_scan_parse_fn look;
 } by_path[] = {
-    {path_is_compose, &compose},   {path_is_dockerfile, &dockerfile}, {path_is_makefile, &makefile},
-    {path_is_justfile, &justfile}, {path_is_taskfile, &taskfile},     {path_is_procfile, &procfile},
-    {path_is_license, &license},   {path_is_codeowners, &codeowners},
+    {path_is_package_json, rb_look_package_json}, {path_is_workflow, rb_look_workflow},
+    {path_is_compose, rb_look_compose},           {path_is_dockerfile, rb_look_dockerfile},
+    {path_is_makefile, rb_look_makefile},         {path_is_justfile, rb_look_justfile},
+    {path_is_taskfile, rb_look_taskfile},         {path_is_procfile, rb_look_procfile},
+    {path_is_license, rb_look_license},           {path_is_codeowners, rb_look_codeowners},
 };
-
-const struct rb_scan_format *rb_look_format_of(const char *path)
-{
-    for (size_t i = 0; i < COUNT(by_path); i++) {
-        if (by_path[i].is_it(path))
-            return by_path[i].format;
-    }
-    return NULL;
-}
 
 rb_scan_parse_fn rb_look_of(const char *path)
 {
-    if (strcmp(rb_path_base(path), "package.json") == 0)
-        return rb_look_package_json;
-    if (rb_text_starts(path, ".github/workflows/") && rb_text_ends_in_yaml(path))
-        return rb_look_workflow;
-    const struct rb_scan_format *format = rb_look_format_of(path);
-    return format ? format->parse : NULL;
+    for (size_t i = 0; i < COUNT(by_path); i++) {
+        if (by_path[i].is_it(path))
+            return by_path[i].look;
+    }
+    return NULL;
 }

@@ -21,7 +21,7 @@ void rb_npm_alias(struct rb_piece *name, struct rb_piece *requirement)
     if (!rb_piece_starts(*requirement, "npm:"))
         return;
     struct rb_piece alias = rb_piece_after(*requirement, 4), real, rest;
-    bool is_named = alias.len && (alias.at[0] == '@' || !strchr("^~<>=*0123456789", alias.at[0]));
+    bool is_named = alias.len && (alias.at[0] == '@' || !rb_text_has("^~<>=*0123456789", alias.at[0]));
     *requirement = alias; /* yarn also writes "npm:^1" of the package itself */
     if (!is_named)
         return;

@@ -27,6 +27,12 @@ size_t rb_path_depth(const char *path)
     return depth;
 }
 
+struct rb_piece rb_path_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return (struct rb_piece){path, slash ? (size_t)(slash - path) : 0};
+}
+
 /* Whether the `len` bytes at `text` are `name`, which is written in lower case. The first byte decides nearly
  * always, and these comparisons are most of what a survey does. */
 static bool text_is_name(const char *text, size_t len, const char *name)

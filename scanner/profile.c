@@ -10,7 +10,6 @@
 #include "scanner/scan.h"
 #include "scanner/text.h"
 
-#define PROFILE_VERSION 2
 #define SCANNER_VERSION "2.0" /* grows when the same commit gets another profile */
 #define FRAMEWORKS_MAX  100   /* the rules know a thousand; the largest repositories tried use sixty */
 
@@ -118,6 +117,8 @@ static json_t *profile_dependencies(const struct rb_scan *scan)
         const char *purl = rb_purl(scan->arena, dependency);
         if (*purl)
             put(item, "purl", purl);
+        if (*dependency->marker)
+            put(item, "marker", dependency->marker);
         if (dependency->aside)
             json_object_set_new(item, "aside", json_true());
         json_array_append_new(list, item);
@@ -195,7 +196,7 @@ static void profile_layout(json_t *profile, const struct rb_scan *scan)
 json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo)
 {
     json_t *profile = json_object();
-    json_object_set_new(profile, "version", json_integer(PROFILE_VERSION));
+    json_object_set_new(profile, "version", json_integer(strtol(RB_PROFILE_VERSION, NULL, 10)));
     put(profile, "schema", "/profile.schema.json");
     put(profile, "repo", rb_text_clean(scan->arena, repo, strlen(repo), RB_SCAN_NAME_MAX));
     put(profile, "commit", scan->tree->commit);

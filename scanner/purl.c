@@ -27,7 +27,7 @@ static const char *purl_encoded(struct rb_arena *arena, struct rb_piece text, bo
     size_t used = 0;
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.at[i];
-        bool is_plain = c < 0x80 && (isalnum(c) || (c && strchr(".-_~:", c)) || (c && strchr(also, c)));
+        bool is_plain = c < 0x80 && (isalnum(c) || rb_text_has(".-_~:", c) || rb_text_has(also, c));
         if (is_plain) {
             out[used++] = (char)(is_lower ? tolower(c) : c);
             continue;
@@ -84,7 +84,7 @@ static bool pin_is_version(struct rb_piece text, bool is_prefixed)
         return false;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.at[i];
-        if (!isalnum((unsigned char)c) && !strchr("._-+", c))
+        if (!isalnum((unsigned char)c) && !rb_text_has("._-+", c))
             return false;
         bool is_part = text.at[i - (i > 0)] == '.' && (i + 1 == text.len || text.at[i + 1] == '.');
         if ((c == 'x' || c == 'X') && is_part) /* 1.x */

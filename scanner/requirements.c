@@ -110,7 +110,7 @@ struct rb_scan_dependency *rb_python_requirement(struct rb_scan_sheet *sheet, co
         rest = rb_piece_trim(rb_piece_after(rest, (size_t)(end - rest.at) + 1));
     }
     bool is_address = rest.len && rest.at[0] == '@';
-    if (rest.len && !is_address && !strchr("<>=!~;(,", rest.at[0]))
+    if (rest.len && !is_address && !rb_text_has("<>=!~;(,", rest.at[0]))
         return NULL;
     /* The marker: after ';', in an address after " ;". */
     struct rb_piece marker = {"", 0};

@@ -21,7 +21,7 @@ static struct rb_piece ruby_uncomment(struct rb_piece line)
 
 static bool ruby_goes_on(struct rb_piece line)
 {
-    return line.len && strchr(",\\([", line.at[line.len - 1]);
+    return line.len && rb_text_has(",\\([", line.at[line.len - 1]);
 }
 
 /* "=begin … =end" at the beginning of lines. */

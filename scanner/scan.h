@@ -16,16 +16,16 @@
 #include "lib/store/store.h"
 #include "scanner/text.h"
 
-#define RB_SCAN_MANIFESTS_MAX    1000 /* some ten requests of a hundred; the most that were seen are 391 */
+#define RB_SCAN_MANIFESTS_MAX    2500     /* 25 requests of a hundred; the most that were seen are 1,609 */
 #define RB_SCAN_READ_BYTES       33554432 /* of the files of one scan, by the sizes in the tree */
 #define RB_SCAN_SKIPPED_MAX      200 /* listed one by one, of each kind a quarter; the others are counted */
 #define RB_SCAN_MANIFEST_BYTES   1048576  /* no hand-written manifest comes near */
 #define RB_SCAN_LOCK_BYTES       16777216 /* of a lock file: the largest known have 5 MB */
-#define RB_SCAN_DEPENDENCIES_MAX 5000     /* that manifests name: about 1 MB of profile */
+#define RB_SCAN_DEPENDENCIES_MAX 15000    /* that manifests name: about 4 MB of profile */
 #define RB_SCAN_INDIRECT_MAX     20000    /* that only lock files name: about 4 MB of profile */
 #define RB_SCAN_LOCKED_MAX       50000    /* packages of all lock files; the largest known have some 5,000 */
 #define RB_SCAN_EDGES_MAX        200000   /* "needs" between packages of all lock files: 3 MB */
-#define RB_SCAN_PACKAGES_MAX     2000     /* packages that lie in this repository */
+#define RB_SCAN_PACKAGES_MAX     2500     /* packages that lie in this repository */
 #define RB_SCAN_COMMANDS_MAX     64       /* scripts and entry points of one package */
 #define RB_SCAN_KEY_FILES_MAX    100      /* for a person to look at */
 #define RB_SCAN_TOP_MAX          100      /* folders of the root that are listed */
@@ -300,6 +300,8 @@ bool rb_path_is_template(const char *path);  /* filled in by a generator: no pac
 bool rb_path_is_container(const char *path); /* Dockerfile, compose file */
 const char *rb_path_base(const char *path);  /* after the last '/' */
 size_t rb_path_depth(const char *path);      /* folders above it */
+/* The folder a file lies in, as a piece of its path without the last slash; empty in the root. */
+struct rb_piece rb_path_folder(const char *path);
 
 /* ---- technologies -------------------------------------------------------------------------------------- */
 
@@ -334,7 +336,8 @@ enum rb_manifest_status {
 struct rb_scan_manifest {
     const struct rb_tree_entry *entry;
     const struct rb_scan_format *format;
-    const char *path; /* valid UTF-8 */
+    const char *path;       /* valid UTF-8 */
+    struct rb_piece folder; /* rb_path_folder() of entry->path */
     bool aside;
     enum rb_manifest_status status;
     const char *error; /* "" when none */

@@ -131,7 +131,7 @@ static bool setup_whole_text(struct setup_py *py, struct rb_piece *out)
     }
     if (py->token == TOKEN_NAME) /* the next statement, unless the value hangs on a condition */
         return !rb_piece_is(py->word, "if") && !rb_piece_is(py->word, "or") && !rb_piece_is(py->word, "and");
-    return py->token == TOKEN_MARK && strchr(",])}:", py->mark) && py->mark;
+    return py->token == TOKEN_MARK && rb_text_has(",])}:", py->mark);
 }
 
 /* To the comma or bracket that ends the present value. */
@@ -141,7 +141,7 @@ static void setup_skip_value(struct setup_py *py)
     for (; py->token != TOKEN_END; setup_next(py)) {
         if (py->token != TOKEN_MARK)
             continue;
-        if (open == 0 && strchr(",])}", py->mark))
+        if (open == 0 && rb_text_has(",])}", py->mark))
             return;
         open += py->mark == '[' || py->mark == '(' || py->mark == '{';
         open -= open && (py->mark == ']' || py->mark == ')' || py->mark == '}');
@@ -160,7 +160,7 @@ static void setup_variables(struct setup_py *py)
         if (is_named && setup_is(py, '=')) {
             struct rb_piece value = py->rest;
             setup_skip_blank(py);
-            if (py->rest.len && strchr("[({\"'", py->rest.at[0])) {
+            if (py->rest.len && rb_text_has("[({\"'", py->rest.at[0])) {
                 py->variables[py->variable_count].name = name;
                 py->variables[py->variable_count++].value = value;
             }
@@ -210,7 +210,7 @@ static void setup_elsewhere(struct setup_py *py, setup_use_fn use, const char *k
 {
     struct rb_piece value, name = py->word, back = py->rest;
     setup_next(py);
-    bool is_computed = py->token == TOKEN_MARK && strchr("[(.%*", py->mark);
+    bool is_computed = py->token == TOKEN_MARK && rb_text_has("[(.%*", py->mark);
     if (is_computed || py->depth == SETUP_DEPTH_MAX || !setup_variable(py, &value, name))
         return;
     py->depth++;
@@ -225,7 +225,7 @@ static void setup_elsewhere(struct setup_py *py, setup_use_fn use, const char *k
 static void setup_members(struct setup_py *py, setup_use_fn use, const char *kind)
 {
     setup_next(py);
-    while (py->token != TOKEN_END && !(py->token == TOKEN_MARK && strchr("])}", py->mark))) {
+    while (py->token != TOKEN_END && !(py->token == TOKEN_MARK && rb_text_has("])}", py->mark))) {
         struct rb_piece text;
         if (py->token == TOKEN_TEXT) {
             if (setup_whole_text(py, &text))
@@ -293,7 +293,7 @@ static void setup_table(struct setup_py *py, setup_use_fn use, const char *kind)
                 setup_list(py, use, kind);
         }
         setup_skip_value(py);
-        if (py->token == TOKEN_MARK && strchr("])", py->mark)) /* brackets that do not match */
+        if (py->token == TOKEN_MARK && rb_text_has("])", py->mark)) /* brackets that do not match */
             return;
         if (setup_is(py, ','))
             setup_next(py);

@@ -29,17 +29,17 @@ static const char *sheet_without_credentials(struct rb_arena *arena, struct rb_p
         }
         struct rb_piece host = rb_piece_after(rest, 3);
         size_t end = 0;
-        while (end < host.len && !strchr("/?# \t\"'", host.at[end]))
+        while (end < host.len && !rb_text_has("/?# \t\"'", host.at[end]))
             end++;
         const char *at = memrchr(host.at, '@', end);
         size_t skip = at ? (size_t)(at + 1 - host.at) : 0;
-        while (end < host.len && !strchr("?# \t\"'", host.at[end]))
+        while (end < host.len && !rb_text_has("?# \t\"'", host.at[end]))
             end++;
         memcpy(out + used, "://", 3);
         memcpy(out + used + 3, host.at + skip, end - skip);
         used += 3 + end - skip;
         if (end < host.len && host.at[end] == '?') {
-            while (end < host.len && !strchr("# \t\"'", host.at[end]))
+            while (end < host.len && !rb_text_has("# \t\"'", host.at[end]))
                 end++;
         }
         i += 3 + end;

@@ -106,13 +106,6 @@ static bool path_declares_workspace(const char *path)
     return false;
 }
 
-/* The folder a file lies in, as a piece of its path. */
-static struct rb_piece folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return (struct rb_piece){path, slash ? (size_t)(slash - path) : 0};
-}
-
 /*
  * Several packages of one kind in folders of their own: a monorepo even when nothing declares it. Examples,
  * tests and vendored code do not count, nor does a package inside another's folder tree of tests.
@@ -132,7 +125,7 @@ static void package_note(struct package_count *counts, size_t room, const char *
         rb_path_is_template(path) || rb_text_starts(path, "buildSrc/") ||
         rb_text_starts(path, "build-logic/"))
         return; /* the last two are how Gradle projects keep code of their build */
-    struct rb_piece folder = folder_of(path);
+    struct rb_piece folder = rb_path_folder(path);
     for (size_t i = 0; i < room; i++) {
         if (!counts[i].ecosystem)
             counts[i].ecosystem = format->ecosystem;

@@ -30,11 +30,6 @@ struct makefile {
     size_t count;
 };
 
-static bool piece_same(struct rb_piece a, struct rb_piece b)
-{
-    return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
-}
-
 /* Targets that people call by custom, declared phony or not. */
 static bool target_is_known(struct rb_piece name)
 {
@@ -51,7 +46,7 @@ static bool target_is_known(struct rb_piece name)
 static bool target_is_name(struct rb_piece name)
 {
     for (size_t i = 0; i < name.len; i++) {
-        if (!isalnum((unsigned char)name.at[i]) && !strchr("_-.:/", name.at[i]))
+        if (!isalnum((unsigned char)name.at[i]) && !rb_text_has("_-.:/", name.at[i]))
             return false;
     }
     return name.len && name.at[0] != '.';
@@ -101,7 +96,7 @@ static void make_find_phony(struct makefile *makefile, struct rb_piece text)
 static bool make_is_phony(const struct makefile *makefile, struct rb_piece name)
 {
     for (size_t i = 0; i < makefile->count; i++) {
-        if (piece_same(makefile->phony[i], name))
+        if (rb_piece_same(makefile->phony[i], name))
             return true;
     }
     return false;
@@ -132,7 +127,7 @@ static bool just_recipe(struct rb_piece *name, struct rb_piece line)
     if (rb_piece_starts(line, "@"))
         line = rb_piece_after(line, 1);
     size_t len = 0;
-    while (len < line.len && (isalnum((unsigned char)line.at[len]) || strchr("_-", line.at[len])))
+    while (len < line.len && (isalnum((unsigned char)line.at[len]) || rb_text_has("_-", line.at[len])))
         len++;
     if (len == 0 || line.at[0] == '_' || isdigit((unsigned char)line.at[0]))
         return false;

@@ -50,7 +50,7 @@ static void rule_probe_name(struct hits *hits, uint8_t kind, struct rb_piece nam
 {
     rule_probe(hits, kind, name.at, name.len);
     for (size_t i = name.len; i-- > 1;) {
-        if (strchr("/:.-_", name.at[i]))
+        if (rb_text_has("/:.-_", name.at[i]))
             rule_probe(hits, kind | RB_RULE_PREFIX, name.at, i + 1);
     }
 }

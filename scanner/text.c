@@ -25,6 +25,11 @@ bool rb_piece_is(struct rb_piece piece, const char *text)
     return piece.len == strlen(text) && memcmp(piece.at, text, piece.len) == 0;
 }
 
+bool rb_piece_same(struct rb_piece a, struct rb_piece b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
 bool rb_piece_starts(struct rb_piece piece, const char *prefix)
 {
     size_t len = strlen(prefix);
@@ -107,6 +112,11 @@ const char *rb_text_clean(struct rb_arena *arena, const char *text, size_t len, 
     }
     out[used] = 0;
     return out;
+}
+
+bool rb_text_has(const char *set, char c)
+{
+    return c && strchr(set, c);
 }
 
 bool rb_text_ends(const char *text, const char *suffix)

@@ -14,6 +14,7 @@ struct rb_piece {
 struct rb_piece rb_piece_of(const char *text); /* NULL gives the empty piece */
 struct rb_piece rb_piece_trim(struct rb_piece piece);
 bool rb_piece_is(struct rb_piece piece, const char *text);
+bool rb_piece_same(struct rb_piece a, struct rb_piece b);
 bool rb_piece_starts(struct rb_piece piece, const char *prefix);
 bool rb_piece_ends(struct rb_piece piece, const char *suffix);
 /* The piece without its first `n` bytes; empty when it has no more. */
@@ -35,6 +36,7 @@ int rb_text_line_number(const char *error);
 
 /* Valid UTF-8 of at most `max` bytes: bytes that are none become U+FFFD, control characters blanks. */
 const char *rb_text_clean(struct rb_arena *arena, const char *text, size_t len, size_t max);
+bool rb_text_has(const char *set, char c); /* whether c is one of these bytes; zero is none of any */
 bool rb_text_ends(const char *text, const char *suffix);
 bool rb_text_ends_in_yaml(const char *path); /* ".yml" or ".yaml" */
 bool rb_text_starts(const char *text, const char *prefix);

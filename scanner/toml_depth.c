@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "scanner/text.h"
 #include "scanner/toml.h"
 
 /* The end of the string that starts at `at`; NULL when it does not end. */
@@ -40,7 +41,7 @@ bool rb_toml_is_tame(const char *text, size_t len)
     const char *at = text, *end = text + len;
     int dots = 0, brackets = 0, marks = 0, word = 0;
     while (at && at < end) {
-        word = strchr(" \t\r\n=,#[]{}\"'", *at) && *at ? 0 : word + 1;
+        word = rb_text_has(" \t\r\n=,#[]{}\"'", *at) ? 0 : word + 1;
         marks += *at == '.' || *at == '[' || *at == '{';
         if (word > RB_TOML_WORD_MAX || marks > RB_TOML_MARKS_MAX)
             return false;

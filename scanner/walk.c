@@ -45,7 +45,7 @@ char *rb_jsonc_to_json(const char *text, size_t len)
         }
         if ((out[i] == '}' || out[i] == ']') && comma < len)
             out[comma] = ' ';
-        if (!strchr(" \t\r\n", out[i]) || !out[i])
+        if (!rb_text_has(" \t\r\n", out[i]) || !out[i])
             comma = out[i] == ',' ? i : len;
         i = out[i] == '"' ? jsonc_string(out, len, i) : i + 1;
     }

@@ -13,12 +13,6 @@
 #define LANGUAGES_SHOWN  5  /* of a workspace */
 #define FRAMEWORKS_SHOWN 40 /* of a workspace */
 
-static struct rb_piece folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return (struct rb_piece){path, slash ? (size_t)(slash - path) : 0};
-}
-
 static int piece_order(struct rb_piece a, struct rb_piece b)
 {
     size_t len = a.len < b.len ? a.len : b.len;
@@ -60,7 +54,7 @@ const struct rb_tree_entry *rb_tree_find(const struct rb_tree *tree, struct rb_p
 static bool gradle_is_project(const char *path)
 {
     const char *base = rb_path_base(path);
-    struct rb_piece folder = folder_of(path);
+    struct rb_piece folder = rb_path_folder(path);
     const char *slash = folder.len ? memrchr(folder.at, '/', folder.len) : NULL;
     if (slash)
         folder = rb_piece_after(folder, (size_t)(slash - folder.at) + 1);
@@ -137,7 +131,7 @@ static struct rb_workspace *workspace_above(const struct rb_workspaces *workspac
 
 struct rb_workspace *rb_workspaces_of(const struct rb_workspaces *workspaces, const char *path)
 {
-    return workspace_above(workspaces, folder_of(path));
+    return workspace_above(workspaces, rb_path_folder(path));
 }
 
 /* Adds the folder of a manifest unless it is there, at its place in the order. */
@@ -166,10 +160,10 @@ static void workspace_add(struct rb_workspaces *workspaces, struct rb_arena *are
 
 static bool ecosystem_is_above(const struct rb_scan *scan, const struct rb_scan_manifest *manifest)
 {
-    struct rb_piece folder = folder_of(manifest->entry->path);
+    struct rb_piece folder = manifest->folder;
     for (size_t i = 0; i < scan->manifest_count; i++) {
         const struct rb_scan_manifest *other = &scan->manifests[i];
-        struct rb_piece above = folder_of(other->entry->path);
+        struct rb_piece above = other->folder;
         bool is_above = above.len <= folder.len && memcmp(above.at, folder.at, above.len) == 0 &&
                         (above.len == 0 || above.len == folder.len || folder.at[above.len] == '/');
         if (other != manifest && is_above && (above.len < folder.len || manifest_makes_package(other)) &&
@@ -189,8 +183,8 @@ void rb_workspaces_find(struct rb_workspaces *workspaces, const struct rb_scan *
         const struct rb_scan_manifest *manifest = &scan->manifests[i];
         if (manifest_makes_package(manifest) ||
             (manifest_makes_application(manifest) && !manifest->aside &&
-             folder_has_code(scan, folder_of(manifest->entry->path)) && !ecosystem_is_above(scan, manifest)))
-            workspace_add(workspaces, scan->arena, folder_of(manifest->entry->path), manifest->aside);
+             folder_has_code(scan, manifest->folder) && !ecosystem_is_above(scan, manifest)))
+            workspace_add(workspaces, scan->arena, manifest->folder, manifest->aside);
     }
 }
 
@@ -206,7 +200,7 @@ static void workspaces_count(struct rb_workspaces *workspaces, int64_t *bytes, c
         const struct rb_tree_entry *entry = &scan->tree->entries[i];
         if (entry->kind == RB_ENTRY_DIRECTORY || entry->kind == RB_ENTRY_SUBMODULE)
             continue;
-        struct rb_piece folder = folder_of(entry->path);
+        struct rb_piece folder = rb_path_folder(entry->path);
         if (!last.at || piece_order(folder, last) != 0)
             nearest = workspace_above(workspaces, folder);
         last = folder;
@@ -316,7 +310,7 @@ static const char *language_ecosystem(const char *language)
 
 static bool manifest_is_in(const struct rb_scan_manifest *manifest, const struct rb_workspace *workspace)
 {
-    return piece_order(folder_of(manifest->entry->path), workspace->where) == 0;
+    return rb_piece_same(manifest->folder, workspace->where);
 }
 
 static const struct rb_scan_package *package_of(const struct rb_scan *scan, const char *manifest)
@@ -357,6 +351,8 @@ static json_t *workspace_package(const struct rb_scan *scan, const struct rb_sca
         return item;
     put_text(item, "name", package->name);
     put_text(item, "version", package->version);
+    put_text(item, "manager", package->manager);
+    put_text(item, "engine", package->engine);
     if (*package->licence) {
         put_text(item, "declared_license", package->licence);
         put_text(item, "license", rb_license_of_name(scan->arena, package->licence));

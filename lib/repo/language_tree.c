@@ -225,6 +225,15 @@ static void file_prepare_generic(struct language_file *file, const char *base)
     file->extension = key->text;
 }
 
+/* Nobody writes so much of it by hand: a PostScript file is a drawing that a program saved, and a program
+ * without an extension is compiled. */
+#define HAND_WRITTEN_MAX 500000
+
+static bool is_drawing(const char *extension)
+{
+    return strcmp(extension, ".eps") == 0 || strcmp(extension, ".ps") == 0 || strcmp(extension, ".pfa") == 0;
+}
+
 static void file_prepare(struct language_file *file, const struct rb_tree_entry *entry)
 {
     struct language_candidates candidates;
@@ -242,6 +251,8 @@ static void file_prepare(struct language_file *file, const struct rb_tree_entry 
         (is_under(entry->path, "LC_MESSAGES/") || is_under(entry->path, "locale/") ||
          is_under(entry->path, "locales/")))
         file->candidate_count = 0;
+    if (is_drawing(candidates.extension) && entry->size > HAND_WRITTEN_MAX)
+        file->path |= RB_PATH_GENERATED;
     if (candidates.count == 0)
         file_prepare_generic(file, base_of(entry->path));
 }
@@ -528,7 +539,7 @@ static bool is_header(const struct language_file *file)
 static bool is_bare_program(const struct language_file *file, const struct rb_tree_entry *entry)
 {
     return entry->kind == RB_ENTRY_EXECUTABLE && file->candidate_count == 0 &&
-           !strchr(base_of(entry->path), '.');
+           !strchr(base_of(entry->path), '.') && entry->size <= HAND_WRITTEN_MAX;
 }
 
 /* The language with the most bytes, of those that the names tell. */

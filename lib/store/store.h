@@ -178,6 +178,12 @@ rb_err rb_pool_query_grouped(struct rb_pool *pool, const struct rb_statement *st
                              void *arg) RB_MUST_CHECK;
 bool rb_pool_is_connected(const struct rb_pool *pool); /* at least one working connection */
 
+/* ---- profiles ----------------------------------------------------------------------------------------- */
+
+/* Of the documents that the scanner writes and the edge serves; grows when a field of them changes its
+ * meaning or goes. In quotes: it stands in statements, where JSON has the number. */
+#define RB_PROFILE_VERSION "2"
+
 /* ---- tree cache --------------------------------------------------------------------------------------- */
 
 enum rb_entry_kind {

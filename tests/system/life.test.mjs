@@ -774,10 +774,14 @@ test('the profile: with its commit, by ETag, shared by repository', async () => 
   const at = `${where.at}/profile`;
   const none = await h.request('GET', at, { token: where.token });
   assert.equal(none.status, 404);
-  assert.equal(none.json.detail, `${where.repo} has no profile yet: GET ${where.at}/events tells when the scanner is done`);
+  assert.equal(none.json.detail, `${where.repo} has no profile yet: GET ${where.at}/events tells when the scanner is done, POST ${where.at}/rescan has it scan anew`);
   const { generation, repo_id: repoId } = await rowOf(id);
   const profile = (files) => ({ ...description.paths['/api/v1/repos/{owner}/{repo}/profile'].get.responses[200].content['application/json'].example.profile, files });
-  const write = (commit, more) => h.rows('insert into profiles (installation_id, commit_sha, repo_id, generation, complete, profile) values ($1, $2, $3, $4, true, $5)', [id, commit, repoId, Number(generation) + more, JSON.stringify(profile(more))]);
+  const write = (commit, more, what = profile(more)) => h.rows('insert into profiles (installation_id, commit_sha, repo_id, generation, complete, profile) values ($1, $2, $3, $4, true, $5)', [id, commit, repoId, Number(generation) + more, JSON.stringify(what)]);
+  // What an older scanner wrote is not what is described.
+  await write('c'.repeat(40), 0, { version: 1, repo: where.repo });
+  assert.equal((await h.request('GET', at, { token: where.token })).status, 404);
+  assert.equal((await h.request('GET', where.at, { token: where.token })).json.profile, null);
   await write('a'.repeat(40), 0);
   const first = await h.request('GET', at, { token: where.token });
   assert.equal(first.status, 200);

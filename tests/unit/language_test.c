@@ -210,6 +210,8 @@ static void neighbours_settle_what_names_leave_open(void **state)
         {"q/a.pl", 10, 0, "Prolog"},
         {"runtime/queries/rust/a.scm", 10, 0, "Tree-sitter Query"},
         {"tools/run", 10, RB_ENTRY_EXECUTABLE, "Shell"},
+        {"tools/compiled", 1700000, RB_ENTRY_EXECUTABLE, "none"},
+        {"tools/logo.eps", 1800000, 0, "-PostScript"},
         {"tools/text", 10, 0, "none"},
         {"man/git.1", 10, 0, "-Roff"},
         {"share/git.1", 10, 0, "Roff"},
@@ -619,17 +621,19 @@ static void what_was_read_decides(void **state)
 {
     (void)state;
     static const struct made rows[] = {
-        {"a.go", 50000, 0, "-Go"},       {"app.js", 90000, 0, "-JavaScript"},
-        {"b.pb.go", 50000, 0, "Go"},     {"db/1.sql", 9000, 0, "PLpgSQL"},
+        {"a.go", 50000, 0, "-Go"},         {"app.js", 90000, 0, "-JavaScript"},
+        {"b.pb.go", 50000, 0, "Go"},       {"db/1.sql", 9000, 0, "PLpgSQL"},
         {"db/2.sql", 100, 0, "PLpgSQL"}, /* not read: as those beside it */
-        {"m.sql", 100, 0, "PLpgSQL"},    {"run", 9000, RB_ENTRY_EXECUTABLE, "Python"},
-        {"x.h", 9000, 0, "C++"},         {"y.h", 5000, 0, "C"},
+        {"m.sql", 100, 0, "PLpgSQL"},      {"run", 9000, RB_ENTRY_EXECUTABLE, "Python"},
+        {"x.h", 9000, 0, "C++"},           {"y.h", 5000, 0, "C"},
+        {"z.js", 11000, 0, "-JavaScript"},
     };
     struct rb_arena *arena = rb_arena_new();
     struct rb_language_tree *all = make_languages(rows, COUNT(rows), arena);
     struct rb_language_wanted wanted[RB_LANGUAGE_WANTED_MAX];
     size_t count = rb_language_tree_wanted(all, wanted);
-    static const char *const expected[] = {"app.js", "a.go", "b.pb.go", "db/1.sql", "run", "x.h", "y.h"};
+    static const char *const expected[] = {"app.js", "a.go", "b.pb.go", "db/1.sql",
+                                           "run",    "x.h",  "y.h",     "z.js"};
     for (size_t i = 0; i < COUNT(expected); i++) {
         bool found = false;
         for (size_t k = 0; k < count; k++)
@@ -647,6 +651,7 @@ static void what_was_read_decides(void **state)
     give(all, 6, "#!/usr/bin/env python\n");
     give(all, 7, "namespace x {\n");
     give(all, 8, "int y;\n");
+    rb_language_tree_read(all, 9, minified, sizeof minified);
     rb_language_tree_settle(all);
     check_tree(all, rows, COUNT(rows));
     assert_true(rb_language_tree_counts(all, 2));

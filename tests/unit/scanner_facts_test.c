@@ -549,7 +549,8 @@ static void test_workspace_parts(void **state)
     static const struct made files[] = {
         {"package.json", "{\"name\":\"root\",\"workspaces\":[\"web\"]}", false},
         {"web/package.json",
-         "{\"name\":\"@x/web\",\"version\":\"1.0.0\",\"license\":\"MIT\",\"dependencies\":{\"react\":\"1\"}}",
+         "{\"name\":\"@x/web\",\"version\":\"1.0.0\",\"license\":\"MIT\",\"dependencies\":{\"react\":\"1\"},"
+         "\"packageManager\":\"pnpm@9.1.0\",\"engines\":{\"node\":\">=18\"}}",
          false},
         {"web/src/main.ts", NULL, false},
         {"web/src/a.test.ts", NULL, false},
@@ -565,7 +566,8 @@ static void test_workspace_parts(void **state)
     assert_int_equal(json_array_size(list), 3);
     assert_json(json_object_get(web, "packages"),
                 "[{'ecosystem':'npm','manifest':'web/package.json','name':'@x/web',"
-                "'version':'1.0.0','declared_license':'MIT','license':'MIT'}]");
+                "'version':'1.0.0','manager':'pnpm@9.1.0','engine':'node >=18',"
+                "'declared_license':'MIT','license':'MIT'}]");
     assert_json(json_object_get(web, "frameworks"), "['React']");
     assert_json(json_object_get(web, "entry_points"), "[{'target':'src/main.ts','file':'web/src/main.ts'}]");
     assert_string_equal(json_string_value(json_object_get(web, "language")), "TypeScript");

@@ -225,7 +225,7 @@ static void test_xml_text_is_bounded(void **state)
         "<project><properties><a>%s</a><b><c>x</c></b></properties><dependencies>%s</dependencies></project>",
         repeat(arena, "v", 500000),
         repeat(arena, "<dependency><artifactId>${a}${b}</artifactId><version>${a}</version></dependency>",
-               6000));
+               16000));
     assert_int_equal(read_manifest(&sheet, arena, "pom.xml", text), RB_OK);
     assert_int_equal(sheet.count, RB_SCAN_DEPENDENCIES_MAX);
     assert_string_equal(sheet.items[0].name, ":${a}${b}");
@@ -308,6 +308,8 @@ static void test_bytes_that_are_no_text(void **state)
         assert_string_equal(rb_text_clean(arena, cases[i].in, strlen(cases[i].in), cases[i].max),
                             cases[i].out);
     assert_string_equal(rb_text_clean(arena, "a\0b", 3, 99), "a b");
+    assert_true(rb_text_has("[{(", '('));
+    assert_false(rb_text_has("[{(", 0)); /* strchr() finds the end of the set */
     rb_arena_free(arena);
 }
 

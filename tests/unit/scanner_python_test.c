@@ -33,6 +33,11 @@ static void test_pyproject(void **state)
                                           "pyproject.toml: coverage (test)\n");
     assert_string_equal(scan.sheet.items[0].marker, "python_version < '3.12'");
     assert_string_equal(scan.sheet.items[1].marker, "");
+    json_t *profile = rb_scan_profile(&scan, "acme/shop"), *list = json_object_get(profile, "dependencies");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "marker")),
+                        "python_version < '3.12'");
+    assert_null(json_object_get(json_array_get(list, 1), "marker"));
+    json_decref(profile);
     assert_int_equal(scan.sheet.members, 1);
     const struct rb_scan_package *package = find_package(&scan, "pyproject.toml");
     assert_string_equal(package->name, "my-shop");

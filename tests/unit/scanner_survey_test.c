@@ -183,7 +183,7 @@ static void test_manifests_near_the_root_come_first(void **state)
 {
     (void)state;
     struct rb_arena *arena = rb_arena_new();
-    enum { MANY = 1200 };
+    enum { MANY = 2700 };
     struct made_file files[MANY + 6];
     for (size_t i = 0; i < MANY; i++)
         files[i] = (struct made_file){rb_arena_printf(arena, "pkg/p%04zu/package.json", i), 10};
@@ -211,6 +211,34 @@ static void test_manifests_near_the_root_come_first(void **state)
     assert_string_equal(scan.manifests[0].path, "Cargo.toml");
     assert_int_equal(scan.manifests[0].status, RB_MANIFEST_TOO_BIG);
     assert_string_equal(scan.manifests[1].path, "package.json");
+    rb_arena_free(arena);
+}
+
+/* The largest repositories have 1,600: none is left out, and each says what it has. */
+static void test_two_thousand_manifests_are_read(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    enum { MANY = 2000 };
+    struct made_file files[MANY];
+    for (size_t i = 0; i < MANY; i++)
+        files[i] = (struct made_file){rb_arena_printf(arena, "m/p%04zu/pom.xml", i), 100};
+    struct rb_tree tree = make_tree(files, MANY, arena);
+    struct rb_scan scan;
+    rb_scan_survey(&scan, &tree, arena);
+    for (size_t i = 0; i < scan.wanted_count; i++) {
+        const char *text =
+            rb_arena_printf(arena,
+                            "<project><artifactId>p%zu</artifactId><dependencies><dependency><groupId>g"
+                            "</groupId><artifactId>a%zu</artifactId></dependency></dependencies></project>",
+                            i, i);
+        rb_scan_take(&scan, i, text, strlen(text));
+    }
+    rb_scan_settle(&scan);
+    assert_int_equal(scan.manifests_left_out, 0);
+    assert_int_equal(scan.sheet.count, MANY);
+    assert_int_equal(scan.sheet.package_count, MANY);
+    assert_false(scan.sheet.truncated);
     rb_arena_free(arena);
 }
 
@@ -464,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_paths_are_told_apart),
         cmocka_unit_test(test_structure_and_key_files),
         cmocka_unit_test(test_manifests_near_the_root_come_first),
+        cmocka_unit_test(test_two_thousand_manifests_are_read),
         cmocka_unit_test(test_bytes_go_to_what_says_most),
         cmocka_unit_test(test_the_profile_holds_it_all),
         cmocka_unit_test(test_byte_order_marks_are_no_content),

@@ -65,7 +65,8 @@ export function direct(profile, others) {
   if (!readers) return { error: others.readers.error };
   const own = ownPackages(readers);
   const [wanted, allowed] = [new Set(), new Set(own)];
-  for (const { ecosystem: kind, names, also, aside: isAside } of Object.values(readers.manifests)) {
+  for (const { ecosystem: kind, names, also, images, aside: isAside } of Object.values(readers.manifests)) {
+    for (const name of images ?? []) allowed.add(packageKey('docker', name)); // of workflows
     for (const name of names) if (!isAside && !own.has(packageKey(kind, name))) wanted.add(packageKey(kind, name));
     for (const name of [...names, ...also]) allowed.add(packageKey(kind, name));
   }

@@ -8,6 +8,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import * as compare from './compare.mjs';
 import { ask, house, measured, missing, out, tools } from './others.mjs';
 import { checkOut, clones, contents, shipped, synthetic, without } from './repositories.mjs';
@@ -198,6 +199,7 @@ try {
   for (const name of Object.keys(tools)) if (missing(name)) say(`${name}: left out: ${missing(name)}`);
   const rows = [];
   for (const repository of list) {
+    await setImmediate(); // all else here is synchronous: signals would never be heard
     if (isStopping) break;
     process.stderr.write(`${rows.length + 1}/${list.length} ${repository.name}\n`);
     try {

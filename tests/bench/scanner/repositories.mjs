@@ -102,7 +102,9 @@ export function shipped(house, into, most = 16) {
   const kinds = { go: [], npm: [] };
   for (const [name, dir] of sources) (name.includes('@v') ? kinds.go : kinds.npm).push({ name, dir, files: countFiles(dir) });
   for (const kind of Object.values(kinds)) {
-    for (const { name, dir } of kind.sort((a, b) => b.files - a.files).slice(0, most / 2)) {
+    // A package that lies here twice is one repository.
+    const once = kind.sort((a, b) => b.files - a.files).filter(({ name }, i) => kind.findIndex((other) => other.name === name) === i);
+    for (const { name, dir } of once.slice(0, most / 2)) {
       const made = path.join(into, name);
       commitFolder(dir, made);
       list.push({ name, dir: made });

@@ -73,7 +73,8 @@ export function packageName(kind, name) {
   if (kind === 'pypi') return text.toLowerCase().replace(/\[.*/, '').replace(/[-_.]+/g, '-');
   if (kind === 'docker') return text.toLowerCase().replace(/^(index\.)?docker\.io\//, '').replace(/^library\//, '').replace(/[@:][^/]*$/, '');
   if (kind === 'swift') return text.toLowerCase().replace(/^(https?:\/\/|git@)/, '').replace(/\.git$/, '').replace(':', '/').split('/').at(-1);
-  if (kind === 'terraform') return text.toLowerCase().replace(/^registry\.(terraform|opentofu)\.[^/]+\//, '');
+  // The folder within a module is none of its name: Renovate and Dependabot name it so too.
+  if (kind === 'terraform') return text.toLowerCase().replace(/(?<=[^:])\/\/.*/, '').replace(/^registry\.(terraform|opentofu)\.[^/]+\//, '');
   if (['npm', 'maven', 'hex', 'pub', 'cargo'].includes(kind)) return text;
   return text.toLowerCase(); // Go's too: package URLs have them so
 }
