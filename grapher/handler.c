@@ -7,11 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#define STORE_WRITES_MAX 3                /* failures of one write before the event goes back to the queue */
-#define STORE_WAIT_MS    (30 * 60 * 1000) /* for a store that is away; then the event goes back to the queue */
-#define STORE_PROBE_MS   1000             /* between two looks at it */
 
 rb_err rb_grapher_worker_open(void **local, void *app)
 {
@@ -48,6 +43,9 @@ struct job {
     struct rb_repo_handle *handle;
     const struct rb_repo *about;
     struct rb_graph_tree tree;
+    struct rb_graph_written written;
+    int64_t forget_repo_id, forget_generation;
+    bool is_forgotten;
     int64_t started_ms;
 };
 
@@ -86,50 +84,28 @@ static rb_err job_share(struct rb_graph_about *graph, struct job *job)
     return err;
 }
 
-rb_err rb_grapher_wait_for_store(struct rb_work *work, struct rb_graph *graph)
+static rb_err job_write(void *arg)
 {
-    int64_t deadline = rb_clock_ms() + STORE_WAIT_MS;
-    rb_err err = rb_graph_ping(graph);
-    while (err == RB_EUNAVAILABLE || err == RB_ETIMEOUT) {
-        if (rb_work_is_draining(work) || rb_clock_ms() > deadline)
-            return err;
-        rb_work_progress(work, 0, 0, rb_arena_printf(rb_work_arena(work), "waiting: %s", rb_error_text()));
-        int64_t ms = rb_jitter_ms(STORE_PROBE_MS);
-        nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-        err = rb_graph_ping(graph);
-    }
-    return err;
-}
-
-static rb_err job_write(struct rb_graph_written *written, struct job *job)
-{
-    rb_err err = RB_EUNAVAILABLE;
-    for (int tries = 0; tries < STORE_WRITES_MAX && (err == RB_EUNAVAILABLE || err == RB_ETIMEOUT); tries++) {
-        err = rb_grapher_wait_for_store(job->work, job->graph);
-        if (err || rb_work_is_draining(job->work))
-            return err ? err : rb_error_set(RB_EUNAVAILABLE, "the grapher is stopping");
-        err = rb_graph_write(written, job->graph, &job->tree, job_progress, job);
-    }
-    return err;
+    struct job *job = arg;
+    return rb_graph_write(&job->written, job->graph, &job->tree, job_progress, job);
 }
 
 static rb_err job_run(struct job *job)
 {
     struct rb_arena *arena = rb_work_arena(job->work);
     struct rb_tree tree;
-    struct rb_graph_written written = {0};
     struct rb_graph_about graph = {0};
     rb_work_progress(job->work, 0, 0, "reading the file list");
     rb_err err = rb_repo_tree(&tree, job->handle);
     if (err)
         return err;
     rb_graph_rows(&job->tree, &tree, arena);
-    err = job_write(&written, job);
+    err = rb_grapher_with_store(job->work, job->graph, job_write, job);
     if (err == RB_ESTALE) {
         err = job_share(&graph, job);
     } else { /* what was just written needs no reading */
-        graph.files = written.files;
-        graph.links = written.links;
+        graph.files = job->written.files;
+        graph.links = job->written.links;
         graph.complete = tree.complete;
         snprintf(graph.commit, sizeof graph.commit, "%s", tree.commit);
     }
@@ -138,25 +114,27 @@ static rb_err job_run(struct job *job)
     rb_log_info(
         "graphed repo=%s installation=%lld generation=%lld files=%lld links=%lld changed=%lld ms=%lld",
         job->tree.full_name, (long long)job->about->installation_id, (long long)job->about->generation,
-        (long long)graph.files, (long long)graph.links, (long long)written.changed,
+        (long long)graph.files, (long long)graph.links, (long long)job->written.changed,
         (long long)(rb_clock_ms() - job->started_ms));
-    rb_work_progress(job->work, written.changed, written.changed,
+    rb_work_progress(job->work, job->written.changed, job->written.changed,
                      rb_arena_printf(arena, "%lld files and %lld links in the graph%s",
                                      (long long)graph.files, (long long)graph.links,
                                      graph.complete ? "" : "; the list is not complete"));
     return job_publish(job, &graph);
 }
 
-/* The store is waited for only where there may be something to remove. */
+static rb_err job_forget_now(void *arg)
+{
+    struct job *job = arg;
+    return rb_graph_forget(&job->is_forgotten, job->graph, job->forget_repo_id, job->forget_generation);
+}
+
 static rb_err job_forget(bool *removed, struct job *job, int64_t repo_id, int64_t generation)
 {
-    rb_err err = rb_graph_forget(removed, job->graph, repo_id, generation);
-    for (int tries = 1; tries < STORE_WRITES_MAX && (err == RB_EUNAVAILABLE || err == RB_ETIMEOUT); tries++) {
-        err = rb_grapher_wait_for_store(job->work, job->graph);
-        if (err || rb_work_is_draining(job->work))
-            return err ? err : rb_error_set(RB_EUNAVAILABLE, "the grapher is stopping");
-        err = rb_graph_forget(removed, job->graph, repo_id, generation);
-    }
+    job->forget_repo_id = repo_id;
+    job->forget_generation = generation;
+    rb_err err = rb_grapher_with_store(job->work, job->graph, job_forget_now, job);
+    *removed = job->is_forgotten;
     return err;
 }
 
