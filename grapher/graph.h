@@ -5,12 +5,18 @@
  * (Repository)-[:CONTAINS]->(top Directory). Keys are GitHub's repository id and the path; names are for
  * people.
  *
- * A write is given the whole tree and brings the store to it by the difference: one path of code for the
- * first build and for every update. What is new or changed is written first, what is gone is removed last,
- * the commit is set at the very end, so that a reader never meets an empty repository. It may be cut off
- * anywhere and run again, and never runs twice at once for one repository. A write of an older generation
- * than the stored one changes nothing and gives RB_ESTALE. One rb_graph per thread; all functions but
- * rb_graph_rows() block.
+ * A write is given the whole tree and brings the store to it by the difference to what is there. It may be
+ * cut off anywhere and run again, and never runs twice at once for one repository. A write of an older
+ * generation than the stored one changes nothing and gives RB_ESTALE. One rb_graph per thread; all functions
+ * but rb_graph_rows() block.
+ *
+ * What readers see, also those who ask the store themselves:
+ *  - PostgreSQL: the state before the write, then the one after it.
+ *  - Neo4j: a graph is what is reached from a node with the label Repository that has a `commit`. While a
+ *    first build writes, its node has the label Graph only; it becomes a Repository in one small transaction
+ *    once all is there. An update of up to RB_GRAPH_AT_ONCE rows is one transaction. A larger one is
+ *    not: then the node says `changing` (rb_graph_about() is_changing) as long as old and new are mixed; what
+ *    is new is written before what is gone is removed.
  */
 #ifndef RB_GRAPH_H
 #define RB_GRAPH_H
@@ -23,13 +29,18 @@
 /* Longer paths are cut there and end with an id made of the whole path: an index of PostgreSQL holds no key
  * beyond 2,704 bytes (a third of a page, nbtree), and git allows 4,096. */
 #define RB_GRAPH_PATH_MAX 2048
+/* Rows (written or removed) of one transaction of Neo4j: some 2 MB of request and half a second of its time;
+ * transactions of a hundred thousand take it several times as long a row, and its heap. */
+#define RB_GRAPH_AT_ONCE 10000
 
 struct rb_graph_file {
     const char *path;
     const char *directory; /* "" is the root */
+    const char *name;      /* what stands behind the last slash of `path` */
     const char *language;  /* NULL where the name tells nothing */
     const char *sha;
     int64_t size;
+    bool is_test, is_generated, is_vendored; /* as the scanner judges by the path (lib/repo/path.h) */
 };
 struct rb_graph_directory {
     const char *path;

@@ -1,6 +1,6 @@
 /*
- * The graph in PostgreSQL: files and folders as rows, CONTAINS as what their paths say. A write is one
- * transaction: readers see the graph of before until it commits, and a crash leaves nothing half done.
+ * The graph in PostgreSQL: files and folders as rows, CONTAINS as what their paths say. What is asked of it,
+ * and how it is removed (write_postgres.c has how it is written).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,45 +8,17 @@
 
 #include "grapher/graph_store.h"
 
-#define BATCH_ROWS 5000 /* about 1 MB of JSON a statement, far from the statement timeout */
+#define BATCH_ROWS 5000 /* about 1 MB a statement, far from the statement timeout */
 
-/* The row lock is held to the end: an older generation cannot come in between, a newer one waits. */
-static const struct rb_statement begin_statement = {
-    "graph_begin", "insert into graph_repositories as r (repo_id, full_name, commit_sha, generation, files, "
-                   "links, complete) "
-                   "values ($1, $2, '', $3, 0, 0, false) on conflict (repo_id) do update set generation = "
-                   "excluded.generation "
-                   "where r.generation <= excluded.generation"};
-static const struct rb_statement write_statements[GRAPH_WRITES] = {
-    [GRAPH_PUT_DIRECTORIES] = {"graph_put_directories",
-                               "insert into graph_directories (repo_id, path, generation) "
-                               "select $1, row.p, $2 from jsonb_to_recordset($3::jsonb) as row (p text) "
-                               "on conflict (repo_id, path) do update set generation = excluded.generation"},
-    [GRAPH_PUT_FILES] =
-        {"graph_put_files",
-         "insert into graph_files (repo_id, path, directory, language, size, sha, generation) "
-         "select $1, row.p, row.d, row.l, row.s, row.h, $2 "
-         "from jsonb_to_recordset($3::jsonb) as row (p text, d text, l text, s bigint, h text) "
-         "on conflict (repo_id, path) do update set language = excluded.language, size = excluded.size, "
-         "sha = excluded.sha, generation = excluded.generation"},
-    [GRAPH_REMOVE_FILES] = {"graph_remove_files",
-                            "delete from graph_files where repo_id = $1 and generation <= $2 "
-                            "and path in (select jsonb_array_elements_text($3::jsonb))"},
-    [GRAPH_REMOVE_DIRECTORIES] = {"graph_remove_directories",
-                                  "delete from graph_directories where repo_id = $1 and generation <= $2 "
-                                  "and path in (select jsonb_array_elements_text($3::jsonb))"},
-};
-static const struct rb_statement finish_statement = {
-    "graph_finish", "update graph_repositories set full_name = $3, commit_sha = $4, files = $5, links = $6, "
-                    "complete = $7::bigint <> 0, scanned_at = now() where repo_id = $1 and generation = $2"};
 static const struct rb_statement about_statement = {
     "graph_about", "select full_name, commit_sha, generation, files, links, complete "
                    "from graph_repositories where repo_id = $1"};
 /* Both walk the primary key from a bound on. */
 static const struct rb_statement read_files_statement = {
-    "graph_read_files", "select path, directory, language, size, sha from graph_files "
-                        "where repo_id = $1 and path > $2 and ($4::text is null or path < $4) "
-                        "and ($5::text is null or language = $5) order by path limit $3"};
+    "graph_read_files",
+    "select path, directory, language, size, sha, is_test, is_generated, is_vendored from graph_files "
+    "where repo_id = $1 and path > $2 and ($4::text is null or path < $4) "
+    "and ($5::text is null or language = $5) order by path limit $3"};
 static const struct rb_statement read_directories_statement = {
     "graph_read_directories", "select path from graph_directories where repo_id = $1 and path > $2 "
                               "and ($4::text is null or path < $4) order by path limit $3"};
@@ -75,49 +47,6 @@ static const struct rb_statement forget_statement = {
 static rb_err postgres_ping(struct rb_graph *graph)
 {
     return rb_db_ping(graph->db) ? RB_OK : rb_error_set(RB_EUNAVAILABLE, "PostgreSQL does not answer");
-}
-
-static rb_err postgres_begin(struct rb_graph *graph, const struct rb_graph_tree *tree)
-{
-    struct rb_rows *rows = NULL;
-    const struct rb_param params[] = {RB_P_INT(tree->repo_id), RB_P_TEXT(tree->full_name),
-                                      RB_P_INT(tree->generation)};
-    rb_err err = rb_db_begin(graph->db);
-    if (!err)
-        err = rb_db_query(&rows, graph->db, &begin_statement, params, 3);
-    if (!err && rb_rows_affected(rows) == 0)
-        err = rb_error_set(RB_ESTALE, "the graph of %s holds a newer generation", tree->full_name);
-    rb_rows_free(rows);
-    if (err)
-        rb_db_rollback(graph->db);
-    return err;
-}
-
-static rb_err postgres_write(struct rb_graph *graph, const struct rb_graph_tree *tree, enum graph_write kind,
-                             json_t *rows)
-{
-    char *text = json_dumps(rows, JSON_COMPACT);
-    const struct rb_param params[] = {RB_P_INT(tree->repo_id), RB_P_INT(tree->generation), RB_P_TEXT(text)};
-    rb_err err = text ? rb_db_query(NULL, graph->db, &write_statements[kind], params, 3)
-                      : rb_error_set(RB_EINTERNAL, "rows of the graph are no JSON");
-    free(text);
-    return err;
-}
-
-static rb_err postgres_finish(struct rb_graph *graph, const struct rb_graph_tree *tree,
-                              const struct graph_totals *totals)
-{
-    const struct rb_param params[] = {RB_P_INT(tree->repo_id),    RB_P_INT(tree->generation),
-                                      RB_P_TEXT(tree->full_name), RB_P_TEXT(tree->commit),
-                                      RB_P_INT(totals->files),    RB_P_INT(totals->links),
-                                      RB_P_INT(tree->complete)};
-    rb_err err = rb_db_query(NULL, graph->db, &finish_statement, params, sizeof params / sizeof *params);
-    return err ? err : rb_db_commit(graph->db);
-}
-
-static void postgres_abandon(struct rb_graph *graph)
-{
-    rb_db_rollback(graph->db);
 }
 
 static rb_err postgres_about(struct rb_graph_about *about, struct rb_graph *graph, int64_t repo_id)
@@ -158,12 +87,15 @@ static rb_err postgres_read_files(struct rb_graph_page *page, struct rb_graph *g
     size_t count = rb_rows_count(rows);
     struct rb_graph_file *files = rb_arena_alloc(arena, count * sizeof *files);
     for (size_t i = 0; i < count; i++) {
-        files[i].path = rb_arena_strdup(arena, rb_rows_text(rows, i, 0));
+        graph_file_of(&files[i], rb_rows_text(rows, i, 0), arena);
         files[i].directory = rb_arena_strdup(arena, rb_rows_text(rows, i, 1));
         if (!rb_rows_is_null(rows, i, 2))
             files[i].language = rb_arena_strdup(arena, rb_rows_text(rows, i, 2));
         files[i].size = rb_rows_int(rows, i, 3);
         files[i].sha = rb_arena_strdup(arena, rb_rows_text(rows, i, 4));
+        files[i].is_test = rb_rows_bool(rows, i, 5);
+        files[i].is_generated = rb_rows_bool(rows, i, 6);
+        files[i].is_vendored = rb_rows_bool(rows, i, 7);
     }
     rb_rows_free(rows);
     *page = (struct rb_graph_page){.files = files,
@@ -205,10 +137,11 @@ static rb_err postgres_forget(bool *removed, struct rb_graph *graph, int64_t rep
 const struct graph_store graph_postgres = {
     .batch_rows = BATCH_ROWS,
     .ping = postgres_ping,
-    .begin = postgres_begin,
-    .write = postgres_write,
-    .finish = postgres_finish,
-    .abandon = postgres_abandon,
+    .look = graph_postgres_look,
+    .claim = graph_postgres_claim,
+    .put = graph_postgres_put,
+    .finish = graph_postgres_finish,
+    .abandon = graph_postgres_abandon,
     .about = postgres_about,
     .read_files = postgres_read_files,
     .read_directories = postgres_read_directories,

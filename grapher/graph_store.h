@@ -1,8 +1,6 @@
 /*
- * What a store of the graph has to know. graph.c owns the order of things (lock, difference, batches, removal
- * last); a store writes the batch it is handed. Rows are handed over as JSON, which both stores take as one
- * parameter: files {"p": path, "d": directory, "n": name, "l": language, "s": size, "h": sha}, directories
- * {"p": path, "d": parent, "n": name}, removals ["path", …]. Private to this room.
+ * What a store of the graph has to know. graph.c and write.c own the order of things (lock, look, difference,
+ * batches); a store writes the batch it is handed. Private to this room.
  */
 #ifndef RB_GRAPH_STORE_H
 #define RB_GRAPH_STORE_H
@@ -38,28 +36,65 @@ struct graph_bounds {
     int limit;
 };
 
-/* What a batch of rows is for; a store has a statement for each. */
-enum graph_write {
-    GRAPH_PUT_DIRECTORIES,
-    GRAPH_PUT_FILES,
-    GRAPH_REMOVE_FILES,
-    GRAPH_REMOVE_DIRECTORIES,
-    GRAPH_WRITES
+/* ---- a write ------------------------------------------------------------------------------------------- */
+
+/* By which rules language and judgement of a file were found: what was written by others is read back and
+ * compared, where it is else known from the tree of its commit. The number grows with what rows.c makes. */
+#define GRAPH_RULES_SIZE 32
+void graph_rules(char out[GRAPH_RULES_SIZE]);
+/* The commit and the rules: what makes the rows of a build, and their order. */
+#define GRAPH_BUILDING_SIZE (RB_SHA_SIZE + GRAPH_RULES_SIZE)
+void graph_building(char out[GRAPH_BUILDING_SIZE], const struct rb_graph_tree *tree);
+
+/* What is there before a write. */
+struct graph_found {
+    bool exists;
+    bool is_visible;          /* readers find a graph, */
+    bool is_unfinished;       /* but a write of it was begun and has not ended */
+    bool complete;            /* the tree that it was made of was */
+    char commit[RB_SHA_SIZE]; /* of what is visible */
+    char rules[GRAPH_RULES_SIZE];
+    char writer[RB_UUID_SIZE]; /* who wrote last, or still writes */
+    /* A first build that has not ended: its rows go in one order, and so many are there. */
+    char building[GRAPH_BUILDING_SIZE];
+    int64_t written;
 };
 
-/* All writes between begin and finish give RB_ESTALE when a newer generation has come. */
+/* Rows, in the order in which they are written: pointers into what somebody else holds. */
+struct graph_rows {
+    const struct rb_graph_directory **put_directories;
+    const struct rb_graph_file **put_files;
+    const char **gone_files, **gone_directories;
+    size_t put_directory_count, put_file_count, gone_file_count, gone_directory_count;
+};
+
+/* One write from its look to its end. */
+struct graph_write {
+    const struct rb_graph_tree *tree;
+    struct graph_found found;
+    char writer[RB_UUID_SIZE]; /* whose name the node bears from the claim on */
+    bool is_claimed;
+    bool is_build; /* nothing is there yet but what this build has written */
+    int64_t at;    /* rows that are written */
+};
+
+/* Everything from the look on gives RB_ESTALE when a newer generation has come, and RB_EUNAVAILABLE when
+ * another builder has taken over (the lock was lost). */
 struct graph_store {
     size_t batch_rows;
+    size_t
+        at_once_rows; /* most rows of an update in one transaction; 0 where the whole write is one anyway */
     rb_err (*ping)(struct rb_graph *graph);
-    /* Claims the repository for tree->generation. */
-    rb_err (*begin)(struct rb_graph *graph, const struct rb_graph_tree *tree);
-    rb_err (*write)(struct rb_graph *graph, const struct rb_graph_tree *tree, enum graph_write kind,
-                    json_t *rows);
-    rb_err (*finish)(struct rb_graph *graph, const struct rb_graph_tree *tree,
+    rb_err (*look)(struct graph_found *found, struct rb_graph *graph, const struct rb_graph_tree *tree);
+    /* From here on the repository is this write's; a build is begun, or goes on at write->at. */
+    rb_err (*claim)(struct rb_graph *graph, const struct graph_write *write);
+    rb_err (*put)(struct rb_graph *graph, const struct graph_write *write, const struct graph_rows *rows);
+    /* All becomes visible, in one transaction with `rows`, which needs no claim; NULL where all are put. */
+    rb_err (*finish)(struct rb_graph *graph, const struct graph_write *write, const struct graph_rows *rows,
                      const struct graph_totals *totals);
-    void (*abandon)(struct rb_graph *graph); /* after begin, when the write cannot be finished */
+    void (*abandon)(struct rb_graph *graph); /* after a look, when the write cannot be finished */
     rb_err (*about)(struct rb_graph_about *about, struct rb_graph *graph, int64_t repo_id);
-    /* Pages in the store's own order of paths, within `bounds`. */
+    /* Pages in the order of the bytes of the paths, within `bounds`. */
     rb_err (*read_files)(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
                          const struct graph_bounds *bounds, struct rb_arena *arena);
     rb_err (*read_directories)(struct rb_graph_directory_page *page, struct rb_graph *graph, int64_t repo_id,
@@ -79,6 +114,22 @@ struct graph_store {
 };
 extern const struct graph_store graph_postgres, graph_neo4j;
 
+rb_err graph_postgres_look(struct graph_found *found, struct rb_graph *graph,
+                           const struct rb_graph_tree *tree);
+rb_err graph_postgres_claim(struct rb_graph *graph, const struct graph_write *write);
+rb_err graph_postgres_put(struct rb_graph *graph, const struct graph_write *write,
+                          const struct graph_rows *rows);
+rb_err graph_postgres_finish(struct rb_graph *graph, const struct graph_write *write,
+                             const struct graph_rows *rows, const struct graph_totals *totals);
+void graph_postgres_abandon(struct rb_graph *graph);
+rb_err graph_neo4j_look(struct graph_found *found, struct rb_graph *graph, const struct rb_graph_tree *tree);
+rb_err graph_neo4j_claim(struct rb_graph *graph, const struct graph_write *write);
+rb_err graph_neo4j_put(struct rb_graph *graph, const struct graph_write *write,
+                       const struct graph_rows *rows);
+rb_err graph_neo4j_finish(struct rb_graph *graph, const struct graph_write *write,
+                          const struct graph_rows *rows, const struct graph_totals *totals);
+void graph_neo4j_abandon(struct rb_graph *graph);
+
 rb_err graph_postgres_put_pull_request(bool *written, struct rb_graph *graph, const char *full_name,
                                        const struct rb_pull_request *pull);
 rb_err graph_postgres_put_issue(bool *written, struct rb_graph *graph, const char *full_name,
@@ -92,10 +143,16 @@ rb_err graph_neo4j_put_issue(bool *written, struct rb_graph *graph, const char *
 rb_err graph_neo4j_pull_request_head(char head[RB_SHA_SIZE], struct rb_graph *graph, int64_t repo_id,
                                      int64_t number);
 
+/* Setting a property locks the node until the transaction ends (neo4j.com/docs/operations-manual, concurrent
+ * data access); what is read behind it is true until then. */
+#define GRAPH_NEO4J_LOCKED "SET r._lock = true REMOVE r._lock "
 /* Makes sure of the constraints, once a connection. */
 rb_err graph_neo4j_constrain(struct rb_graph *graph);
 /* Runs a statement; takes the parameters. */
 rb_err graph_neo4j_ask(json_t **values, struct rb_graph *graph, const char *statement, json_t **parameters);
+/* A column of a row of an answer: "" and 0 where it is null or of another kind. */
+const char *graph_neo4j_text(const json_t *row, size_t column);
+int64_t graph_neo4j_int(const json_t *row, size_t column);
 
 /* [[path, additions, deletions], ...] and [[repository, number], ...]; new references. */
 json_t *graph_touches(const struct rb_pull_request *pull);
@@ -103,6 +160,29 @@ json_t *graph_closes(const struct rb_pull_request *pull);
 
 /* A folder with the one it stands in, by its path; copied into the arena. */
 void graph_directory_of(struct rb_graph_directory *directory, const char *path, struct rb_arena *arena);
+/* The path of a file and what follows from it, copied into the arena. */
+void graph_file_of(struct rb_graph_file *file, const char *path, struct rb_arena *arena);
+
+/* ---- the difference (difference.c) --------------------------------------------------------------------- */
+
+struct graph_difference {
+    struct graph_rows rows; /* in the arena, or the tree's */
+    size_t count;           /* of all rows */
+    int64_t gone_links;     /* of what is gone from the tree */
+};
+size_t graph_rows_count(const struct graph_rows *rows);
+/* `count` rows from `at` on; a view of `rows`. */
+void graph_rows_slice(struct graph_rows *slice, const struct graph_rows *rows, size_t at, size_t count);
+/* Links of the repository and of the folder to a file. */
+int64_t graph_file_links(const struct rb_graph_file *file);
+/* All of the tree, for a first build. */
+void graph_difference_all(struct graph_difference *difference, const struct rb_graph_tree *tree,
+                          struct rb_arena *arena);
+/* From `old`, another tree, or from what the store holds where that is NULL: then its pages are read one by
+ * one, and only what is gone is kept of them. */
+rb_err graph_difference_find(struct graph_difference *difference, struct rb_graph *graph,
+                             const struct rb_graph_tree *tree, const struct rb_graph_tree *old,
+                             struct rb_arena *arena);
 
 /* ---- packages ------------------------------------------------------------------------------------------ */
 

@@ -7,14 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "grapher/open.h"
 #include "grapher/state.h"
-
-#define STORE_WRITES_MAX 3                /* failures of one write before the event goes back to the queue */
-#define STORE_WAIT_MS    (30 * 60 * 1000) /* for a store that is away; then the event goes back to the queue */
-#define STORE_PROBE_MS   1000             /* between two looks at it */
 
 rb_err rb_grapher_worker_open(void **local, void *app)
 {
@@ -53,6 +48,7 @@ struct job {
     struct rb_repo_handle *handle;
     const struct rb_repo *about;
     struct rb_graph_tree tree;
+    struct rb_graph_written written;
     int64_t started_ms;
 };
 
@@ -91,31 +87,10 @@ static rb_err job_share(struct rb_graph_about *graph, struct job *job)
     return err;
 }
 
-rb_err rb_grapher_wait_for_store(struct rb_work *work, struct rb_graph *graph)
+static rb_err job_write(void *arg)
 {
-    int64_t deadline = rb_clock_ms() + STORE_WAIT_MS;
-    rb_err err = rb_graph_ping(graph);
-    while (err == RB_EUNAVAILABLE || err == RB_ETIMEOUT) {
-        if (rb_work_is_draining(work) || rb_clock_ms() > deadline)
-            return err;
-        rb_work_progress(work, 0, 0, rb_arena_printf(rb_work_arena(work), "waiting: %s", rb_error_text()));
-        int64_t ms = rb_jitter_ms(STORE_PROBE_MS);
-        nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-        err = rb_graph_ping(graph);
-    }
-    return err;
-}
-
-static rb_err job_write(struct rb_graph_written *written, struct job *job)
-{
-    rb_err err = RB_EUNAVAILABLE;
-    for (int tries = 0; tries < STORE_WRITES_MAX && (err == RB_EUNAVAILABLE || err == RB_ETIMEOUT); tries++) {
-        err = rb_grapher_wait_for_store(job->work, job->graph);
-        if (err || rb_work_is_draining(job->work))
-            return err ? err : rb_error_set(RB_EUNAVAILABLE, "the grapher is stopping");
-        err = rb_graph_write(written, job->graph, &job->tree, job_progress, job);
-    }
-    return err;
+    struct job *job = arg;
+    return rb_graph_write(&job->written, job->graph, &job->tree, job_progress, job);
 }
 
 static void job_note(struct job *job, const struct rb_graph_about *graph, int64_t changed, const char *more)
@@ -130,7 +105,6 @@ static rb_err job_run(struct job *job)
 {
     struct rb_arena *arena = rb_work_arena(job->work);
     struct rb_tree tree;
-    struct rb_graph_written written = {0};
     struct rb_graph_about graph = {0};
     const char *note = "";
     rb_work_progress(job->work, 0, 0, "reading the file list");
@@ -138,12 +112,12 @@ static rb_err job_run(struct job *job)
     if (err)
         return err;
     rb_graph_rows(&job->tree, &tree, arena);
-    err = job_write(&written, job);
+    err = rb_grapher_with_store(job->work, job->graph, job_write, job);
     if (err == RB_ESTALE) {
         err = job_share(&graph, job);
     } else { /* what was just written needs no reading */
-        graph.files = written.files;
-        graph.links = written.links;
+        graph.files = job->written.files;
+        graph.links = job->written.links;
         graph.complete = tree.complete;
         snprintf(graph.commit, sizeof graph.commit, "%s", tree.commit);
         if (!err)
@@ -154,14 +128,14 @@ static rb_err job_run(struct job *job)
     rb_log_info(
         "graphed repo=%s installation=%lld generation=%lld files=%lld links=%lld changed=%lld ms=%lld",
         job->tree.full_name, (long long)job->about->installation_id, (long long)job->about->generation,
-        (long long)graph.files, (long long)graph.links, (long long)written.changed,
+        (long long)graph.files, (long long)graph.links, (long long)job->written.changed,
         (long long)(rb_clock_ms() - job->started_ms));
-    job_note(job, &graph, written.changed, "");
+    job_note(job, &graph, job->written.changed, "");
     err = job_publish(job, &graph);
     if (!err) /* beside the build, which others wait for */
         err = rb_grapher_list_open(&note, job->work, job->grapher, job->mine, job->handle);
     if (!err)
-        job_note(job, &graph, written.changed, note);
+        job_note(job, &graph, job->written.changed, note);
     return err;
 }
 

@@ -31,10 +31,18 @@ struct rb_result rb_grapher_handle_scanned(struct rb_work *work, void *app, void
 struct rb_result rb_grapher_handle_pull_request(struct rb_work *work, void *app, void *local);
 struct rb_result rb_grapher_handle_issue(struct rb_work *work, void *app, void *local);
 
-/* Waits for a store that is away, with one small question a second: the event stays with this worker, for all
- * others need the store too. The answer is that of the store, or RB_EUNAVAILABLE when the grapher is to stop.
- */
+/* ---- a store that is away (waiting.c) ------------------------------------------------------------------ */
+
+/* Returns at once while the store is not known to be away. Else waits, and says so in the run: one of all who
+ * wait asks the store, after pauses of half a second to ten. RB_EUNAVAILABLE: the grapher is to stop, or a
+ * day has passed. */
 rb_err rb_grapher_wait_for_store(struct rb_work *work, struct rb_graph *graph) RB_MUST_CHECK;
+/* Runs what asks the store, again when the store was away and is back, and up to three times when it fails
+ * although the store answers; `fn` must be harmless twice. */
+rb_err rb_grapher_with_store(struct rb_work *work, struct rb_graph *graph, rb_err (*fn)(void *arg),
+                             void *arg) RB_MUST_CHECK;
+/* For rb_subscriber.ready: false with the reason while the store is known to be away. */
+bool rb_grapher_is_ready(void *app, char *reason, size_t size);
 
 /* rb_graph_forget(), waiting for a store that is away (leave.c). */
 rb_err rb_grapher_forget(bool *removed, struct rb_work *work, struct rb_graph *graph, int64_t repo_id,

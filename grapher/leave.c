@@ -4,19 +4,24 @@
  */
 #include "grapher/handler.h"
 
-#define FORGET_TRIES 3 /* failures before the event goes back to the queue */
+struct forget {
+    struct rb_graph *graph;
+    int64_t repo_id, generation;
+    bool removed;
+};
 
-/* The store is waited for only where there may be something to remove. */
+static rb_err forget_now(void *arg)
+{
+    struct forget *forget = arg;
+    return rb_graph_forget(&forget->removed, forget->graph, forget->repo_id, forget->generation);
+}
+
 rb_err rb_grapher_forget(bool *removed, struct rb_work *work, struct rb_graph *graph, int64_t repo_id,
                          int64_t generation)
 {
-    rb_err err = rb_graph_forget(removed, graph, repo_id, generation);
-    for (int tries = 1; tries < FORGET_TRIES && (err == RB_EUNAVAILABLE || err == RB_ETIMEOUT); tries++) {
-        err = rb_grapher_wait_for_store(work, graph);
-        if (err || rb_work_is_draining(work))
-            return err ? err : rb_error_set(RB_EUNAVAILABLE, "the grapher is stopping");
-        err = rb_graph_forget(removed, graph, repo_id, generation);
-    }
+    struct forget forget = {.graph = graph, .repo_id = repo_id, .generation = generation};
+    rb_err err = rb_grapher_with_store(work, graph, forget_now, &forget);
+    *removed = forget.removed;
     return err;
 }
 

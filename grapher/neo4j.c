@@ -88,6 +88,8 @@ static rb_err judge_error(bool *transient, const json_t *error)
         return rb_error_set(RB_EUNAVAILABLE, "it refuses NEO4J_USERNAME and NEO4J_PASSWORD (%s)", code);
     if (code_starts(code, "Neo.ClientError.Database."))
         return rb_error_set(RB_EUNAVAILABLE, "%s: %.300s; NEO4J_DATABASE names another one", code, message);
+    if (strcmp(code, "Neo.ClientError.Schema.ConstraintValidationFailed") == 0)
+        return rb_error_set(RB_ECONFLICT, "%s: %.300s", code, message);
     if (code_starts(code, "Neo.ClientError."))
         return rb_error_set(RB_EINTERNAL, "%s: %.300s", code, message);
     *transient = code_starts(code, "Neo.TransientError.");

@@ -24,7 +24,7 @@ void rb_neo4j_close(struct rb_neo4j *neo4j); /* NULL is fine */
  * calls the failure transient (a deadlock), a few times with a jittered pause. `parameters` is borrowed and
  * may be NULL; `values` (new reference, may be NULL) gets the rows as arrays. Blocks for up to a minute an
  * attempt. RB_EUNAVAILABLE: away, overloaded, or it refuses our name and password; the text says which.
- * RB_EINTERNAL: the statement is wrong.
+ * RB_ECONFLICT: it would have made a second node of a key. RB_EINTERNAL: the statement is wrong.
  */
 rb_err rb_neo4j_run(json_t **values, struct rb_neo4j *neo4j, const char *statement,
                     json_t *parameters) RB_MUST_CHECK;

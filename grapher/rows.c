@@ -1,9 +1,25 @@
 /* From the tree to the rows of the graph: files with the folder they stand in, folders with theirs. Pure. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "grapher/graph.h"
+#include "grapher/graph_store.h"
 #include "lib/repo/language.h"
+#include "lib/repo/path.h"
+
+#define ROWS_VERSION 1 /* grows when the same tree gives other rows than before */
+
+void graph_rules(char out[GRAPH_RULES_SIZE])
+{
+    snprintf(out, GRAPH_RULES_SIZE, "%d/%s", ROWS_VERSION, rb_language_data_version);
+}
+
+void graph_building(char out[GRAPH_BUILDING_SIZE], const struct rb_graph_tree *tree)
+{
+    char rules[GRAPH_RULES_SIZE];
+    graph_rules(rules);
+    snprintf(out, GRAPH_BUILDING_SIZE, "%.*s %s", RB_SHA_SIZE - 1, tree->commit, rules);
+}
 
 /* The path as the graph holds it: `len` bytes of it, or less where an index would refuse it. */
 static const char *rows_path(const char *path, size_t len, struct rb_arena *arena)
@@ -80,11 +96,11 @@ void rb_graph_rows(struct rb_graph_tree *tree, const struct rb_tree *source, str
 {
     struct rows rows = {.arena = arena};
     struct rb_graph_file *files = rb_arena_alloc(arena, source->count * sizeof *files);
-    int16_t *languages = rb_malloc(source->count * sizeof *languages + 1);
+    struct rb_arena *scratch = rb_arena_new();
+    const struct rb_language_tree *languages = rb_language_tree_new(source, scratch);
     const char *before = "", *folder = "";
     size_t count = 0, folder_len = 0;
 
-    rb_language_of_tree(languages, source);
     for (size_t i = 0; i < source->count; i++) {
         const struct rb_tree_entry *entry = &source->entries[i];
         if (!rows_is_file(entry))
@@ -96,16 +112,22 @@ void rb_graph_rows(struct rb_graph_tree *tree, const struct rb_tree *source, str
             folder = rows_folders(&rows, entry->path, before);
             folder_len = len;
         }
+        int language = rb_language_tree_of(languages, i);
+        const char *path = rows_path(entry->path, strlen(entry->path), arena);
         files[count++] = (struct rb_graph_file){
-            .path = rows_path(entry->path, strlen(entry->path), arena),
+            .path = path,
             .directory = folder,
-            .language = languages[i] == RB_LANGUAGE_NONE ? NULL : rb_languages[languages[i]].name,
+            .name = rb_path_base(path),
+            .language = language == RB_LANGUAGE_NONE ? NULL : rb_languages[language].name,
             .sha = entry->sha,
             .size = entry->size > 0 ? entry->size : 0,
+            .is_test = rb_path_is_test(entry->path),
+            .is_generated = rb_language_tree_is_generated(languages, i),
+            .is_vendored = rb_path_is_vendored(entry->path),
         };
         before = entry->path;
     }
-    free(languages);
+    rb_arena_free(scratch);
     if (count)
         qsort(files, count, sizeof *files, rows_compare_files);
     if (rows.count)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "lib/base/base.h"
+#include "lib/repo/path.h"
 #include "lib/store/store.h"
 #include "scanner/text.h"
 
@@ -289,16 +290,11 @@ const char *rb_python_group_kind(const char *name, const char *otherwise);
 /* Whether they are for working on the project only. */
 bool rb_python_is_dev_group(const char *name);
 
-/* ---- what a path says --------------------------------------------------------------------------------- */
+/* ---- what a path says, besides lib/repo/path.h --------------------------------------------------------- */
 
-bool rb_path_is_vendored(const char *path);      /* somebody else's code, kept here */
-bool rb_path_is_documentation(const char *path); /* documentation, examples, demos */
-bool rb_path_is_test(const char *path);
-bool rb_path_is_fixture(const char *path);   /* input of tests: not part of what the repository is */
 bool rb_path_is_example(const char *path);   /* an example, a demo, a benchmark: not the product */
 bool rb_path_is_template(const char *path);  /* filled in by a generator: no package of its own */
 bool rb_path_is_container(const char *path); /* Dockerfile, compose file */
-const char *rb_path_base(const char *path);  /* after the last '/' */
 size_t rb_path_depth(const char *path);      /* folders above it */
 /* The folder a file lies in, as a piece of its path without the last slash; empty in the root. */
 struct rb_piece rb_path_folder(const char *path);

@@ -70,12 +70,10 @@ void rb_language_tree_read(struct rb_language_tree *all, size_t entry, const cha
 void rb_language_tree_settle(struct rb_language_tree *all);
 /* The language of an entry, or RB_LANGUAGE_NONE. */
 int rb_language_tree_of(const struct rb_language_tree *all, size_t entry);
+/* Whether an entry was made by a tool, by its path and what was read of it; .gitattributes do not matter. */
+bool rb_language_tree_is_generated(const struct rb_language_tree *all, size_t entry);
 /* Whether an entry counts in the shares: by linguist's rules and the repository's .gitattributes. */
 bool rb_language_tree_counts(const struct rb_language_tree *all, size_t entry);
-
-/* All of it at once from the file list alone: the language of each entry of `tree` into `languages` (room for
- * tree->count). */
-void rb_language_of_tree(int16_t *languages, const struct rb_tree *tree);
 
 /* ---- what a content says ------------------------------------------------------------------------------ */
 

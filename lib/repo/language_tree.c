@@ -301,13 +301,18 @@ static bool attribute_holds(const struct attribute *attribute, bool otherwise)
            !(attribute->state == ATTRIBUTE_VALUE && strcmp(attribute->value, "false") == 0);
 }
 
+static bool file_is_generated(const struct language_file *file)
+{
+    return (file->path & RB_PATH_GENERATED) ||
+           (file->is_read ? file->reads_generated : (file->path & RB_PATH_SUSPECT) != 0);
+}
+
 /* What .gitattributes say: the language, and what is left out. */
 static void file_attributes(struct language_file *file, struct attributes *attributes,
                             const struct rb_tree_entry *entry)
 {
     struct attribute said[ATTRIBUTE_COUNT];
-    bool is_generated = (file->path & RB_PATH_GENERATED) ||
-                        (file->is_read ? file->reads_generated : (file->path & RB_PATH_SUSPECT) != 0);
+    bool is_generated = file_is_generated(file);
     file->said_language = RB_LANGUAGE_NONE;
     file->said_detectable = file->said_undetectable = false;
     if (!attributes) {
@@ -616,6 +621,11 @@ int rb_language_tree_of(const struct rb_language_tree *all, size_t entry)
     return all->files[entry].language;
 }
 
+bool rb_language_tree_is_generated(const struct rb_language_tree *all, size_t entry)
+{
+    return file_is_generated(&all->files[entry]);
+}
+
 bool rb_language_tree_counts(const struct rb_language_tree *all, size_t entry)
 {
     const struct language_file *file = &all->files[entry];
@@ -623,13 +633,4 @@ bool rb_language_tree_counts(const struct rb_language_tree *all, size_t entry)
         return false;
     enum rb_language_type type = rb_languages[file->language].type;
     return file->said_detectable || type == RB_PROGRAMMING || type == RB_MARKUP;
-}
-
-void rb_language_of_tree(int16_t *languages, const struct rb_tree *tree)
-{
-    struct rb_arena *arena = rb_arena_new();
-    const struct rb_language_tree *all = rb_language_tree_new(tree, arena);
-    for (size_t i = 0; i < tree->count; i++)
-        languages[i] = (int16_t)rb_language_tree_of(all, i);
-    rb_arena_free(arena);
 }

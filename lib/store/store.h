@@ -231,6 +231,10 @@ typedef rb_err (*rb_tree_fetch_fn)(void *arg, struct rb_tree *tree, char etag[16
  */
 rb_err rb_tree_get(struct rb_tree *tree, struct rb_db *db, const struct rb_tree_key *key, int wait_ms,
                    rb_tree_fetch_fn fetch, void *arg, struct rb_arena *arena) RB_MUST_CHECK;
+/* The tree of a commit that is stored and whole, of `max` entries at most, in the arena. RB_ENOTFOUND: there
+ * is none. */
+rb_err rb_tree_of_commit(struct rb_tree *tree, struct rb_db *db, int64_t repo_id, const char *commit,
+                         size_t max, struct rb_arena *arena) RB_MUST_CHECK;
 /* The stored form (a header line, then one line a path, lengths first); exposed for its tests and benchmarks.
  */
 #define RB_TREE_SIZE_MAX 1000000000000000 /* a petabyte: no file of a repository has it */

@@ -208,6 +208,27 @@ static rb_err tree_load(struct rb_tree *tree, struct rb_db *db, const struct rb_
     return err;
 }
 
+rb_err rb_tree_of_commit(struct rb_tree *tree, struct rb_db *db, int64_t repo_id, const char *commit,
+                         size_t max, struct rb_arena *arena)
+{
+    static const struct rb_statement statement = {
+        "tree_of_commit", "select entries from trees where repo_id = $1 and commit_sha = $2 and complete and "
+                          "entry_count <= $3"};
+    struct rb_rows *rows = NULL;
+    struct rb_param params[] = {RB_P_INT(repo_id), RB_P_TEXT(commit), RB_P_INT((int64_t)max)};
+    rb_err err = rb_db_query(&rows, db, &statement, params, 3);
+    if (!err && rb_rows_count(rows) == 0)
+        err = rb_error_set(RB_ENOTFOUND, "the tree is not in the cache");
+    if (!err) {
+        size_t len = 0;
+        const uint8_t *data = rb_rows_bytes(rows, 0, 0, &len);
+        err = rb_tree_decode(tree, data, len, arena);
+        snprintf(tree->commit, sizeof(tree->commit), "%s", commit);
+    }
+    rb_rows_free(rows);
+    return err == RB_EPROTOCOL ? RB_ENOTFOUND : err; /* a damaged one is forgotten when it is wanted whole */
+}
+
 /* The newest head whose tree is whole. */
 static rb_err tree_load_hint(struct rb_tree_hint *hint, struct rb_db *db, int64_t repo_id)
 {

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import neo4j from 'neo4j-driver';
-import { House, makeRepository, until } from './harness.mjs';
+import { House, makeRepository, patience, until } from './harness.mjs';
 
 let h;
 let unavailable;
@@ -36,6 +36,8 @@ test('the graph of a repository', async (t) => {
   assert.equal(files.length, 7);
   assert.equal(files.find((f) => f.path === 'src/index.js').language, 'JavaScript');
   assert.equal(files.find((f) => f.path === 'README.md').size, 7);
+  const judged = await query("match (:Repository {full_name: 'acme/shop'})-[:CONTAINS]->(f:File) where f.is_test return f.path as path, f.name as name, f.is_generated as generated, f.is_vendored as vendored");
+  assert.deepEqual(judged, [{ path: 'test/cart.test.js', name: 'cart.test.js', generated: false, vendored: false }]);
   const [repository] = await query("match (r:Repository {full_name: 'acme/shop'}) return r.commit as commit, r.scanned_at as at");
   assert.equal(repository.commit, h.commit);
   assert.ok(repository.at);
@@ -67,7 +69,12 @@ test('Neo4j away: the grapher waits, says so, and goes on when it is back', asyn
   await h.control('POST', '/permissions', { owner: 'acme', repo: 'later', login: 'alice', permission: 'admin' });
   const { json } = await h.install('acme/later');
   await until('it says what it waits for', async () => /waiting: Neo4j at http/.test((await h.runs(json.installation_id)).grapher?.note));
+  const ready = () => fetch(`${h.get('grapher').url}/readyz`, { signal: AbortSignal.timeout(patience) });
+  const away = await ready();
+  assert.equal(away.status, 503);
+  assert.match(await away.text(), /Neo4j at http/);
   await h.server('neo4j', 'start');
   const { grapher } = await h.untilDone(json.installation_id);
   assert.equal(grapher.attempt, 1, 'no delivery attempt is spent on waiting');
+  await until('it is ready again', async () => (await ready()).status === 200);
 });

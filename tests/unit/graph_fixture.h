@@ -1,15 +1,14 @@
-/*
- * Both stores of the graph for a test: a real PostgreSQL, and a real Neo4j where that can run. Each test runs
- * once with each, has a repository of its own, and skips where there is no store.
- */
-#ifndef RB_TEST_GRAPH_FIXTURE_H
-#define RB_TEST_GRAPH_FIXTURE_H
+/* What the tests of the graph's stores stand on: a PostgreSQL and a Neo4j of their own, trees, and what must
+ * hold. */
+#ifndef RB_TESTS_GRAPH_FIXTURE_H
+#define RB_TESTS_GRAPH_FIXTURE_H
 
 #include "tests/unit/servers.h"
 
 #include "grapher/graph.h"
 
 #include <curl/curl.h>
+#include <pthread.h>
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
@@ -24,9 +23,9 @@ static struct fixture {
     int64_t repo_id, generation; /* each test has a repository of its own */
 } fixture;
 
-static void fixture_open(struct rb_graph **graph, struct rb_db **db, bool neo4j)
+static inline void fixture_open(struct rb_graph **graph, struct rb_db **db, bool neo4j)
 {
-    assert_int_equal(rb_db_open(db, fixture.database_url, "graph_test", 0), RB_OK);
+    assert_int_equal(rb_db_open(db, fixture.database_url, "graph_store_test", 0), RB_OK);
     struct rb_graph_options options = {.db = *db};
     if (neo4j) {
         options.neo4j_uri = fixture.neo4j_uri;
@@ -37,7 +36,7 @@ static void fixture_open(struct rb_graph **graph, struct rb_db **db, bool neo4j)
 }
 
 /* The value of NAME= in the lines that tests/servers/neo4j prints. */
-static void fixture_value(char *out, size_t size, const char *lines, const char *name)
+static inline void fixture_value(char *out, size_t size, const char *lines, const char *name)
 {
     const char *at = strstr(lines, name);
     if (!at) {
@@ -48,7 +47,7 @@ static void fixture_value(char *out, size_t size, const char *lines, const char 
     snprintf(out, size, "%.*s", (int)strcspn(at, "\n"), at);
 }
 
-static int setup_all(void **state)
+static inline int setup_all(void **state)
 {
     char lines[1024];
     (void)state;
@@ -68,7 +67,7 @@ static int setup_all(void **state)
     return 0;
 }
 
-static int teardown_all(void **state)
+static inline int teardown_all(void **state)
 {
     (void)state;
     servers_do(NULL, 0, "postgres", "stop", fixture.dir);
@@ -78,7 +77,7 @@ static int teardown_all(void **state)
     return 0;
 }
 
-static int setup(bool neo4j)
+static inline int setup(bool neo4j)
 {
     fixture.is_neo4j = neo4j;
     fixture.repo_id++;
@@ -91,19 +90,19 @@ static int setup(bool neo4j)
     return 0;
 }
 
-static int setup_postgres(void **state)
+static inline int setup_postgres(void **state)
 {
     (void)state;
     return setup(false);
 }
 
-static int setup_neo4j(void **state)
+static inline int setup_neo4j(void **state)
 {
     (void)state;
     return setup(true);
 }
 
-static int teardown(void **state)
+static inline int teardown(void **state)
 {
     (void)state;
     rb_graph_close(fixture.graph);
@@ -112,11 +111,94 @@ static int teardown(void **state)
     return 0;
 }
 
-static bool skipped(void)
+static inline bool skipped(void)
 {
     if (!fixture.graph)
         skip();
     return !fixture.graph;
+}
+
+/* ---- trees --------------------------------------------------------------------------------------------- */
+
+static inline int compare_entries(const void *a, const void *b)
+{
+    return strcmp(((const struct rb_tree_entry *)a)->path, ((const struct rb_tree_entry *)b)->path);
+}
+
+/* Rows of files whose object name is made of `version`. */
+static inline void tree_of(struct rb_graph_tree *rows, const char *const *paths, size_t count,
+                           const char *version)
+{
+    struct rb_tree_entry *entries = rb_arena_alloc(fixture.arena, count * sizeof *entries);
+    struct rb_tree *tree = rb_arena_alloc(fixture.arena, sizeof *tree);
+    for (size_t i = 0; i < count; i++) {
+        entries[i].path = paths[i];
+        entries[i].size = (int64_t)strlen(paths[i]);
+        snprintf(entries[i].sha, sizeof entries[i].sha, "%s", version);
+    }
+    if (count)
+        qsort(entries, count, sizeof *entries, compare_entries);
+    *tree = (struct rb_tree){.entries = entries, .count = count, .complete = true};
+    snprintf(tree->commit, sizeof tree->commit, "%s", version);
+    *rows = (struct rb_graph_tree){
+        .repo_id = fixture.repo_id, .generation = ++fixture.generation, .full_name = "acme/shop"};
+    rb_graph_rows(rows, tree, fixture.arena);
+}
+
+/* What a reader sees must be exactly the rows. */
+static inline void assert_holds(const struct rb_graph_tree *rows)
+{
+    struct rb_graph_about about;
+    struct rb_graph_page page = {.next = ""};
+    size_t seen = 0;
+    assert_int_equal(rb_graph_about(&about, fixture.graph, rows->repo_id), RB_OK);
+    assert_string_equal(about.full_name, rows->full_name);
+    assert_string_equal(about.commit, rows->commit);
+    assert_int_equal(about.generation, rows->generation);
+    assert_int_equal(about.files, rows->file_count);
+    assert_int_equal(about.complete, rows->complete);
+    while (page.next) {
+        const struct rb_graph_range range = {.after = page.next, .folder = ""};
+        assert_int_equal(rb_graph_files(&page, fixture.graph, rows->repo_id, &range, fixture.arena), RB_OK);
+        for (size_t i = 0; i < page.count; i++, seen++) {
+            const struct rb_graph_file *found = &page.files[i];
+            const struct rb_graph_file *wanted = NULL;
+            for (size_t k = 0; k < rows->file_count && !wanted; k++) {
+                /* Most often in the same order, so look there first. */
+                size_t at = (seen + k) % rows->file_count;
+                if (strcmp(rows->files[at].path, found->path) == 0)
+                    wanted = &rows->files[at];
+            }
+            if (!wanted) {
+                fail_msg("%s is in the graph and not in the tree", found->path);
+                return;
+            }
+            assert_string_equal(found->directory, wanted->directory);
+            assert_string_equal(found->sha, wanted->sha);
+            assert_string_equal(found->name, wanted->name);
+            assert_int_equal(found->size, wanted->size);
+            assert_int_equal(found->is_test, wanted->is_test);
+            assert_int_equal(found->is_generated, wanted->is_generated);
+            assert_int_equal(found->is_vendored, wanted->is_vendored);
+            assert_string_equal(found->language ? found->language : "",
+                                wanted->language ? wanted->language : "");
+        }
+    }
+    assert_int_equal(seen, rows->file_count);
+}
+
+static inline void write_tree(struct rb_graph_written *written, const struct rb_graph_tree *rows)
+{
+    rb_err err = rb_graph_write(written, fixture.graph, rows, NULL, NULL);
+    if (err)
+        fail_msg("write: %s", rb_error_text());
+}
+
+static inline void run_sql(const struct rb_statement *statement, int64_t repo_id)
+{
+    const struct rb_param params[] = {RB_P_INT(repo_id)};
+    if (rb_db_query(NULL, fixture.db, statement, params, 1))
+        fail_msg("%s: %s", statement->name, rb_error_text());
 }
 
 #define BOTH(test)                                                \

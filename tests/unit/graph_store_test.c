@@ -4,79 +4,6 @@
  */
 #include "tests/unit/graph_fixture.h"
 
-#include <pthread.h>
-
-/* ---- trees --------------------------------------------------------------------------------------------- */
-
-static int compare_entries(const void *a, const void *b)
-{
-    return strcmp(((const struct rb_tree_entry *)a)->path, ((const struct rb_tree_entry *)b)->path);
-}
-
-/* Rows of files whose object name is made of `version`. */
-static void tree_of(struct rb_graph_tree *rows, const char *const *paths, size_t count, const char *version)
-{
-    struct rb_tree_entry *entries = rb_arena_alloc(fixture.arena, count * sizeof *entries);
-    struct rb_tree *tree = rb_arena_alloc(fixture.arena, sizeof *tree);
-    for (size_t i = 0; i < count; i++) {
-        entries[i].path = paths[i];
-        entries[i].size = (int64_t)strlen(paths[i]);
-        snprintf(entries[i].sha, sizeof entries[i].sha, "%s", version);
-    }
-    if (count)
-        qsort(entries, count, sizeof *entries, compare_entries);
-    *tree = (struct rb_tree){.entries = entries, .count = count, .complete = true};
-    snprintf(tree->commit, sizeof tree->commit, "%s", version);
-    *rows = (struct rb_graph_tree){
-        .repo_id = fixture.repo_id, .generation = ++fixture.generation, .full_name = "acme/shop"};
-    rb_graph_rows(rows, tree, fixture.arena);
-}
-
-/* What a reader sees must be exactly the rows. */
-static void assert_holds(const struct rb_graph_tree *rows)
-{
-    struct rb_graph_about about;
-    struct rb_graph_page page = {.next = ""};
-    size_t seen = 0;
-    assert_int_equal(rb_graph_about(&about, fixture.graph, rows->repo_id), RB_OK);
-    assert_string_equal(about.full_name, rows->full_name);
-    assert_string_equal(about.commit, rows->commit);
-    assert_int_equal(about.generation, rows->generation);
-    assert_int_equal(about.files, rows->file_count);
-    assert_int_equal(about.complete, rows->complete);
-    while (page.next) {
-        const struct rb_graph_range range = {.after = page.next, .folder = ""};
-        assert_int_equal(rb_graph_files(&page, fixture.graph, rows->repo_id, &range, fixture.arena), RB_OK);
-        for (size_t i = 0; i < page.count; i++, seen++) {
-            const struct rb_graph_file *found = &page.files[i];
-            const struct rb_graph_file *wanted = NULL;
-            for (size_t k = 0; k < rows->file_count && !wanted; k++) {
-                /* Most often in the same order, so look there first. */
-                size_t at = (seen + k) % rows->file_count;
-                if (strcmp(rows->files[at].path, found->path) == 0)
-                    wanted = &rows->files[at];
-            }
-            if (!wanted) {
-                fail_msg("%s is in the graph and not in the tree", found->path);
-                return;
-            }
-            assert_string_equal(found->directory, wanted->directory);
-            assert_string_equal(found->sha, wanted->sha);
-            assert_int_equal(found->size, wanted->size);
-            assert_string_equal(found->language ? found->language : "",
-                                wanted->language ? wanted->language : "");
-        }
-    }
-    assert_int_equal(seen, rows->file_count);
-}
-
-static void write_tree(struct rb_graph_written *written, const struct rb_graph_tree *rows)
-{
-    rb_err err = rb_graph_write(written, fixture.graph, rows, NULL, NULL);
-    if (err)
-        fail_msg("write: %s", rb_error_text());
-}
-
 static const char *const first[] = {"README.md",  "src/a.c",    "src/b/c.py",
                                     "src/b/d.py", "tools/x.sh", "ünï/コード.go"};
 static const char *const second[] = {"README.md", "src/a.c/inner.c", "src/b/c.py", "new/deep/er/e.rs",
@@ -458,7 +385,7 @@ static bool read_meanwhile(void *arg, int64_t done, int64_t total)
 static void pages_while_files_move(void **state)
 {
     (void)state;
-    enum { KEPT = 1500, MOVED = 3000 };
+    enum { KEPT = 1500, MOVED = 6000 }; /* more than RB_GRAPH_AT_ONCE rows */
     const char **paths = rb_arena_alloc(fixture.arena, (KEPT + MOVED) * sizeof *paths);
     struct rb_graph_tree rows;
     struct rb_graph_written written;
@@ -522,13 +449,6 @@ static void a_graph_is_removed(void **state)
     write_tree(&written, &rows);
     assert_int_equal(written.changed, FILES + 10);
     assert_holds(&rows);
-}
-
-static void run_sql(const struct rb_statement *statement, int64_t repo_id)
-{
-    const struct rb_param params[] = {RB_P_INT(repo_id)};
-    if (rb_db_query(NULL, fixture.db, statement, params, 1))
-        fail_msg("%s: %s", statement->name, rb_error_text());
 }
 
 /* Whoever else has it connected keeps it, however old the generation of theirs. */

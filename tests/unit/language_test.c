@@ -226,8 +226,7 @@ static void neighbours_settle_what_names_leave_open(void **state)
     };
     struct rb_arena *arena = rb_arena_new();
     check_tree(make_languages(rows, COUNT(rows), arena), rows, COUNT(rows));
-    int16_t none;
-    rb_language_of_tree(&none, &(struct rb_tree){0});
+    assert_non_null(rb_language_tree_new(&(struct rb_tree){0}, arena));
     rb_arena_free(arena);
 }
 

@@ -1,0 +1,188 @@
+/*
+ * The order of a write, the same for both stores: take the lock, look at what is there, find the difference
+ * to the tree, write it. New folders first, so that files find theirs; removals last; the commit at the very
+ * end.
+ *
+ * Where nothing is there, all of the tree is the difference, and a build that was cut off goes on where it
+ * was. Else the difference is to the tree of the commit that the graph shows, where that is still stored and
+ * its rows were found by the same rules; else, and whenever a write was left unfinished or the commit is the
+ * same one again (which only who doubts the graph asks for), to what is read back from the store.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "grapher/graph_store.h"
+
+/* Two trees side by side in memory: of larger ones the store's pages are read, one at a time. */
+#define OLD_TREE_MAX 300000
+
+struct writing {
+    struct rb_graph *graph;
+    struct graph_write write;
+    struct graph_difference difference;
+    struct rb_arena *arena;
+    rb_graph_progress_fn progress;
+    void *progress_arg;
+};
+
+static rb_err write_claim(struct writing *writing)
+{
+    rb_err err = writing->graph->store->claim(writing->graph, &writing->write);
+    writing->write.is_claimed = !err;
+    return err;
+}
+
+/* ---- the difference ------------------------------------------------------------------------------------ */
+
+/* The rows of what the graph shows, from the tree of its commit; *old stays NULL where they are not known. */
+static rb_err write_old_tree(const struct rb_graph_tree **old, struct writing *writing)
+{
+    const struct graph_found *found = &writing->write.found;
+    const struct rb_graph_tree *tree = writing->write.tree;
+    char rules[GRAPH_RULES_SIZE];
+    struct rb_tree source;
+    *old = NULL;
+    graph_rules(rules);
+    if (found->is_unfinished || !found->complete || !*found->commit || strcmp(found->rules, rules) != 0 ||
+        strcmp(found->commit, tree->commit) == 0)
+        return RB_OK;
+    rb_err err = rb_tree_of_commit(&source, writing->graph->db, tree->repo_id, found->commit, OLD_TREE_MAX,
+                                   writing->arena);
+    if (err)
+        return err == RB_ENOTFOUND ? RB_OK : err;
+    struct rb_graph_tree *rows = rb_arena_alloc(writing->arena, sizeof *rows);
+    rb_graph_rows(rows, &source, writing->arena);
+    *old = rows;
+    return RB_OK;
+}
+
+static bool write_goes_on(const struct graph_write *write)
+{
+    char building[GRAPH_BUILDING_SIZE];
+    graph_building(building, write->tree);
+    return !write->found.is_visible && write->tree->complete && *write->tree->commit &&
+           strcmp(write->found.building, building) == 0;
+}
+
+static rb_err write_find_difference(struct writing *writing)
+{
+    struct graph_write *write = &writing->write;
+    const struct rb_graph_tree *old = NULL;
+    rb_err err = RB_OK;
+    if (!write->found.exists || write_goes_on(write)) {
+        write->is_build = true;
+        write->at = write->found.exists ? write->found.written : 0;
+        graph_difference_all(&writing->difference, write->tree, writing->arena);
+        return RB_OK;
+    }
+    if (write->found.is_unfinished) /* whoever wrote it must not go on meanwhile */
+        err = write_claim(writing);
+    if (!err)
+        err = write_old_tree(&old, writing);
+    return err ? err
+               : graph_difference_find(&writing->difference, writing->graph, write->tree, old,
+                                       writing->arena);
+}
+
+/* Where the list was not complete nothing is removed on its strength, and what was there still counts. */
+static struct graph_totals write_totals(struct writing *writing)
+{
+    const struct rb_graph_tree *tree = writing->write.tree;
+    struct graph_difference *difference = &writing->difference;
+    struct graph_totals totals = {.files = (int64_t)tree->file_count,
+                                  .links = (int64_t)tree->directory_count};
+    for (size_t i = 0; i < tree->file_count; i++)
+        totals.links += graph_file_links(&tree->files[i]);
+    if (!tree->complete) {
+        totals.files += (int64_t)difference->rows.gone_file_count;
+        totals.links += difference->gone_links;
+        difference->rows.gone_file_count = difference->rows.gone_directory_count = 0;
+        difference->count = graph_rows_count(&difference->rows);
+    }
+    return totals;
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------- */
+
+static rb_err write_go_on(struct writing *writing)
+{
+    if (writing->progress &&
+        !writing->progress(writing->progress_arg, writing->write.at, (int64_t)writing->difference.count))
+        return rb_error_set(RB_EUNAVAILABLE, "the grapher is stopping");
+    return RB_OK;
+}
+
+/* An update that is small enough is one transaction, which needs no claim. What is not visible yet is built
+ * in batches, whatever its size. */
+static bool write_is_at_once(const struct writing *writing)
+{
+    const struct graph_write *write = &writing->write;
+    return write->found.is_visible && !write->found.is_unfinished &&
+           writing->difference.count <= writing->graph->store->at_once_rows;
+}
+
+static rb_err write_batches(struct writing *writing)
+{
+    const struct graph_store *store = writing->graph->store;
+    struct graph_write *write = &writing->write;
+    size_t total = writing->difference.count;
+    rb_err err = write->is_claimed ? RB_OK : write_claim(writing);
+    while (!err && (size_t)write->at < total) {
+        struct graph_rows batch;
+        size_t left = total - (size_t)write->at;
+        size_t count = left < store->batch_rows ? left : store->batch_rows;
+        err = write_go_on(writing);
+        if (err)
+            return err;
+        graph_rows_slice(&batch, &writing->difference.rows, (size_t)write->at, count);
+        err = store->put(writing->graph, write, &batch);
+        if (!err)
+            write->at += (int64_t)count;
+    }
+    return err;
+}
+
+static rb_err write_locked(struct rb_graph_written *written, struct writing *writing)
+{
+    const struct graph_store *store = writing->graph->store;
+    struct graph_write *write = &writing->write;
+    const struct graph_rows *at_once = NULL;
+    rb_err err = store->look(&write->found, writing->graph, write->tree);
+    if (err)
+        return err;
+    err = write_find_difference(writing);
+    const struct graph_totals totals = write_totals(writing);
+    if (!err && write_is_at_once(writing)) {
+        at_once = &writing->difference.rows;
+        err = write_go_on(writing);
+    } else if (!err) {
+        err = write_batches(writing);
+    }
+    if (!err)
+        err = store->finish(writing->graph, write, at_once, &totals);
+    if (err) {
+        store->abandon(writing->graph);
+        return err;
+    }
+    *written = (struct rb_graph_written){
+        .files = totals.files, .links = totals.links, .changed = (int64_t)writing->difference.count};
+    if (writing->progress)
+        writing->progress(writing->progress_arg, written->changed, written->changed);
+    return RB_OK;
+}
+
+rb_err rb_graph_write(struct rb_graph_written *written, struct rb_graph *graph,
+                      const struct rb_graph_tree *tree, rb_graph_progress_fn progress, void *arg)
+{
+    struct writing writing = {
+        .graph = graph, .write = {.tree = tree}, .progress = progress, .progress_arg = arg};
+    rb_uuid_make(writing.write.writer);
+    rb_err err = rb_db_lock(graph->db, RB_LOCK_GRAPH, tree->repo_id, GRAPH_LOCK_WAIT_MS);
+    if (err)
+        return rb_error_wrap(err, "waiting for another builder of this graph");
+    writing.arena = rb_arena_new();
+    err = write_locked(written, &writing);
+    rb_arena_free(writing.arena);
+    rb_db_unlock(graph->db, RB_LOCK_GRAPH, tree->repo_id);
+    return err;
+}

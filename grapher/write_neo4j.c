@@ -1,0 +1,297 @@
+/*
+ * A write of the graph in Neo4j. One statement is one transaction, and an answer may be lost on its way: then
+ * it is sent again, and must be harmless twice.
+ *
+ * One node, (:Graph {repo_id}), is what all writes lock and look at. It bears the name of who writes
+ * (`writer`): a claim puts one's own there if nobody has come in between, and every write looks whether it
+ * still is. It becomes a (:Repository) as well when the first build is whole, and stays one. What events of
+ * pull requests and scans have noted on a (:Repository) of their own until then is taken over.
+ *
+ * A first build creates its nodes without looking for them, twice as fast as MERGE. So that a batch that is
+ * sent again does nothing, the node counts the rows that are `written`, and a batch says at which count it
+ * belongs. A node that is there already (a file that a pull request touches) fails the batch, which then is
+ * merged. Everything else is merged.
+ *
+ * Rows are lists, a third shorter than maps; files stand with their folder: [prefix, folder, [[name,
+ * language, size, sha, marks], …]], the path being prefix and name.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "grapher/graph_store.h"
+#include "grapher/neo4j.h"
+
+#define MARK_TEST      1
+#define MARK_GENERATED 2
+#define MARK_VENDORED  4
+
+/* ---- statements ---------------------------------------------------------------------------------------- */
+
+#define NODE     "(r:Graph {repo_id: $repo_id})"
+#define NEW_NODE "MERGE " NODE " ON CREATE SET r.generation = 0, r.writer = '' "
+/* What became of a statement: it is done (now, or when it was sent before), too late, or another writes. */
+#define OUTCOME              "RETURN CASE WHEN due OR done THEN 'done' WHEN r.generation > $generation THEN 'stale' END"
+#define IF_DUE(then)         "FOREACH (_ IN CASE WHEN due THEN [1] ELSE [] END | " then ") "
+#define FOR_SOME(list, then) "FOREACH (item IN " list " | " then ") "
+
+static const char look_statement[] =
+    /* Of a program that knew no Graph. */
+    "OPTIONAL MATCH (old:Repository {repo_id: $repo_id}) WHERE old.generation > 0 AND NOT old:Graph "
+    "SET old:Graph, old.writer = '' WITH count(old) AS adopted "
+    "MATCH " NODE " RETURN r.generation, r.writer, r.built IS NOT NULL, r.built IS NULL OR r.changing IS NOT "
+    "NULL OR r.generation <> r.built, r.complete, r.commit, r.rules, r.building, r.written";
+
+static const char claim_statement[] = NEW_NODE GRAPH_NEO4J_LOCKED
+    "WITH r, r.generation <= $generation AND r.writer IN [$seen, $writer] AS due, false AS done " IF_DUE(
+        "SET r.generation = $generation, r.writer = $writer, r.changing = true, r.building = $building, "
+        "r.written = $at") OUTCOME;
+
+/* Rows of folders: [path, name, parent]. */
+#define PUT_DIRECTORIES(put)                                                                      \
+    "CALL (r, due) { WITH r WHERE due UNWIND $directories AS row " put " (d:Directory {repo_id: " \
+    "$repo_id, path: row[0]}) SET d.name = row[1], d.generation = $generation WITH r, d, row "    \
+    "OPTIONAL MATCH (parent:Directory {repo_id: $repo_id, path: row[2]}) "                        \
+    "WITH d, coalesce(parent, r) AS parent " put " (parent)-[:CONTAINS]->(d) } "
+#define PROPERTIES                                                                                       \
+    "name: row[0], language: row[1], size: row[2], sha: row[3], is_test: row[4] % 2 = 1, is_generated: " \
+    "row[4] / 2 % 2 = 1, is_vendored: row[4] / 4 % 2 = 1, generation: $generation"
+#define EACH_FILE                                               \
+    "CALL (r, due) { WITH r WHERE due UNWIND $files AS folder " \
+    "OPTIONAL MATCH (d:Directory {repo_id: $repo_id, path: folder[1]}) UNWIND folder[2] AS row "
+#define CREATE_FILES                                                                            \
+    EACH_FILE                                                                                   \
+    "CREATE (r)-[:CONTAINS]->(f:File {repo_id: $repo_id, path: folder[0] + row[0], " PROPERTIES \
+    "}) " FOR_SOME("CASE WHEN d IS NULL THEN [] ELSE [d] END", "CREATE (item)-[:CONTAINS]->(f)") "} "
+#define MERGE_FILES                                                                                \
+    EACH_FILE "MERGE (f:File {repo_id: $repo_id, path: folder[0] + row[0]}) SET f += {" PROPERTIES \
+              "} MERGE (r)-[:CONTAINS]->(f) " FOR_SOME("CASE WHEN d IS NULL THEN [] ELSE [d] END", \
+                                                       "MERGE (item)-[:CONTAINS]->(f)") "} "
+/* What a pull request touches stays as a node that is no file of the tree. */
+#define REMOVE                                                                                            \
+    "CALL (due) { WITH due WHERE due UNWIND $gone_files AS path MATCH (f:File {repo_id: $repo_id, path: " \
+    "path}) REMOVE f.generation, f.sha, f.size, f.language, f.is_test, f.is_generated, f.is_vendored "    \
+    "WITH f OPTIONAL MATCH (f)<-[c:CONTAINS]-() DELETE c WITH DISTINCT f WHERE NOT EXISTS { "             \
+    "(f)<-[:TOUCHES]-() } DELETE f } "                                                                    \
+    "CALL (due) { WITH due WHERE due UNWIND $gone_directories AS path MATCH (d:Directory {repo_id: "      \
+    "$repo_id, path: path}) DETACH DELETE d } "
+
+#define PUT_HEAD                                                                                   \
+    "MATCH " NODE " " GRAPH_NEO4J_LOCKED "WITH r, r.writer = $writer AND r.written = $at AS due, " \
+    "r.writer = $writer AND r.written >= $at + $count AS done "
+#define PUT_TAIL IF_DUE("SET r.written = $at + $count") OUTCOME
+static const char put_new_statement[] = PUT_HEAD PUT_DIRECTORIES("CREATE") CREATE_FILES PUT_TAIL;
+static const char put_statement[] = PUT_HEAD PUT_DIRECTORIES("MERGE") MERGE_FILES REMOVE PUT_TAIL;
+
+/* Whoever has noted something on a Repository meanwhile has noted it of this one. */
+#define REVEAL                                                                                            \
+    "CALL (r, due) { WITH r WHERE due AND NOT r:Repository MERGE (known:Repository {repo_id: $repo_id}) " \
+    "WITH r, known, properties(known) AS theirs, properties(r) AS ours "                                  \
+    "CALL (r, known) { MATCH (d)-[:CONTRIBUTED_TO]->(known) MERGE (d)-[:CONTRIBUTED_TO]->(r) } "          \
+    "CALL (r, known) { MATCH (known)-[theirs:DEPENDS_ON]->(p) MERGE (r)-[ours:DEPENDS_ON {scope: "        \
+    "theirs.scope}]->(p) SET ours = properties(theirs) } "                                                \
+    "DETACH DELETE known SET r = theirs SET r += ours SET r:Repository } "
+#define FINISH_HEAD                                                                                     \
+    "MATCH " NODE " " GRAPH_NEO4J_LOCKED "WITH r, r.generation <= $generation AND r.writer = $seen AS " \
+    "due, r.finished = $writer AS done "
+#define FINISH_TAIL                                                                                   \
+    IF_DUE("SET r.full_name = $full_name, r.commit = $commit, r.files = $file_count, r.links = "      \
+           "$link_count, r.complete = $complete, r.built = $generation, r.generation = $generation, " \
+           "r.rules = $rules, r.writer = $writer, r.finished = $writer, r.scanned_at = datetime() "   \
+           "REMOVE r.changing, r.building, r.written")                                                \
+    OUTCOME
+static const char update_statement[] = FINISH_HEAD PUT_DIRECTORIES("MERGE") MERGE_FILES REMOVE FINISH_TAIL;
+static const char finish_statement[] = FINISH_HEAD REVEAL FINISH_TAIL;
+
+/* ---- rows ---------------------------------------------------------------------------------------------- */
+
+static json_t *row_of_directory(const struct rb_graph_directory *directory)
+{
+    const char *slash = strrchr(directory->path, '/');
+    return json_pack("[s, s, s]", directory->path, slash ? slash + 1 : directory->path, directory->parent);
+}
+
+/* What is no UTF-8 gives NULL, and so does a list that it is to be part of. */
+static json_t *row_of_file(const struct rb_graph_file *file)
+{
+    int marks = (file->is_test ? MARK_TEST : 0) | (file->is_generated ? MARK_GENERATED : 0) |
+                (file->is_vendored ? MARK_VENDORED : 0);
+    json_t *row = json_array();
+    bool broken = json_array_append_new(row, json_string(file->name)) |
+                  json_array_append_new(row, file->language ? json_string(file->language) : json_null()) |
+                  json_array_append_new(row, json_integer(file->size)) |
+                  json_array_append_new(row, json_string(file->sha)) |
+                  json_array_append_new(row, json_integer(marks));
+    if (broken) {
+        json_decref(row);
+        return NULL;
+    }
+    return row;
+}
+
+static bool stands_with(const struct rb_graph_file *a, const struct rb_graph_file *b)
+{
+    size_t prefix = (size_t)(a->name - a->path);
+    return prefix == (size_t)(b->name - b->path) && memcmp(a->path, b->path, prefix) == 0 &&
+           (a->directory == b->directory || strcmp(a->directory, b->directory) == 0);
+}
+
+static json_t *rows_of_files(const struct graph_rows *rows)
+{
+    json_t *folders = json_array(), *files = NULL;
+    bool broken = false;
+    for (size_t i = 0; i < rows->put_file_count && !broken; i++) {
+        const struct rb_graph_file *file = rows->put_files[i];
+        if (i == 0 || !stands_with(rows->put_files[i - 1], file)) {
+            files = json_array();
+            broken = json_array_append_new(
+                         folders,
+                         json_pack("[o, s, o]", json_stringn(file->path, (size_t)(file->name - file->path)),
+                                   file->directory, files)) != 0;
+        }
+        broken = broken || json_array_append_new(files, row_of_file(file)) != 0;
+    }
+    if (broken) {
+        json_decref(folders);
+        return NULL;
+    }
+    return folders;
+}
+
+static json_t *rows_of_directories(const struct graph_rows *rows)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < rows->put_directory_count; i++) {
+        if (json_array_append_new(list, row_of_directory(rows->put_directories[i]))) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *rows_of_paths(const char *const *paths, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_string(paths[i])); /* it came from the store: it is UTF-8 */
+    return list;
+}
+
+/* ---- the steps ----------------------------------------------------------------------------------------- */
+
+static rb_err ask_parameters(json_t **parameters, const struct graph_write *write,
+                             const struct graph_rows *rows)
+{
+    const struct rb_graph_tree *tree = write->tree;
+    *parameters =
+        json_pack("{s:I, s:I, s:s, s:s, s:I}", "repo_id", (json_int_t)tree->repo_id, "generation",
+                  (json_int_t)tree->generation, "writer", write->writer, "seen",
+                  write->is_claimed ? write->writer : write->found.writer, "at", (json_int_t)write->at);
+    if (*parameters && rows) {
+        json_t *more =
+            json_pack("{s:I, s:o, s:o, s:o, s:o}", "count", (json_int_t)graph_rows_count(rows), "directories",
+                      rows_of_directories(rows), "files", rows_of_files(rows), "gone_files",
+                      rows_of_paths(rows->gone_files, rows->gone_file_count), "gone_directories",
+                      rows_of_paths(rows->gone_directories, rows->gone_directory_count));
+        if (!more || json_object_update(*parameters, more)) {
+            json_decref(*parameters);
+            *parameters = NULL;
+        }
+        json_decref(more);
+    }
+    return *parameters ? RB_OK : rb_error_set(RB_EINVAL, "a path of the tree is not valid UTF-8");
+}
+
+/* Runs a statement that ends with OUTCOME; takes the parameters. */
+static rb_err ask_outcome(struct rb_graph *graph, const struct graph_write *write, const char *statement,
+                          json_t **parameters)
+{
+    json_t *values = NULL;
+    rb_err err = graph_neo4j_ask(&values, graph, statement, parameters);
+    const json_t *row = json_array_get(values, 0);
+    if (!err && strcmp(graph_neo4j_text(row, 0), "done") != 0)
+        err =
+            !row || strcmp(graph_neo4j_text(row, 0), "stale") == 0 || write->is_claimed
+                ? rb_error_set(RB_ESTALE, "the graph of %s holds a newer generation", write->tree->full_name)
+                : rb_error_set(RB_EUNAVAILABLE, "another builder writes the graph of %s",
+                               write->tree->full_name);
+    json_decref(values);
+    return err;
+}
+
+rb_err graph_neo4j_look(struct graph_found *found, struct rb_graph *graph, const struct rb_graph_tree *tree)
+{
+    json_t *values = NULL, *parameters = json_pack("{s:I}", "repo_id", (json_int_t)tree->repo_id);
+    rb_err err = graph_neo4j_constrain(graph);
+    if (err)
+        json_decref(parameters);
+    else
+        err = graph_neo4j_ask(&values, graph, look_statement, &parameters);
+    const json_t *row = json_array_get(values, 0);
+    *found = (struct graph_found){.exists = row != NULL};
+    if (row && graph_neo4j_int(row, 0) > tree->generation)
+        err = rb_error_set(RB_ESTALE, "the graph of %s holds a newer generation", tree->full_name);
+    if (row) {
+        found->is_visible = json_is_true(json_array_get(row, 2));
+        found->is_unfinished = json_is_true(json_array_get(row, 3));
+        found->complete = json_is_true(json_array_get(row, 4));
+        found->written = graph_neo4j_int(row, 8);
+        snprintf(found->writer, sizeof found->writer, "%s", graph_neo4j_text(row, 1));
+        snprintf(found->commit, sizeof found->commit, "%s", graph_neo4j_text(row, 5));
+        snprintf(found->rules, sizeof found->rules, "%s", graph_neo4j_text(row, 6));
+        snprintf(found->building, sizeof found->building, "%s", graph_neo4j_text(row, 7));
+    }
+    json_decref(values);
+    return err;
+}
+
+rb_err graph_neo4j_claim(struct rb_graph *graph, const struct graph_write *write)
+{
+    json_t *parameters = NULL;
+    char building[GRAPH_BUILDING_SIZE];
+    rb_err err = ask_parameters(&parameters, write, NULL);
+    graph_building(building, write->tree);
+    if (!err)
+        json_object_set_new(parameters, "building",
+                            write->is_build && write->tree->complete ? json_string(building) : json_null());
+    return err ? err : ask_outcome(graph, write, claim_statement, &parameters);
+}
+
+rb_err graph_neo4j_put(struct rb_graph *graph, const struct graph_write *write, const struct graph_rows *rows)
+{
+    json_t *parameters = NULL;
+    rb_err err = ask_parameters(&parameters, write, rows);
+    if (!err && write->is_build) {
+        json_t *again = json_incref(parameters);
+        err = ask_outcome(graph, write, put_new_statement, &parameters);
+        if (err == RB_ECONFLICT)
+            err = ask_outcome(graph, write, put_statement, &again);
+        json_decref(again);
+        return err;
+    }
+    return err ? err : ask_outcome(graph, write, put_statement, &parameters);
+}
+
+rb_err graph_neo4j_finish(struct rb_graph *graph, const struct graph_write *write,
+                          const struct graph_rows *rows, const struct graph_totals *totals)
+{
+    const struct rb_graph_tree *tree = write->tree;
+    json_t *parameters = NULL;
+    char rules[GRAPH_RULES_SIZE];
+    rb_err err = ask_parameters(&parameters, write, rows);
+    if (err)
+        return err;
+    graph_rules(rules);
+    json_t *more = json_pack("{s:s, s:s, s:I, s:I, s:b, s:s}", "full_name", tree->full_name, "commit",
+                             tree->commit, "file_count", (json_int_t)totals->files, "link_count",
+                             (json_int_t)totals->links, "complete", tree->complete ? 1 : 0, "rules", rules);
+    json_object_update(parameters, more);
+    json_decref(more);
+    return ask_outcome(graph, write, rows ? update_statement : finish_statement, &parameters);
+}
+
+/* What was written stays: the next write finds it and goes on from there. */
+void graph_neo4j_abandon(struct rb_graph *graph)
+{
+    (void)graph;
+}
