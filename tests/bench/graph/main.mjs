@@ -21,6 +21,7 @@ const idleSeconds = 10;
 
 const results = { files, growth, processors: os.availableParallelism(), load_before: fs.readFileSync('/proc/loadavg', 'utf8').split(' ')[0], stores: {} };
 const h = await House.start({ programs: ['edge'], env: { LOG_LEVEL: 'warn', RB_ACK_WAIT_MS: '30000', RESERVATION_SECONDS: '60', RECONCILE_SECONDS: '600' } });
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => h.stop().finally(() => process.exit(1))); // servers would go on
 const rowsFile = path.join(h.dir, 'rows.tsv');
 let paths; // of the large repository, in order
 
