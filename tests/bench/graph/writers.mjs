@@ -52,17 +52,21 @@ export const drivers = {
   'official JavaScript driver, 5,000 rows, CREATE': (rows, env) => Writer.start([process.execPath, path.join(here, 'driver.mjs'), rows], env),
 };
 
-/** Runs a script of psql; its own CPU is what its last line says. */
+/** Runs a script of psql; its own CPU is what its last line says. The server's is read while its backend still lives: one that is
+ * just ending is counted neither as a child nor in what the postmaster has of ended ones. */
 export async function psql(databaseUrl, script, server) {
   const [other, began] = [server(), performance.now()];
   const child = spawn('psql', ['-qAtX', '-v', 'ON_ERROR_STOP=1', databaseUrl], { stdio: ['pipe', 'pipe', 'inherit'] });
-  let out = '';
-  child.stdout.on('data', (chunk) => { out += chunk; });
-  child.stdin.end(`${script}\n\\! cat /proc/$PPID/stat\n`);
-  const code = await new Promise((resolve) => child.on('close', resolve));
+  const closed = new Promise((resolve) => child.on('close', resolve));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  child.stdin.write(`${script}\n\\! cat /proc/$PPID/stat\n`);
+  const { value } = await lines.next();
+  const took = { wall_ms: performance.now() - began, server_ms: server() - other };
+  child.stdin.end();
+  const code = await closed;
   if (code !== 0) throw new Error(`psql ended with ${code}: ${script}`);
-  const stat = out.trim().split('\n').at(-1).split(') ')[1].split(' ');
-  return { wall_ms: performance.now() - began, client_ms: 10 * (Number(stat[11]) + Number(stat[12])), server_ms: server() - other };
+  const stat = value.split(') ')[1].split(' ');
+  return { ...took, client_ms: 10 * (Number(stat[11]) + Number(stat[12])) };
 }
 
 /** The rows of a repository in all tables of its graph, as files, under another number; the script that copies them in. */
