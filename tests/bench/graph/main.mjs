@@ -178,9 +178,9 @@ async function programs(store, count) {
   heading(`${store}, questions at the edge, ${files} files`, 'median', 'p99', 'bytes');
   for (const [name, took] of Object.entries(out.reading)) row(name, number(took.median_ms, 1, ' ms'), number(took.p99_ms, 1, ' ms'), number(took.bytes, 0, ''));
   row(`a pull request with ${pullFiles} files, from its webhook on`, number(out.pull_request.median_ms, 0, ' ms'), number(out.pull_request.p99_ms, 0, ' ms'));
-  heading(`${store}, the grapher`, 'CPU', 'memory');
+  heading(`${store}, the grapher`, 'CPU', 'memory', 'wall');
   row('idle, a second of it', number(out.idle.cpu_ms_a_second, 2, ' ms'), number(out.idle.mb, 1, ' MB'));
-  row(`a build of ${workFiles} files, listing them included`, number(out.work.client_ms, 0, ' ms'), number(out.work.peak_mb, 1, ' MB'), number(out.work.wall_ms / 1000, 2, ' s wall'));
+  row(`a build of ${workFiles} files, listing them included`, number(out.work.client_ms, 0, ' ms'), number(out.work.peak_mb, 1, ' MB'), number(out.work.wall_ms / 1000, 2, ' s'));
 }
 
 const inPostgres = (repoId) => async (pull) => Number((await h.rows('select count(*) as n from graph_touches where repo_id = $1 and number = $2', [repoId, pull]))[0].n);
