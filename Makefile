@@ -40,7 +40,7 @@ BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
-.PHONY: help deps build run stop test test-unit test-system fuzz chaos lint format asan bench bench-scanner install clean
+.PHONY: help deps build run stop test test-unit test-system fuzz chaos lint format asan bench bench-scanner bench-graph install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -85,6 +85,9 @@ bench: ## measure: latency, memory, requests (prints figures, asserts nothing)
 
 bench-scanner: ## the scanner beside linguist, osv-scalibr and others, on the git clones in CLONES=dir
 	@tests/bench/run scanner
+
+bench-graph: ## the graph: written beside the official drivers and COPY, updated, read (FILES=100000)
+	@tests/bench/run graph
 
 install: build ## copy the binaries to $(PREFIX)/bin (default /usr/local)
 	install -d "$(DESTDIR)$(or $(PREFIX),/usr/local)/bin"
