@@ -32,9 +32,13 @@
 #define RB_GRAPH_FILES "graph.files"
 #define RB_GRAPH_LINKS "graph.links"
 
-#define RB_STREAM_EVENTS "REPOBUS" /* repo.>, github.> : kept, replayable */
-#define RB_STREAM_RUNS   "RUNS"    /* run.> : the last few messages per subject */
-#define RB_STREAM_DEAD   "DEAD"    /* dead.> : what could not be handled, with the reason */
+#define RB_STREAM_EVENTS  "REPOBUS" /* repo.>, github.> : kept, replayable */
+#define RB_STREAM_RUNS    "RUNS"    /* run.> : the last few messages per subject */
+#define RB_STREAM_DEAD    "DEAD"    /* dead.> : what could not be handled, with the reason */
+#define RB_STREAM_CONTROL "CONTROL" /* control.> : who is paused, and the last failure of each */
+
+/* A header: the one subscriber that an event is for; the others acknowledge it unseen. */
+#define RB_HEADER_TO "Repobus-To"
 
 #define RB_EVENT_MAX 262144 /* 256 KiB: bytes of an encoded event; larger things go by reference */
 
@@ -92,6 +96,7 @@ struct rb_bus_message {
     const char *subject, *id, *traceparent;
     const void *body;
     size_t len;
+    const char *to; /* for this subscriber alone; NULL: for all */
 };
 rb_err rb_bus_publish_all(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                           size_t count) RB_MUST_CHECK;

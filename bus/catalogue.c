@@ -55,6 +55,17 @@ const struct bus_stream_def bus_streams[] = {
         .discard = js_DiscardOld,   /* when full, a new reason is worth more than an old one */
         .duplicates_s = 1 * HOURS,
     },
+    {
+        .name = RB_STREAM_CONTROL,
+        .description = "What operators have decided, and the last failure of each subscriber",
+        .subjects = {"control.>"},
+        .max_age_s = 0,        /* who is paused stays so until somebody says otherwise */
+        .max_bytes = 16 * MIB, /* two small messages a subscriber: room for thousands of them */
+        .max_per_subject = 1,
+        .max_message = 8 * 1024,
+        .discard = js_DiscardOld,
+        .duplicates_s = 120, /* they carry no id; the server's own default */
+    },
 };
 const size_t bus_stream_count = sizeof(bus_streams) / sizeof(bus_streams[0]);
 

@@ -104,6 +104,9 @@ rb_err bus_stream_created(int64_t *created_ns, struct rb_bus *bus, const char *n
 
 /* ---- publish.c ---------------------------------------------------------------------------------------- */
 
+/* As rb_bus_publish(). */
+rb_err bus_publish_message(bool *duplicate, struct rb_bus *bus,
+                           const struct rb_bus_message *message) RB_MUST_CHECK;
 /* Without an acknowledgement, dropped while there is no connection: for what the next one makes obsolete. */
 void bus_publish_lossy(struct rb_bus *bus, const char *subject, const void *body, size_t len);
 
@@ -128,6 +131,9 @@ rb_err bus_pull_open(struct bus_pull **out, struct rb_bus *bus, const char *stre
 void bus_pull_aim(struct bus_pull *pull,
                   const char *consumer); /* by the reading thread, before the first next */
 enum bus_pull_result bus_pull_next(natsMsg **msg, struct bus_pull *pull);
+/* By the reading thread: hands back what has come and takes back what it asked for; aim anew before the next.
+ */
+void bus_pull_leave(struct bus_pull *pull, const char *consumer);
 /* From any thread: the reader comes back at once, and for good. */
 void bus_pull_stop(struct bus_pull *pull);
 /* After stopping all who read `consumer`: the server forgets what they asked for. */
@@ -157,6 +163,22 @@ struct bus_dead_letter {
     const void *body;
     size_t len;
 };
+/* ---- control.c ---------------------------------------------------------------------------------------- */
+
+/* Whether the operator wants it paused, and since when. */
+rb_err bus_control_read(bool *paused, int64_t *since_ms, struct rb_bus *bus,
+                        const char *subscriber) RB_MUST_CHECK;
+/* The subject of a plain message which says that there is something new to read. */
+void bus_control_wake_subject(char *out, size_t size, const char *subscriber);
+/* Notes a failure for rb_bus_standings(); lost while there is no connection. */
+struct bus_failure {
+    const char *subscriber, *event, *reason;
+    int attempt;
+};
+void bus_control_note_failure(struct rb_bus *bus, const struct bus_failure *failure);
+/* When the oldest event without a verdict was stored; 0: there is none. */
+rb_err bus_control_oldest(int64_t *oldest_ms, struct rb_bus *bus, const jsConsumerInfo *info) RB_MUST_CHECK;
+
 rb_err bus_dead_encode(struct rb_buf *out, const struct bus_dead_letter *letter) RB_MUST_CHECK;
 rb_err bus_dead_store(struct rb_bus *bus, const struct bus_dead_letter *letter) RB_MUST_CHECK;
 
