@@ -18,8 +18,8 @@ static const char *const catalogue_subjects[] = {
 /*
  * All are kept in files, with limits retention: any number of subscribers, each with its own place, and
  * events can be read again. A duplicate is recognised for an hour, far beyond the longest publish retry.
- * JetStream reserves max_bytes on its disk, so they are modest; setup.c leaves a larger value alone, so an
- * operator can give more.
+ * JetStream reserves max_bytes on its disk, so they are modest; setup.c leaves another value alone, and
+ * NATS_STREAM_MB sets that of the events.
  */
 const struct bus_stream_def bus_streams[] = {
     {

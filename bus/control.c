@@ -174,3 +174,31 @@ rb_err rb_bus_standings(struct rb_bus *bus, rb_bus_standing_fn fn, void *arg)
     jsConsumerInfoList_Destroy(list);
     return err;
 }
+
+/* ---- how streams stand -------------------------------------------------------------------------------- */
+
+static void control_set_gauge(const char *name, const char *stream, const char *help, int64_t value)
+{
+    char labels[64];
+    snprintf(labels, sizeof(labels), "stream=\"%s\"", stream);
+    rb_metric_set(rb_metric_gauge(name, labels, help), value);
+}
+
+rb_err rb_bus_measure_streams(struct rb_bus *bus)
+{
+    for (size_t i = 0; i < bus_stream_count; i++) {
+        const char *name = bus_streams[i].name;
+        jsStreamInfo *info = NULL;
+        jsErrCode code = 0;
+        natsStatus s = js_GetStreamInfo(&info, bus->js, name, NULL, &code);
+        if (s != NATS_OK)
+            return bus_error(s, code, "stream %s", name);
+        control_set_gauge("repobus_stream_messages", name, "Messages in the stream.",
+                          (int64_t)info->State.Msgs);
+        control_set_gauge("repobus_stream_bytes", name, "Bytes in the stream.", (int64_t)info->State.Bytes);
+        control_set_gauge("repobus_stream_limit_bytes", name, "Bytes that the stream may have; -1: any.",
+                          info->Config->MaxBytes);
+        jsStreamInfo_Destroy(info);
+    }
+    return RB_OK;
+}

@@ -56,6 +56,23 @@ bool bus_text_is_plain(const char *text, size_t max);
 /* Letters, digits, '-' and '_': fit for one token of a subject and for a consumer's name. */
 bool bus_name_is_valid(const char *name);
 
+/* ---- settings.c --------------------------------------------------------------------------------------- */
+
+#define BUS_SETTINGS_HELP                                                                                    \
+    "  NATS_CREDS            file with a JWT and its NKey, as nsc writes it; or user:password@ in "          \
+    "NATS_URL\n"                                                                                             \
+    "  NATS_CA               PEM file: TLS, with a certificate of this authority and NATS_URL's host name\n" \
+    "  NATS_CERT, NATS_KEY   PEM files, where the server asks for a certificate\n"                           \
+    "  NATS_REPLICAS         1 to 5: copies of every stream; unset: new ones have 1, others keep theirs\n"   \
+    "  NATS_STREAM_MB        of the stream of events; unset: a new one has 2048, another keeps its size\n"
+
+struct bus_settings {
+    const char *creds, *ca, *certificate, *key; /* files; "" when not set */
+    int64_t replicas, stream_mb;                /* 0: not set */
+};
+rb_err bus_settings_read(struct bus_settings *out) RB_MUST_CHECK;
+natsStatus bus_settings_apply(natsOptions *options, const struct bus_settings *settings);
+
 /* ---- connection.c ------------------------------------------------------------------------------------- */
 
 struct bus_pull;
@@ -64,6 +81,7 @@ struct bus_asks;
 struct rb_bus {
     natsConnection *nc;
     jsCtx *js;
+    struct bus_settings settings;
     atomic_bool closing; /* by us: no news for the log */
 
     pthread_mutex_t mutex; /* guards what follows, up to `acks` */

@@ -28,7 +28,7 @@
 #define ARENAS_MAX       2     /* malloc's own: one per thread would cost more memory than it saves time */
 
 const char rb_subscriber_help[] =
-    "  NATS_URL              nats://127.0.0.1:4222, several behind commas\n"
+    "  NATS_URL              nats://127.0.0.1:4222, several behind commas\n" BUS_SETTINGS_HELP
     "  WORKERS               events worked on at once\n"
     "  HEALTH_ADDRESS, HEALTH_PORT   where /healthz, /readyz and /metrics are shown (0: any free port)\n"
     "  DRAIN_SECONDS         20, for work under way after SIGTERM; what is not done by then is handed back\n"
