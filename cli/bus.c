@@ -5,7 +5,7 @@
 
 #include "cli/cli.h"
 
-#define BUS_CONNECT_MS 5000 /* a person waits; a reconnect of a server that is there takes less */
+#define BUS_CONNECT_MS 15000 /* several tries, also where a handshake of TLS takes its time */
 
 /* "7d": how long, in milliseconds; -1 when it is none. */
 static int64_t bus_parse_ago(const char *text)
@@ -46,16 +46,17 @@ rb_err cli_since(int64_t *since_ms, const char *text)
     return RB_OK;
 }
 
-rb_err cli_bus_open(struct rb_bus **bus)
+rb_err cli_bus_open(struct rb_bus **bus, const struct cli_options *options)
 {
     struct rb_config *config = rb_config_new();
-    const struct rb_bus_options options = {
+    int64_t limit_ms = options->timeout_seconds * INT64_C(1000);
+    const struct rb_bus_options connection = {
         .url = rb_config_string(config, "NATS_URL", "nats://127.0.0.1:4222", "where NATS listens"),
         .name = "repobus-cli"};
     rb_config_free(config); /* the string is the environment's */
-    rb_err err = rb_bus_connect(bus, &options);
+    rb_err err = rb_bus_connect(bus, &connection);
     if (!err)
-        err = rb_bus_wait(*bus, BUS_CONNECT_MS);
+        err = rb_bus_wait(*bus, (int)(limit_ms < BUS_CONNECT_MS ? limit_ms : BUS_CONNECT_MS));
     if (err) {
         rb_bus_close(*bus);
         *bus = NULL;

@@ -89,8 +89,8 @@ int cli_reseal(const struct cli_options *options);
 
 /* "2026-11-28T08:00:00Z", "2026-11-28", or so long ago: "90s", "15m", "2h", "7d". NULL: 0. RB_EINVAL. */
 rb_err cli_since(int64_t *since_ms, const char *text) RB_MUST_CHECK;
-/* NATS at NATS_URL, connected; it has been said when it is not. */
-rb_err cli_bus_open(struct rb_bus **bus) RB_MUST_CHECK;
+/* NATS at NATS_URL, connected: at most 15 s or the timeout of `options` later. */
+rb_err cli_bus_open(struct rb_bus **bus, const struct cli_options *options) RB_MUST_CHECK;
 /* Says this thread's error on standard error, and gives its exit code. */
 int cli_bus_fail(const char *command, rb_err err);
 void cli_show_time(char out[RB_TIME_SIZE], int64_t at_ms); /* to the second; "-" for 0 */

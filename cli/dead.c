@@ -98,7 +98,7 @@ static rb_err dead_walk(struct dead_walk *walk, const char *id)
                                "the id of a dead letter is a number; `repobus dead list` shows them");
     }
     if (!err)
-        err = cli_bus_open(&walk->bus);
+        err = cli_bus_open(&walk->bus, options);
     if (!err)
         err = rb_bus_browse(walk->bus, &view, dead_on_letter, walk);
     rb_bus_close(walk->bus);

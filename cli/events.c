@@ -63,7 +63,7 @@ int cli_events_tail(const struct cli_options *options)
     if (options->after)
         view.from_sequence = (uint64_t)options->after + 1;
     if (!err)
-        err = cli_bus_open(&bus);
+        err = cli_bus_open(&bus, options);
     if (!err)
         err = rb_bus_browse(bus, &view, events_on_tail, &tail);
     rb_bus_close(bus);
@@ -104,7 +104,7 @@ int cli_events_show(const struct cli_options *options, const char *id)
     unsigned long long number = strtoull(id, &end, 10);
     if (*id >= '1' && *id <= '9' && *end == '\0' && errno == 0)
         search.sequence = number;
-    rb_err err = cli_bus_open(&bus);
+    rb_err err = cli_bus_open(&bus, options);
     if (!err && search.sequence == 0)
         err = rb_bus_browse(bus, &heads, events_on_head, &search);
     struct rb_bus_view whole = {.stream = RB_STREAM_EVENTS, .from_sequence = search.sequence};

@@ -136,7 +136,7 @@ int cli_replay(const struct cli_options *options)
     if (!err && options->all)
         err = replay_everybody(&count, db, since_ms);
     if (!err && options->subscriber) {
-        err = cli_bus_open(&bus);
+        err = cli_bus_open(&bus, options);
         if (!err)
             err = replay_all(&count, &last, db, bus, options, since_ms);
     }

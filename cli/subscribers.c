@@ -70,7 +70,7 @@ int cli_subscribers(const struct cli_options *options)
 {
     struct rb_bus *bus = NULL;
     struct subscribers_view view = {.list = options->json ? json_array() : NULL};
-    rb_err err = cli_bus_open(&bus);
+    rb_err err = cli_bus_open(&bus, options);
     if (!err)
         err = rb_bus_standings(bus, subscribers_show, &view);
     if (!err && options->json)
@@ -85,7 +85,7 @@ int cli_subscribers(const struct cli_options *options)
 int cli_pause(const struct cli_options *options, const char *subscriber, bool paused)
 {
     struct rb_bus *bus = NULL;
-    rb_err err = cli_bus_open(&bus);
+    rb_err err = cli_bus_open(&bus, options);
     if (!err)
         err = rb_bus_pause(bus, subscriber, paused);
     rb_bus_close(bus);

@@ -75,7 +75,7 @@ test('subscribers: each with its place; none of that name is an error of its own
   assert.equal((await h.cli(['pause', 'nobody'])).code, 7);
   assert.equal((await h.cli(['pause'])).code, 2);
   assert.equal((await h.cli(['dead', 'burn'])).code, 2);
-  assert.equal((await h.cli(['subscribers'], { NATS_URL: 'nats://127.0.0.1:1' })).code, 6);
+  assert.equal((await h.cli(['subscribers', '--timeout=1'], { NATS_URL: 'nats://127.0.0.1:1' })).code, 6);
 });
 
 test('replay: what was connected before a feature existed, to that feature alone', async () => {
