@@ -152,7 +152,7 @@ endef
 $(eval $(call binary_rules,repobus-edge,edge,edge bus))
 $(eval $(call binary_rules,repobus-scanner,scanner,scanner bus))
 $(eval $(call binary_rules,repobus-grapher,grapher,grapher bus))
-$(eval $(call binary_rules,repobus,cli,cli))
+$(eval $(call binary_rules,repobus,cli,cli bus))
 $(eval $(call binary_rules,github-standin,tests/github,tests/github))
 $(eval $(call binary_rules,hello-subscriber,examples/hello-subscriber,bus))
 

@@ -37,9 +37,13 @@
 #define RB_GRAPH_OVERLAPS         "graph.overlaps"
 #define RB_GRAPH_DEPENDENTS       "graph.dependents"
 
-#define RB_STREAM_EVENTS "REPOBUS" /* repo.>, github.> : kept, replayable */
-#define RB_STREAM_RUNS   "RUNS"    /* run.> : the last few messages per subject */
-#define RB_STREAM_DEAD   "DEAD"    /* dead.> : what could not be handled, with the reason */
+#define RB_STREAM_EVENTS  "REPOBUS" /* repo.>, github.> : kept, replayable */
+#define RB_STREAM_RUNS    "RUNS"    /* run.> : the last few messages per subject */
+#define RB_STREAM_DEAD    "DEAD"    /* dead.> : what could not be handled, with the reason */
+#define RB_STREAM_CONTROL "CONTROL" /* control.> : who is paused, and the last failure of each */
+
+/* A header: the one subscriber that an event is for; the others acknowledge it unseen. */
+#define RB_HEADER_TO "Repobus-To"
 
 #define RB_EVENT_MAX 262144 /* 256 KiB: bytes of an encoded event; larger things go by reference */
 
@@ -77,8 +81,10 @@ struct rb_bus_options {
     bool is_bulk;
 };
 /* Returns at once, also when no server answers: the connection is made and remade for ever, with jitter.
- * RB_EINVAL when the URL is malformed. Any thread may use the result. */
+ * Reads what rb_bus_help names from the environment. RB_EINVAL when that or the URL is malformed. Any thread
+ * may use the result. */
 rb_err rb_bus_connect(struct rb_bus **out, const struct rb_bus_options *options) RB_MUST_CHECK;
+extern const char rb_bus_help[];       /* the part of --help about these settings */
 void rb_bus_close(struct rb_bus *bus); /* flushes for up to 2 s; NULL is fine */
 bool rb_bus_is_connected(const struct rb_bus *bus);
 /* Blocks until connected, at most `timeout_ms`: RB_EUNAVAILABLE. */
@@ -97,6 +103,7 @@ struct rb_bus_message {
     const char *subject, *id, *traceparent;
     const void *body;
     size_t len;
+    const char *to; /* for this subscriber alone; NULL: for all */
 };
 rb_err rb_bus_publish_all(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                           size_t count) RB_MUST_CHECK;

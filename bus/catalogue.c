@@ -18,8 +18,8 @@ static const char *const catalogue_subjects[] = {
 /*
  * All are kept in files, with limits retention: any number of subscribers, each with its own place, and
  * events can be read again. A duplicate is recognised for an hour, far beyond the longest publish retry.
- * JetStream reserves max_bytes on its disk, so they are modest; setup.c leaves a larger value alone, so an
- * operator can give more.
+ * JetStream reserves max_bytes on its disk, so they are modest; setup.c leaves another value alone, and
+ * NATS_STREAM_MB sets that of the events.
  */
 const struct bus_stream_def bus_streams[] = {
     {
@@ -54,6 +54,17 @@ const struct bus_stream_def bus_streams[] = {
         .max_message = 1000 * 1024, /* under the server's own limit of 1 MiB */
         .discard = js_DiscardOld,   /* when full, a new reason is worth more than an old one */
         .duplicates_s = 1 * HOURS,
+    },
+    {
+        .name = RB_STREAM_CONTROL,
+        .description = "What operators have decided, and the last failure of each subscriber",
+        .subjects = {"control.>"},
+        .max_age_s = 0,        /* who is paused stays so until somebody says otherwise */
+        .max_bytes = 16 * MIB, /* two small messages a subscriber: room for thousands of them */
+        .max_per_subject = 1,
+        .max_message = 8 * 1024,
+        .discard = js_DiscardOld,
+        .duplicates_s = 120, /* they carry no id; the server's own default */
     },
 };
 const size_t bus_stream_count = sizeof(bus_streams) / sizeof(bus_streams[0]);

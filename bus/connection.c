@@ -252,8 +252,12 @@ rb_err rb_bus_connect(struct rb_bus **out, const struct rb_bus_options *options)
 
     natsStatus s = natsOptions_Create(&nats_options);
     if (s == NATS_OK)
+        err = bus_settings_read(&bus->settings);
+    if (s == NATS_OK && !err)
+        s = bus_settings_apply(nats_options, &bus->settings);
+    if (s == NATS_OK && !err)
         s = connection_set_options(nats_options, bus, options);
-    if (s == NATS_OK)
+    if (s == NATS_OK && !err)
         err = connection_set_servers(nats_options, options->url);
     if (s != NATS_OK || err)
         goto out;

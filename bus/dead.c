@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bus/admin.h"
 #include "bus/private.h"
 
 #define DEAD_BODY_MAX   524288 /* 512 KiB: of a body that is no event; in base64 it grows by a third */
@@ -72,5 +73,67 @@ rb_err bus_dead_store(struct rb_bus *bus, const struct bus_dead_letter *letter)
         free(subject);
     }
     rb_buf_free(&body);
+    return err;
+}
+
+/* ---- back to the subscriber ---------------------------------------------------------------------------- */
+
+static const char *dead_text(const json_t *letter, const char *field)
+{
+    const char *text = json_string_value(json_object_get(letter, field));
+    return text ? text : "";
+}
+
+/* The body as it came; freed by the caller, NULL when it cannot be had. */
+static char *dead_body(size_t *len, const json_t *letter)
+{
+    const json_t *event = json_object_get(letter, "event");
+    if (event) {
+        char *text = json_dumps(event, JSON_COMPACT | JSON_ENCODE_ANY);
+        *len = text ? strlen(text) : 0;
+        return text;
+    }
+    const char *base64 = dead_text(letter, "body_base64");
+    size_t size = strlen(base64);
+    char *body = rb_malloc(size + 1);
+    bool whole = *base64 &&
+                 sodium_base642bin((unsigned char *)body, size, base64, size, NULL, len, NULL,
+                                   sodium_base64_VARIANT_ORIGINAL) == 0 &&
+                 (json_int_t)*len == json_integer_value(json_object_get(letter, "body_size"));
+    if (!whole) {
+        free(body);
+        body = NULL;
+    }
+    return body;
+}
+
+rb_err rb_bus_revive(struct rb_bus *bus, uint64_t sequence, const json_t *letter)
+{
+    const char *subscriber = dead_text(letter, "subscriber"), *subject = dead_text(letter, "subject");
+    int64_t created_ns = 0;
+    size_t len = 0;
+
+    char *body = dead_body(&len, letter);
+    if (!body || !bus_name_is_valid(subscriber) || !*subject) {
+        free(body);
+        return rb_error_set(RB_EINVAL, "dead letter %" PRIu64 " holds no whole event", sequence);
+    }
+    rb_err err = bus_stream_created(&created_ns, bus, RB_STREAM_DEAD);
+    char *id = rb_asprintf("revived.%" PRId64 ".%" PRIu64, created_ns, sequence);
+    const struct rb_bus_message message = {.subject = subject,
+                                           .id = id,
+                                           .traceparent = dead_text(letter, "traceparent"),
+                                           .body = body,
+                                           .len = len,
+                                           .to = subscriber};
+    if (!err)
+        err = bus_publish_message(NULL, bus, &message);
+    if (!err) {
+        err = rb_bus_remove(bus, RB_STREAM_DEAD, sequence);
+        if (err == RB_ENOTFOUND) /* somebody else was as fast */
+            err = RB_OK;
+    }
+    free(id);
+    free(body);
     return err;
 }

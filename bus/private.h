@@ -56,6 +56,23 @@ bool bus_text_is_plain(const char *text, size_t max);
 /* Letters, digits, '-' and '_': fit for one token of a subject and for a consumer's name. */
 bool bus_name_is_valid(const char *name);
 
+/* ---- settings.c --------------------------------------------------------------------------------------- */
+
+#define BUS_SETTINGS_HELP                                                                                    \
+    "  NATS_CREDS            file with a JWT and its NKey, as nsc writes it; or user:password@ in "          \
+    "NATS_URL\n"                                                                                             \
+    "  NATS_CA               PEM file: TLS, with a certificate of this authority and NATS_URL's host name\n" \
+    "  NATS_CERT, NATS_KEY   PEM files, where the server asks for a certificate\n"                           \
+    "  NATS_REPLICAS         1 to 5: copies of every stream; unset: new ones have 1, others keep theirs\n"   \
+    "  NATS_STREAM_MB        of the stream of events; unset: a new one has 2048, another keeps its size\n"
+
+struct bus_settings {
+    const char *creds, *ca, *certificate, *key; /* files; "" when not set */
+    int64_t replicas, stream_mb;                /* 0: not set */
+};
+rb_err bus_settings_read(struct bus_settings *out) RB_MUST_CHECK;
+natsStatus bus_settings_apply(natsOptions *options, const struct bus_settings *settings);
+
 /* ---- connection.c ------------------------------------------------------------------------------------- */
 
 struct bus_pull;
@@ -64,6 +81,7 @@ struct bus_asks;
 struct rb_bus {
     natsConnection *nc;
     jsCtx *js;
+    struct bus_settings settings;
     atomic_bool closing; /* by us: no news for the log */
 
     pthread_mutex_t mutex; /* guards what follows, up to `acks` */
@@ -104,6 +122,9 @@ rb_err bus_stream_created(int64_t *created_ns, struct rb_bus *bus, const char *n
 
 /* ---- publish.c ---------------------------------------------------------------------------------------- */
 
+/* As rb_bus_publish(). */
+rb_err bus_publish_message(bool *duplicate, struct rb_bus *bus,
+                           const struct rb_bus_message *message) RB_MUST_CHECK;
 /* Without an acknowledgement, dropped while there is no connection: for what the next one makes obsolete. */
 void bus_publish_lossy(struct rb_bus *bus, const char *subject, const void *body, size_t len);
 
@@ -128,6 +149,9 @@ rb_err bus_pull_open(struct bus_pull **out, struct rb_bus *bus, const char *stre
 void bus_pull_aim(struct bus_pull *pull,
                   const char *consumer); /* by the reading thread, before the first next */
 enum bus_pull_result bus_pull_next(natsMsg **msg, struct bus_pull *pull);
+/* By the reading thread: hands back what has come and takes back what it asked for; aim anew before the next.
+ */
+void bus_pull_leave(struct bus_pull *pull, const char *consumer);
 /* From any thread: the reader comes back at once, and for good. */
 void bus_pull_stop(struct bus_pull *pull);
 /* After stopping all who read `consumer`: the server forgets what they asked for. */
@@ -157,6 +181,22 @@ struct bus_dead_letter {
     const void *body;
     size_t len;
 };
+/* ---- control.c ---------------------------------------------------------------------------------------- */
+
+/* Whether the operator wants it paused, and since when. */
+rb_err bus_control_read(bool *paused, int64_t *since_ms, struct rb_bus *bus,
+                        const char *subscriber) RB_MUST_CHECK;
+/* The subject of a plain message which says that there is something new to read. */
+void bus_control_wake_subject(char *out, size_t size, const char *subscriber);
+/* Notes a failure for rb_bus_standings(); lost while there is no connection. */
+struct bus_failure {
+    const char *subscriber, *event, *reason;
+    int attempt;
+};
+void bus_control_note_failure(struct rb_bus *bus, const struct bus_failure *failure);
+/* When the oldest event without a verdict was stored; 0: there is none. */
+rb_err bus_control_oldest(int64_t *oldest_ms, struct rb_bus *bus, const jsConsumerInfo *info) RB_MUST_CHECK;
+
 rb_err bus_dead_encode(struct rb_buf *out, const struct bus_dead_letter *letter) RB_MUST_CHECK;
 rb_err bus_dead_store(struct rb_bus *bus, const struct bus_dead_letter *letter) RB_MUST_CHECK;
 

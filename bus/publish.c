@@ -20,6 +20,8 @@ static rb_err publish_make(natsMsg **out, const struct rb_bus_message *message, 
                             message->len, BUS_MESSAGE_MAX);
     if (!bus_text_is_plain(message->subject, BUS_SUBJECT_MAX) || strpbrk(message->subject, "*>"))
         return rb_error_set(RB_EINVAL, "publishing: not a subject");
+    if (message->to && !bus_name_is_valid(message->to))
+        return rb_error_set(RB_EINVAL, "publishing %s: to no subscriber's name", message->subject);
     if (message->id && !bus_text_is_plain(message->id, BUS_ID_MAX))
         return rb_error_set(RB_EINVAL, "publishing %s: the id is not printable", message->subject);
     natsStatus s = natsMsg_Create(out, message->subject, reply, message->body, (int)message->len);
@@ -27,6 +29,8 @@ static rb_err publish_make(natsMsg **out, const struct rb_bus_message *message, 
         s = natsMsgHeader_Set(*out, "Nats-Msg-Id", message->id);
     if (s == NATS_OK && message->traceparent && bus_text_is_plain(message->traceparent, BUS_TRACEPARENT_MAX))
         s = natsMsgHeader_Set(*out, "traceparent", message->traceparent);
+    if (s == NATS_OK && message->to)
+        s = natsMsgHeader_Set(*out, RB_HEADER_TO, message->to);
     if (s == NATS_OK)
         s = natsMsgHeader_Set(*out, "content-type", "application/cloudevents+json");
     if (s == NATS_OK)
@@ -75,20 +79,26 @@ static rb_err publish_once(bool *duplicate, bool *homeless, struct rb_bus *bus,
     return err;
 }
 
-rb_err rb_bus_publish(bool *duplicate, struct rb_bus *bus, const char *subject, const char *id,
-                      const char *traceparent, const void *body, size_t len)
+rb_err bus_publish_message(bool *duplicate, struct rb_bus *bus, const struct rb_bus_message *message)
 {
-    const struct rb_bus_message message = {subject, id, traceparent, body, len};
     bool was_there = false, homeless;
 
     if (!rb_bus_is_connected(bus))
-        return rb_error_set(RB_EUNAVAILABLE, "NATS: publishing %s: not connected", subject);
-    rb_err err = publish_once(&was_there, &homeless, bus, &message);
+        return rb_error_set(RB_EUNAVAILABLE, "NATS: publishing %s: not connected", message->subject);
+    rb_err err = publish_once(&was_there, &homeless, bus, message);
     if (homeless && bus_heal(bus) == RB_OK) /* no stream listens: the server lost it */
-        err = publish_once(&was_there, &homeless, bus, &message);
+        err = publish_once(&was_there, &homeless, bus, message);
     if (duplicate)
         *duplicate = was_there;
     return err;
+}
+
+rb_err rb_bus_publish(bool *duplicate, struct rb_bus *bus, const char *subject, const char *id,
+                      const char *traceparent, const void *body, size_t len)
+{
+    const struct rb_bus_message message = {
+        .subject = subject, .id = id, .traceparent = traceparent, .body = body, .len = len};
+    return bus_publish_message(duplicate, bus, &message);
 }
 
 /* ---- many at once ------------------------------------------------------------------------------------- */

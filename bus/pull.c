@@ -32,25 +32,30 @@ struct bus_pull {
     atomic_bool stopped;
 };
 
+static rb_err pull_subscribe(natsSubscription **sub, char **inbox, struct rb_bus *bus)
+{
+    natsInbox *made = NULL;
+    natsStatus s = natsInbox_Create(&made);
+    if (s == NATS_OK)
+        s = natsConnection_SubscribeSync(sub, bus->nc, made);
+    *inbox = s == NATS_OK ? rb_strdup(made) : NULL;
+    natsInbox_Destroy(made);
+    return s == NATS_OK ? RB_OK : bus_error(s, 0, "subscribing");
+}
+
 rb_err bus_pull_open(struct bus_pull **out, struct rb_bus *bus, const char *stream, int batch)
 {
     struct bus_pull *pull = rb_calloc(1, sizeof(*pull));
-    natsInbox *inbox = NULL;
 
     *out = NULL;
     pull->bus = bus;
     pull->stream = stream;
     pull->batch = batch;
-    natsStatus s = natsInbox_Create(&inbox);
-    if (s == NATS_OK)
-        s = natsConnection_SubscribeSync(&pull->sub, bus->nc, inbox);
-    if (s != NATS_OK) {
-        natsInbox_Destroy(inbox);
+    rb_err err = pull_subscribe(&pull->sub, &pull->inbox, bus);
+    if (err) {
         free(pull);
-        return bus_error(s, 0, "subscribing");
+        return err;
     }
-    pull->inbox = rb_strdup(inbox);
-    natsInbox_Destroy(inbox);
     pthread_mutex_lock(&bus->mutex);
     pull->next = bus->pulls;
     bus->pulls = pull;
@@ -71,8 +76,45 @@ void bus_pull_aim(struct bus_pull *pull, const char *consumer)
 
 void bus_pull_stop(struct bus_pull *pull)
 {
+    pthread_mutex_lock(&pull->bus->mutex);
     pull->stopped = true;
-    (void)natsSubscription_Unsubscribe(pull->sub); /* ends NextMsg; the object stays, see connection.c */
+    natsSubscription *sub = pull->sub;
+    pthread_mutex_unlock(&pull->bus->mutex);
+    (void)natsSubscription_Unsubscribe(sub); /* ends NextMsg; the object stays, see connection.c */
+}
+
+/*
+ * The server goes on delivering to a request for as long as somebody listens on its inbox. So the inbox is
+ * given up for a new one; the old one's subscription is kept with a place of its own among the pulls, as none
+ * is destroyed before the connection is closed.
+ */
+void bus_pull_leave(struct bus_pull *pull, const char *consumer)
+{
+    struct rb_bus *bus = pull->bus;
+    natsSubscription *sub = NULL;
+    natsMsg *extra = NULL;
+    char *inbox = NULL;
+
+    while (bus_pull_take_extra(&extra, pull)) {
+        bus_ack_retry(bus, natsMsg_GetReply(extra), 0);
+        natsMsg_Destroy(extra);
+    }
+    if (pull->outstanding == 0 || pull_subscribe(&sub, &inbox, bus))
+        return;
+    struct bus_pull *left = rb_calloc(1, sizeof(*left));
+    pthread_mutex_lock(&bus->mutex);
+    *left = (struct bus_pull){.bus = bus, .sub = pull->sub, .inbox = pull->inbox, .next = bus->pulls};
+    left->stopped = true;
+    bus->pulls = left;
+    pull->sub = sub;
+    pull->inbox = inbox;
+    pull->outstanding = 0;
+    bool stopped = pull->stopped;
+    pthread_mutex_unlock(&bus->mutex);
+    (void)natsSubscription_Unsubscribe(left->sub);
+    if (stopped)
+        (void)natsSubscription_Unsubscribe(sub);
+    bus_pull_forget(bus, pull->stream, consumer);
 }
 
 /*

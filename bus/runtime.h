@@ -1,6 +1,7 @@
 /*
  * The subscriber runtime, shared by its files: subscriber.c starts, drains and ends it, worker.c handles
- * events, keepalive.c speaks for busy workers, work.c is what a handler sees.
+ * events, keepalive.c speaks for busy workers, watch.c looks at how the consumer stands and whether it is
+ * paused, work.c is what a handler sees.
  */
 #ifndef RB_BUS_RUNTIME_H
 #define RB_BUS_RUNTIME_H
@@ -61,6 +62,7 @@ struct bus_runtime {
     /* Grows when the stream is another one than before. One that was lost and made anew counts from 1 again:
      * an answer to a message of the old one would answer another message of the new one. */
     atomic_int incarnation;
+    atomic_bool paused; /* by the operator: no worker takes an event */
     atomic_bool broken; /* a worker cannot go on: the process ends with an error */
 
     pthread_mutex_t mutex; /* guards what follows */
@@ -81,8 +83,13 @@ struct bus_runtime {
     struct bus_replies *replies; /* NULL: the subscriber answers nothing */
     pthread_t keepalive;
     bool keepalive_started;
+    int64_t watch_ms; /* between two looks at the consumer */
+    natsSubscription *watch_sub;
+    pthread_t watch;
+    bool watch_started;
 
-    struct rb_metric *in_flight, *deliveries, *dead_letters, *duration, *latency, *stalls, *lag;
+    struct rb_metric *in_flight, *deliveries, *dead_letters, *duration, *latency, *stalls, *lag, *unanswered,
+        *oldest, *paused_gauge;
 };
 
 /* worker.c */
@@ -92,6 +99,13 @@ int64_t bus_backoff_ms(int attempt);
 /* keepalive.c */
 void *bus_keepalive_main(void *runtime);
 void bus_keepalive_wake(struct bus_runtime *runtime);
+
+/* watch.c */
+rb_err bus_watch_start(struct bus_runtime *runtime) RB_MUST_CHECK;
+void bus_watch_stop(struct bus_runtime *runtime); /* the thread ends soon */
+void bus_watch_join(struct bus_runtime *runtime);
+/* Reads whether the subscriber is paused, and tells all workers. `ensure_mutex` is held. */
+rb_err bus_watch_pause(struct bus_runtime *runtime) RB_MUST_CHECK;
 
 /* work.c */
 /* Whose run an event is told in; 0: in none. */

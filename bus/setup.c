@@ -11,8 +11,16 @@
 #define NANOS_PER_MILLI  INT64_C(1000000)
 #define HEAL_INTERVAL_MS 1000
 
-static void setup_fill(jsStreamConfig *config, const struct bus_stream_def *def)
+/* Of the stream of events alone: the others are small. 0: as it is. */
+static int64_t setup_wanted_bytes(const struct rb_bus *bus, const char *stream)
 {
+    return strcmp(stream, RB_STREAM_EVENTS) == 0 ? bus->settings.stream_mb * 1024 * 1024 : 0;
+}
+
+static void setup_fill(jsStreamConfig *config, const struct rb_bus *bus, const struct bus_stream_def *def)
+{
+    int64_t bytes = setup_wanted_bytes(bus, def->name);
+
     jsStreamConfig_Init(config);
     config->Name = def->name;
     config->Description = def->description;
@@ -24,7 +32,8 @@ static void setup_fill(jsStreamConfig *config, const struct bus_stream_def *def)
     config->Storage = js_FileStorage;
     config->Discard = def->discard;
     config->MaxAge = def->max_age_s * NANOS_PER_SECOND;
-    config->MaxBytes = def->max_bytes;
+    config->MaxBytes = bytes ? bytes : def->max_bytes;
+    config->Replicas = bus->settings.replicas ? bus->settings.replicas : 1;
     config->MaxMsgsPerSubject = def->max_per_subject ? def->max_per_subject : -1;
     config->MaxMsgSize = def->max_message;
     config->Duplicates = def->duplicates_s * NANOS_PER_SECOND;
@@ -41,14 +50,16 @@ static bool setup_same_subjects(const jsStreamConfig *a, const jsStreamConfig *b
     return true;
 }
 
-/* Our settings into `have`, which keeps what is the operator's: replicas, placement, a larger size. True when
- * something changed. */
-static bool setup_merge(jsStreamConfig *have, const jsStreamConfig *want)
+/* Our settings into `have`, which keeps what is the operator's: placement, and size and replicas where this
+ * process has been told none. True when something changed. */
+static bool setup_merge(jsStreamConfig *have, const jsStreamConfig *want, const struct rb_bus *bus)
 {
-    bool same_size = have->MaxBytes < 0 || have->MaxBytes >= want->MaxBytes;
-    bool same = setup_same_subjects(have, want) && same_size && have->Discard == want->Discard &&
-                have->MaxAge == want->MaxAge && have->MaxMsgSize == want->MaxMsgSize &&
-                have->MaxMsgsPerSubject == want->MaxMsgsPerSubject && have->Duplicates == want->Duplicates;
+    bool same_size = !setup_wanted_bytes(bus, want->Name) || have->MaxBytes == want->MaxBytes;
+    bool same_copies = !bus->settings.replicas || have->Replicas == want->Replicas;
+    bool same = setup_same_subjects(have, want) && same_size && same_copies &&
+                have->Discard == want->Discard && have->MaxAge == want->MaxAge &&
+                have->MaxMsgSize == want->MaxMsgSize && have->MaxMsgsPerSubject == want->MaxMsgsPerSubject &&
+                have->Duplicates == want->Duplicates;
     if (same)
         return false;
     have->Discard = want->Discard;
@@ -58,9 +69,12 @@ static bool setup_merge(jsStreamConfig *have, const jsStreamConfig *want)
     have->Duplicates = want->Duplicates;
     if (!same_size)
         have->MaxBytes = want->MaxBytes;
+    if (!same_copies)
+        have->Replicas = want->Replicas;
     return true;
 }
 
+/* Brings what exists in line. RB_ENOTFOUND: it does not. */
 static rb_err setup_update_stream(struct rb_bus *bus, const jsStreamConfig *want)
 {
     jsStreamInfo *info = NULL;
@@ -77,7 +91,7 @@ static rb_err setup_update_stream(struct rb_bus *bus, const jsStreamConfig *want
                            want->Name);
     } else {
         jsStreamConfig merged = *info->Config;
-        if (setup_merge(&merged, want)) {
+        if (setup_merge(&merged, want, bus)) {
             merged.Subjects = want->Subjects;
             merged.SubjectsLen = want->SubjectsLen;
             s = js_UpdateStream(NULL, bus->js, &merged, NULL, &code);
@@ -98,11 +112,15 @@ static rb_err setup_stream(struct rb_bus *bus, const struct bus_stream_def *def)
     jsStreamConfig config;
     jsErrCode code = 0;
 
-    setup_fill(&config, def);
+    setup_fill(&config, bus, def);
+    /* Looking first: a subscriber that may not make streams gets along with those that are there. */
+    rb_err err = setup_update_stream(bus, &config);
+    if (err != RB_ENOTFOUND)
+        return err;
     natsStatus s = js_AddStream(NULL, bus->js, &config, NULL, &code);
     if (s == NATS_OK)
         return RB_OK;
-    if (code == JSStreamNameExistErr)
+    if (code == JSStreamNameExistErr) /* somebody else was faster */
         return setup_update_stream(bus, &config);
     return bus_error(s, code, "creating stream %s", def->name);
 }

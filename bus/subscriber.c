@@ -23,11 +23,12 @@
 #define ATTEMPTS_DEFAULT 8
 #define DRAIN_DEFAULT_S  20
 #define DRAIN_MAX_S      3600
-#define QUERY_WAIT_MS    5000 /* whoever asked has given up by then */
-#define ARENAS_MAX       2    /* malloc's own: one per thread would cost more memory than it saves time */
+#define QUERY_WAIT_MS    5000  /* whoever asked has given up by then */
+#define WATCH_MS         15000 /* as often as metrics are usually read */
+#define ARENAS_MAX       2     /* malloc's own: one per thread would cost more memory than it saves time */
 
 const char rb_subscriber_help[] =
-    "  NATS_URL              nats://127.0.0.1:4222, several behind commas\n"
+    "  NATS_URL              nats://127.0.0.1:4222, several behind commas\n" BUS_SETTINGS_HELP
     "  WORKERS               events worked on at once\n"
     "  HEALTH_ADDRESS, HEALTH_PORT   where /healthz, /readyz and /metrics are shown (0: any free port)\n"
     "  DRAIN_SECONDS         20, for work under way after SIGTERM; what is not done by then is handed back\n"
@@ -39,7 +40,7 @@ struct subscriber_settings {
     const char *nats_url, *health_address;
     int workers, health_port, drain_s;
     int64_t ack_wait_ms; /* 0: the catalogue's */
-    int64_t query_wait_ms;
+    int64_t query_wait_ms, watch_ms;
 };
 
 static rb_err subscriber_read_settings(struct subscriber_settings *out, const struct rb_subscriber *def)
@@ -55,6 +56,7 @@ static rb_err subscriber_read_settings(struct subscriber_settings *out, const st
     out->ack_wait_ms =
         rb_config_int(config, "RB_ACK_WAIT_MS", 0, 0, 3600000); /* for tests: minutes into seconds */
     out->query_wait_ms = rb_config_int(config, "RB_QUERY_WAIT_MS", QUERY_WAIT_MS, 0, 3600000); /* for tests */
+    out->watch_ms = rb_config_int(config, "RB_WATCH_MS", WATCH_MS, 10, 3600000);               /* for tests */
     if (!bus_name_is_valid(def->name))
         rb_config_note(config, "the subscriber's name \"%s\" is not made of letters, digits, '-' and '_'",
                        def->name);
@@ -81,7 +83,10 @@ static bool subscriber_is_ready(void *arg, char *reason, size_t size)
         snprintf(reason, size, "draining");
         return false;
     }
-    return !runtime->def->ready || runtime->def->ready(runtime->def->app, reason, size);
+    bool ready = !runtime->def->ready || runtime->def->ready(runtime->def->app, reason, size);
+    if (ready && runtime->paused)
+        snprintf(reason, size, "paused by the operator");
+    return ready;
 }
 
 static void subscriber_make_metrics(struct bus_runtime *r)
@@ -97,8 +102,14 @@ static void subscriber_make_metrics(struct bus_runtime *r)
         rb_metric_histogram("repobus_event_latency_seconds", labels, "From the event to its handler.");
     r->stalls =
         rb_metric_counter("repobus_consumer_stalls_total", labels, "Times the consumer delivered nothing.");
-    r->lag =
-        rb_metric_gauge("repobus_events_waiting", labels, "Events not delivered yet, looked at when idle.");
+    r->lag = rb_metric_gauge("repobus_events_waiting", labels, "Events that have not been delivered yet.");
+    r->unanswered =
+        rb_metric_gauge("repobus_events_unanswered", labels,
+                        "Events delivered that have no verdict yet, or wait for another attempt.");
+    r->oldest = rb_metric_gauge("repobus_events_oldest_seconds", labels,
+                                "Age of the oldest event that has no verdict.");
+    r->paused_gauge =
+        rb_metric_gauge("repobus_subscriber_paused", labels, "1 while the operator has it paused.");
 }
 
 static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *def,
@@ -112,6 +123,7 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
     if (settings->ack_wait_ms > 0)
         r->durable.ack_wait_ms = settings->ack_wait_ms;
     r->query_wait_ms = settings->query_wait_ms;
+    r->watch_ms = settings->watch_ms;
     r->drain_ms = settings->drain_s * 1000;
     r->worker_count = settings->workers;
     r->workers = rb_calloc((size_t)settings->workers, sizeof(*r->workers));
@@ -134,6 +146,7 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
 static void subscriber_free_runtime(struct bus_runtime *r)
 {
     rb_bus_close(r->bus);
+    natsSubscription_Destroy(r->watch_sub);
     bus_replies_free(r->replies);
     for (int i = 0; i < r->worker_count; i++)
         pthread_mutex_destroy(&r->workers[i].work.mutex);
@@ -162,7 +175,8 @@ static rb_err subscriber_start_threads(struct bus_runtime *r)
         }
         worker->started = true;
     }
-    return r->def->queries ? bus_replies_start(&r->replies, r) : RB_OK;
+    rb_err err = bus_watch_start(r);
+    return err || !r->def->queries ? err : bus_replies_start(&r->replies, r);
 }
 
 /* ---- waiting and draining ----------------------------------------------------------------------------- */
@@ -188,6 +202,7 @@ static void subscriber_begin_drain(struct bus_runtime *r)
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->mutex);
     bus_kick(r->bus);
+    bus_watch_stop(r);
     bus_replies_drain(r->replies);
     for (int i = 0; i < r->worker_count; i++) {
         if (r->workers[i].pull)
@@ -247,6 +262,7 @@ static void subscriber_join(struct bus_runtime *r)
         if (r->workers[i].started)
             pthread_join(r->workers[i].thread, NULL);
     }
+    bus_watch_join(r);
     bus_replies_join(r->replies);
 }
 

@@ -101,6 +101,12 @@ static void worker_release(struct bus_worker *worker)
 
 static bool worker_finish(struct rb_work *work, enum rb_run_state state, const char *error)
 {
+    const struct bus_failure failure = {.subscriber = work->runtime->def->name,
+                                        .event = work->event.id,
+                                        .reason = error,
+                                        .attempt = work->attempt};
+    if (state != RB_RUN_DONE)
+        bus_control_note_failure(work->runtime->bus, &failure);
     if (bus_work_end_run(work, state, error) == RB_OK)
         return true;
     rb_log_warn("run not recorded event=%s: %s", work->event.id, rb_error_text());
@@ -244,8 +250,13 @@ static void worker_handle_claimed(struct bus_worker *worker, natsMsg *msg)
     const struct rb_subscriber *def = worker->runtime->def;
     const void *body = natsMsg_GetData(msg);
     size_t len = (size_t)natsMsg_GetDataLength(msg);
+    const char *to = NULL;
     struct rb_result result;
 
+    if (natsMsgHeader_Get(msg, RB_HEADER_TO, &to) == NATS_OK && to && strcmp(to, def->name) != 0) {
+        bus_ack_done_async(worker->runtime->bus, work->reply); /* for another subscriber alone */
+        return;
+    }
     if (rb_event_decode(&work->event, body, len, work->arena)) {
         const char *id = NULL;
         (void)natsMsgHeader_Get(msg, "Nats-Msg-Id", &id);
@@ -282,7 +293,7 @@ static void worker_handle(struct bus_worker *worker, natsMsg *msg)
         bus_ack_retry(runtime->bus, natsMsg_GetReply(extra), 0);
         natsMsg_Destroy(extra);
     }
-    if (runtime->draining) {
+    if (runtime->draining || runtime->paused) {
         bus_ack_retry(runtime->bus, reply, 0);
         return;
     }
@@ -326,6 +337,8 @@ static rb_err worker_ensure(struct bus_worker *worker, bool again)
             err = bus_consumer_ensure(&name, runtime->bus, &runtime->durable);
         if (!err)
             err = bus_stream_created(&created, runtime->bus, runtime->durable.stream);
+        if (!err) /* before a first event is taken */
+            err = bus_watch_pause(runtime);
         if (!err) {
             runtime->aim++;
             runtime->aim_epoch = epoch;
@@ -411,6 +424,19 @@ static bool worker_is_starved(struct bus_worker *worker)
     return starved;
 }
 
+/* Paused: nothing is asked for until the operator says so; the consumer keeps its place on the server. */
+static bool worker_sit_out(struct bus_worker *worker)
+{
+    struct bus_runtime *runtime = worker->runtime;
+
+    bus_pull_leave(worker->pull, runtime->durable.name);
+    pthread_mutex_lock(&runtime->mutex);
+    while (runtime->paused && !runtime->draining)
+        pthread_cond_wait(&runtime->changed, &runtime->mutex);
+    pthread_mutex_unlock(&runtime->mutex);
+    return worker_prepare(worker, false);
+}
+
 static void worker_loop(struct bus_worker *worker)
 {
     struct bus_runtime *runtime = worker->runtime;
@@ -418,6 +444,10 @@ static void worker_loop(struct bus_worker *worker)
 
     while (ready && !runtime->draining) {
         natsMsg *msg = NULL;
+        if (runtime->paused) {
+            ready = worker_sit_out(worker);
+            continue;
+        }
         switch (bus_pull_next(&msg, worker->pull)) {
         case BUS_PULL_MESSAGE:
             worker_handle(worker, msg);

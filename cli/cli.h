@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "bus/admin.h"
 #include "lib/base/base.h"
 
 /* Exit codes; main.c prints them in --help. */
@@ -16,7 +17,7 @@ enum cli_exit {
     CLI_CONNECTED = 4,    /* connected already, or being connected */
     CLI_GITHUB = 5,       /* GitHub refused or could not be reached */
     CLI_UNREACHABLE = 6,  /* the server cannot be reached, or not in time */
-    CLI_NOT_FOUND = 7,    /* this person has no such installation */
+    CLI_NOT_FOUND = 7,    /* this person has no such installation; no such subscriber, event, dead letter */
 };
 
 struct cli_options {
@@ -25,6 +26,12 @@ struct cli_options {
     const char *wait_for; /* "scanner,grapher" */
     const char *login;
     int timeout_seconds, days;
+    /* Of the commands that operate the bus. */
+    const char *subscriber, *subject; /* NULL: any */
+    const char *since;                /* as it was given; cli_since() reads it */
+    bool all;
+    int limit;
+    int64_t after; /* a number in a stream */
 };
 
 /* ---- the server (api.c) ------------------------------------------------------------------------------- */
@@ -77,5 +84,27 @@ int cli_watch(const struct cli_options *options, const char *repo);
 int cli_profile(const struct cli_options *options, const char *repo);
 int cli_token(const struct cli_options *options);
 int cli_reseal(const struct cli_options *options);
+
+/* ---- operating the bus (bus.c and a file for each family) ---------------------------------------------- */
+
+/* "2026-11-28T08:00:00Z", "2026-11-28", or so long ago: "90s", "15m", "2h", "7d". NULL: 0. RB_EINVAL. */
+rb_err cli_since(int64_t *since_ms, const char *text) RB_MUST_CHECK;
+/* NATS at NATS_URL, connected: at most 15 s or the timeout of `options` later. */
+rb_err cli_bus_open(struct rb_bus **bus, const struct cli_options *options) RB_MUST_CHECK;
+/* Says this thread's error on standard error, and gives its exit code. */
+int cli_bus_fail(const char *command, rb_err err);
+void cli_show_time(char out[RB_TIME_SIZE], int64_t at_ms); /* to the second; "-" for 0 */
+void cli_show_json(json_t *object);                        /* one line; takes the reference */
+
+int cli_subscribers(const struct cli_options *options);
+int cli_pause(const struct cli_options *options, const char *subscriber, bool paused);
+int cli_events_tail(const struct cli_options *options);
+int cli_events_show(const struct cli_options *options, const char *id); /* an event's id, or its number */
+int cli_dead_list(const struct cli_options *options);
+int cli_dead_show(const struct cli_options *options, const char *id);
+/* `id` NULL: all that the options choose. */
+int cli_dead_replay(const struct cli_options *options, const char *id);
+int cli_dead_drop(const struct cli_options *options, const char *id);
+int cli_replay(const struct cli_options *options);
 
 #endif

@@ -45,7 +45,7 @@ struct edge_settings {
     int64_t body_memory; /* bytes for bodies that are being received, over all threads */
     int session_seconds;
     bool is_local; /* BACKEND_URL is plain http: cookies go without Secure */
-    int port, threads, github_timeout_ms, reservation_seconds, reconcile_seconds, drain_seconds;
+    int port, threads, github_timeout_ms, reservation_seconds, reconcile_seconds, drain_seconds, measure_ms;
     int check_seconds, deliveries_seconds; /* between looks at an installation, at the deliveries of a hook */
     int request_seconds, stall_seconds; /* for head and body of a request; for an answer that does not move */
 };

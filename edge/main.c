@@ -20,7 +20,8 @@ static const char main_help[] =
     "Settings are environment variables:\n"
     "  SECRET_KEY            32 characters or more, required; SECRET_KEY_PREVIOUS while rotating\n"
     "  DATABASE_URL          postgresql://user:password@host:5432/database, required\n"
-    "  NATS_URL              nats://host:4222, required\n"
+    "  NATS_URL              nats://host:4222, required; several behind commas\n"
+    "%s"
     "  BACKEND_URL           where GitHub reaches this server, required\n"
     "  FRONTEND_URL          where people land after signing in; its pages may call this server\n"
     "  GITHUB_API_URL        https://api.github.com\n"
@@ -119,6 +120,8 @@ static rb_err main_configure(struct rb_config *config, struct edge_settings *set
     settings->deliveries_seconds = (int)rb_config_int(config, "DELIVERIES_SECONDS", 300, 1, 86400);
     settings->request_seconds = (int)rb_config_int(config, "REQUEST_SECONDS", 15, 1, 600);
     settings->stall_seconds = (int)rb_config_int(config, "STALL_SECONDS", 30, 1, 600);
+    /* A count of what waits costs something where much does; tests look more often. */
+    settings->measure_ms = (int)rb_config_int(config, "RB_WATCH_MS", 5000, 10, 3600000);
     settings->drain_seconds = (int)rb_config_int(config, "DRAIN_SECONDS", 20, 0, 600);
     const char *backend =
         rb_config_url(config, "BACKEND_URL", NULL, "the address at which GitHub reaches this server");
@@ -171,7 +174,7 @@ int main(int argc, char **argv)
     int received = 0;
     if (argc > 1) {
         bool help = strcmp(argv[1], "--help") == 0;
-        fputs(main_help, help ? stdout : stderr);
+        fprintf(help ? stdout : stderr, main_help, rb_bus_help);
         return help ? 0 : 2;
     }
     rb_log_init("edge");

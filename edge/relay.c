@@ -13,14 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bus/admin.h"
 #include "edge/edge.h"
 
-#define RELAY_BATCH    64 /* 4 MB of the largest events that webhooks make */
-#define RELAY_POLL_MS  5000
-#define RELAY_REST_MS  10            /* under load: between two batches that are not full */
-#define RELAY_RETRY_MS 1000          /* after a failure, halved at random */
-#define RELAY_PRUNE_MS (3600 * 1000) /* published rows are looked through this often */
-#define RELAY_KEEP     "30 days"     /* so long a lost stream can be refilled */
+#define RELAY_BATCH      64 /* 4 MB of the largest events that webhooks make */
+#define RELAY_POLL_MS    5000
+#define RELAY_REST_MS    10            /* under load: between two batches that are not full */
+#define RELAY_RETRY_MS   1000          /* after a failure, halved at random */
+#define RELAY_PRUNE_MS   (3600 * 1000) /* published rows are looked through this often */
+#define RELAY_MEASURE_MS 5000          /* a count of what waits costs something where much does */
+#define RELAY_KEEP       "30 days"     /* so long a lost stream can be refilled */
 
 static struct edge_worker relay_worker;
 static struct rb_bus *relay_bus; /* for many events at a time; a single one goes sooner over the edge's own */
@@ -42,12 +44,58 @@ static rb_err relay_mark(struct rb_db *db, const struct rb_rows *rows, const rb_
     return used > 1 ? rb_db_query(NULL, db, &statement, params, 1) : RB_OK;
 }
 
+/* How long JetStream took, and how long each event was on its way from its commit to there. */
+static void relay_observe(const struct rb_rows *rows, const rb_err *errs, size_t count, int64_t took_us)
+{
+    struct rb_metric *took = rb_metric_histogram("repobus_publish_seconds", NULL,
+                                                 "Time until JetStream acknowledged a batch of the outbox");
+    struct rb_metric *delay = rb_metric_histogram("repobus_outbox_delay_seconds", NULL,
+                                                  "From an event's commit until it was published");
+    struct rb_metric *refused = rb_metric_counter("repobus_outbox_refused_total", NULL,
+                                                  "Times a full stream refused an event, which waits then");
+    bool any = false;
+    for (size_t i = 0; i < count; i++) {
+        if (errs[i] == RB_ELIMIT)
+            rb_metric_add(refused, 1);
+        if (errs[i])
+            continue;
+        any = true;
+        rb_metric_observe_us(delay, rb_rows_int(rows, i, 4) + took_us);
+    }
+    if (any)
+        rb_metric_observe_us(took, took_us);
+}
+
+/* What waits, and how full the streams are. Every edge says it: whoever reads takes the greatest. */
+static void relay_measure(struct edge_worker *worker, int64_t *next)
+{
+    static const struct rb_statement statement = {
+        "relay_measure",
+        "select count(*), coalesce(extract(epoch from now() - min(created_at)), 0)::bigint from "
+        "outbox where published_at is null"};
+    struct rb_rows *rows = NULL;
+    if (rb_clock_ms() < *next)
+        return;
+    *next = rb_clock_ms() + worker->edge->settings.measure_ms;
+    if (rb_db_query(&rows, worker->db, &statement, NULL, 0) == RB_OK) {
+        rb_metric_set(rb_metric_gauge("repobus_outbox_waiting", NULL, "Events that are not published yet"),
+                      rb_rows_int(rows, 0, 0));
+        rb_metric_set(rb_metric_gauge("repobus_outbox_oldest_seconds", NULL, "Age of the oldest of these"),
+                      rb_rows_int(rows, 0, 1));
+    }
+    rb_rows_free(rows);
+    if (rb_bus_is_connected(worker->edge->bus) && rb_bus_measure_streams(worker->edge->bus))
+        rb_log_debug("relay: how full the streams are is not known: %s", rb_error_text());
+}
+
 /* Publishes what is unpublished, one batch. `*count` is how many rows there were. */
 static rb_err relay_batch(size_t *count, struct edge_worker *worker)
 {
     static const struct rb_statement unpublished = {
-        "relay_unpublished", "select id, subject, traceparent, body from outbox where published_at is null "
-                             "order by position limit $1"};
+        "relay_unpublished",
+        "select id, subject, traceparent, body, (extract(epoch from now() - created_at) * "
+        "1000000)::bigint from outbox where published_at is null order by position "
+        "limit $1"};
     struct rb_param params[] = {RB_P_INT(RELAY_BATCH)};
     struct rb_rows *rows = NULL;
     struct rb_bus_message messages[RELAY_BATCH];
@@ -63,7 +111,9 @@ static rb_err relay_batch(size_t *count, struct edge_worker *worker)
         messages[i].len = strlen(messages[i].body);
     }
     if (*count) {
+        int64_t started = rb_clock_us();
         published = rb_bus_publish_all(errs, *count > 1 ? relay_bus : worker->edge->bus, messages, *count);
+        relay_observe(rows, errs, *count, rb_clock_us() - started);
         snprintf(text, sizeof(text), "%.255s", rb_error_text());
         err = relay_mark(worker->db, rows, errs, *count);
     }
@@ -141,7 +191,7 @@ static void relay_rest(const struct edge_worker *worker, int64_t drained_ms)
 
 static void relay_run(struct edge_worker *worker)
 {
-    int64_t next_prune = 0, session = 0;
+    int64_t next_prune = 0, next_measure = 0, session = 0;
     bool streams_exist = false, failing = false;
     if (rb_db_listen(worker->db, "outbox")) /* again with each new connection */
         rb_log_warn("relay: %s", rb_error_text());
@@ -156,14 +206,18 @@ static void relay_run(struct edge_worker *worker)
             if (!failing)
                 rb_log_warn("relay: events wait in the outbox: %s", rb_error_text());
             failing = true;
+            relay_measure(worker, &next_measure);
             edge_worker_sleep(worker, rb_jitter_ms(RELAY_RETRY_MS));
             continue;
         }
         if (failing && !err)
             rb_log_info("relay: publishing again");
         failing = failing && err;
+        relay_measure(worker, &next_measure);
         int64_t drained_ms = rb_clock_ms();
-        if (rb_db_wait(&notified, worker->db, RELAY_POLL_MS, worker->wake_fd))
+        int poll_ms = worker->edge->settings.measure_ms < RELAY_POLL_MS ? worker->edge->settings.measure_ms
+                                                                        : RELAY_POLL_MS;
+        if (rb_db_wait(&notified, worker->db, poll_ms, worker->wake_fd))
             edge_worker_sleep(worker, rb_jitter_ms(RELAY_RETRY_MS));
         else
             relay_rest(worker, drained_ms);

@@ -274,7 +274,8 @@ rb_err rb_metrics_print(struct rb_buf *out) RB_MUST_CHECK;
 /*
  * A small HTTP server on its own thread for processes that have no other: GET /healthz (200 while the process
  * runs), /readyz (200 or 503 by `ready`), /metrics. `ready` is called on the server's thread, must not block,
- * and writes a short reason when it returns false. The edge does not use this: it has routes for the three.
+ * and writes a short reason when it returns false, or a remark when it returns true. The edge does not use
+ * this: it has routes for the three.
  */
 struct rb_health;
 typedef bool (*rb_ready_fn)(void *arg, char *reason, size_t reason_size);

@@ -57,18 +57,16 @@ static void health_send_text(h2o_req_t *req, int status, const char *reason, con
 static void health_answer_ready(struct rb_health *health, h2o_req_t *req)
 {
     char reason[200] = "";
-    if (!health->ready || health->ready(health->arg, reason, sizeof(reason))) {
-        health_send_text(req, 200, "OK", "{\"ready\":true}");
-        return;
-    }
+    bool ready = !health->ready || health->ready(health->arg, reason, sizeof(reason));
     /* The reason is ours, made of plain words: what could break the JSON becomes a space. */
     for (char *c = reason; *c; c++) {
         if (*c == '"' || *c == '\\' || (unsigned char)*c < 0x20)
             *c = ' ';
     }
     char body[256];
-    snprintf(body, sizeof(body), "{\"ready\":false,\"reason\":\"%s\"}", reason);
-    health_send_text(req, 503, "Service Unavailable", body);
+    snprintf(body, sizeof(body), "{\"ready\":%s%s%s%s}", ready ? "true" : "false",
+             *reason ? ",\"reason\":\"" : "", reason, *reason ? "\"" : "");
+    health_send_text(req, ready ? 200 : 503, ready ? "OK" : "Service Unavailable", body);
 }
 
 static void health_answer_metrics(h2o_req_t *req)

@@ -144,7 +144,7 @@ static void publishes_many_with_a_result_for_each(void **state)
     uint64_t before = messages_in(RB_STREAM_EVENTS);
     for (int i = 0; i < MANY; i++) {
         snprintf(ids[i], sizeof(ids[i]), "many-%d", i);
-        messages[i] = (struct rb_bus_message){RB_REPO_SCANNED, ids[i], "", "{}", 2};
+        messages[i] = (struct rb_bus_message){RB_REPO_SCANNED, ids[i], "", "{}", 2, NULL};
     }
     messages[7].subject = "not a subject";
     messages[600].id = "bad\nid";
@@ -162,7 +162,7 @@ static void says_that_the_stream_is_full(void **state)
     (void)state;
     jsStreamInfo *info = NULL;
     rb_err errs[1];
-    const struct rb_bus_message message = {RB_REPO_SCANNED, "full-2", NULL, "{}", 2};
+    const struct rb_bus_message message = {RB_REPO_SCANNED, "full-2", NULL, "{}", 2, NULL};
 
     assert_int_equal(js_GetStreamInfo(&info, bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
     info->Config->MaxMsgs = (int64_t)info->State.Msgs;
@@ -182,8 +182,8 @@ static void publishing_heals_a_lost_stream(void **state)
 {
     (void)state;
     rb_err errs[2];
-    const struct rb_bus_message messages[] = {{RB_REPO_SCANNED, "heal-1", NULL, "{}", 2},
-                                              {RB_REPO_SCANNED, "heal-2", NULL, "{}", 2}};
+    const struct rb_bus_message messages[] = {{RB_REPO_SCANNED, "heal-1", NULL, "{}", 2, NULL},
+                                              {RB_REPO_SCANNED, "heal-2", NULL, "{}", 2, NULL}};
 
     bus->setup_at_ms = 0; /* long ago */
     assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
@@ -202,7 +202,7 @@ static void an_outage_is_told_at_once_and_survived(void **state)
 {
     (void)state;
     rb_err errs[1];
-    const struct rb_bus_message message = {RB_REPO_SCANNED, "outage-1", NULL, "{}", 2};
+    const struct rb_bus_message message = {RB_REPO_SCANNED, "outage-1", NULL, "{}", 2, NULL};
 
     nats_kill(&nats);
     assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_SCANNED, "outage-0", NULL, "{}", 2), RB_EUNAVAILABLE);
@@ -241,8 +241,8 @@ static void a_server_that_hangs_is_no_trap(void **state)
 {
     (void)state;
     rb_err errs[2];
-    const struct rb_bus_message messages[] = {{RB_REPO_SCANNED, "hang-1", NULL, "{}", 2},
-                                              {RB_REPO_SCANNED, "hang-2", NULL, "{}", 2}};
+    const struct rb_bus_message messages[] = {{RB_REPO_SCANNED, "hang-1", NULL, "{}", 2, NULL},
+                                              {RB_REPO_SCANNED, "hang-2", NULL, "{}", 2, NULL}};
 
     nats_hang(&nats);
     assert_int_equal(rb_bus_publish_all(errs, bus, messages, 2), RB_ETIMEOUT);

@@ -18,11 +18,6 @@
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
 
-static int compare_entries(const void *a, const void *b)
-{
-    return strcmp(((const struct rb_tree_entry *)a)->path, ((const struct rb_tree_entry *)b)->path);
-}
-
 /* The rows of what the model holds; only some of them where the list is not `complete`. */
 static void rows_of_model(struct rb_graph_tree *rows, bool complete, struct rb_arena *arena)
 {
@@ -190,7 +185,7 @@ static void assert_directories(const struct rb_graph_tree *rows, struct rb_arena
     assert_int_equal(count, rows->directory_count);
 }
 
-static void assert_holds(const struct rb_graph_tree *rows, struct rb_arena *arena)
+static void assert_is_the_graph(const struct rb_graph_tree *rows, struct rb_arena *arena)
 {
     struct rb_graph_about about;
     int64_t links = (int64_t)(rows->directory_count + rows->file_count);
@@ -299,7 +294,7 @@ static void write_and_look(const struct rb_graph_tree *rows, struct rb_arena *ar
     if (!history.is_cut)
         assert_int_equal(written.changed, changed);
     history.is_cut = false;
-    assert_holds(&history.now, arena);
+    assert_is_the_graph(&history.now, arena);
 }
 
 static bool cut_progress(void *arg, int64_t done, int64_t total)
@@ -335,7 +330,7 @@ static void write_cut_off(struct rb_arena *arena)
         int64_t changed;
         history_adopt(&rows, &changed);
         assert_int_equal(written.changed, changed);
-        assert_holds(&history.now, arena);
+        assert_is_the_graph(&history.now, arena);
     }
 }
 
@@ -348,7 +343,7 @@ static void write_older(struct rb_arena *arena)
     rows_of_model(&rows, chance_percent(80), arena);
     rows.generation = history.now.generation - 1;
     assert_int_equal(rb_graph_write(&written, fixture.graph, &rows, NULL, NULL), RB_ESTALE);
-    assert_holds(&history.now, arena);
+    assert_is_the_graph(&history.now, arena);
 }
 
 static void forget(void)
@@ -373,7 +368,7 @@ static void compare_with_one_built_anew(struct rb_arena *arena)
     rows.repo_id = fixture.repo_id + 1000000;
     assert_int_equal(rb_graph_write(&written, fixture.graph, &rows, NULL, NULL), RB_OK);
     assert_int_equal(written.files, rows.file_count);
-    assert_holds(&rows, arena);
+    assert_is_the_graph(&rows, arena);
     if (fixture.is_neo4j)
         assert_same_in_neo4j(&history.now, rows.repo_id);
     assert_int_equal(rb_graph_forget(&removed, fixture.graph, rows.repo_id, rows.generation), RB_OK);

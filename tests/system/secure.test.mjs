@@ -1,0 +1,128 @@
+// NATS with TLS, and a JWT and NKey for each program that lets it do what it must and nothing else
+// (deploy/nats/permissions, read by deploy/nats/users). Only nsc is stood in for: its JWTs are made here.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { connect, credsAuthenticator, nkeys } from '@nats-io/transport-node';
+import { House, house, until } from './harness.mjs';
+
+let h, dir;
+const text = new TextEncoder();
+const b64 = (bytes) => Buffer.from(bytes).toString('base64url');
+
+/** A JWT of NATS: `claims` about `subject`, signed by `issuer`. */
+function natsJwt(issuer, subject, name, nats) {
+  const payload = { jti: name, iat: Math.floor(Date.now() / 1000), iss: issuer.getPublicKey(), name, sub: subject.getPublicKey(), nats: { version: 2, ...nats } };
+  const signed = `${b64('{"typ":"JWT","alg":"ed25519-nkey"}')}.${b64(JSON.stringify(payload))}`;
+  return `${signed}.${b64(issuer.sign(text.encode(signed)))}`;
+}
+
+/** Runs deploy/nats/users with something in place of nsc that notes its arguments: {user: {pub, sub}}. */
+function permissions() {
+  const nsc = path.join(dir, 'nsc');
+  fs.writeFileSync(nsc, `#!/bin/sh\nprintf '%s\\n' "$*" >>${dir}/nsc.log\n`, { mode: 0o755 });
+  execFileSync(path.join(house, 'deploy/nats/users'), [path.join(dir, 'creds'), 'labeller'], { env: { ...process.env, PATH: `${dir}:${process.env.PATH}` } });
+  const users = {};
+  for (const [, name, pub, sub] of fs.readFileSync(`${dir}/nsc.log`, 'utf8').matchAll(/^add user --account REPOBUS --name (\S+) --allow-pub (\S+) --allow-sub (\S+)$/gm)) {
+    users[name] = { pub: { allow: pub.split(',') }, sub: { allow: sub.split(',') } };
+  }
+  return users;
+}
+
+const creds = (name) => path.join(dir, 'creds', `${name}.creds`);
+
+/** Operator, accounts and users; their credentials in files, what the server needs as lines of its configuration. */
+function makeAccounts() {
+  const operator = nkeys.createOperator(), system = nkeys.createAccount(), account = nkeys.createAccount();
+  const none = { subs: -1, data: -1, payload: -1, imports: -1, exports: -1, wildcards: true, conn: -1, leaf: -1 };
+  const all = { ...none, mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
+  for (const [name, allowed] of Object.entries(permissions())) {
+    const user = nkeys.createUser();
+    const jwt = natsJwt(account, user, name, { type: 'user', subs: -1, data: -1, payload: -1, ...allowed });
+    const seed = new TextDecoder().decode(user.getSeed());
+    fs.writeFileSync(creds(name), `-----BEGIN NATS USER JWT-----\n${jwt}\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n${seed}\n------END USER NKEY SEED------\n`);
+  }
+  return [
+    `operator: ${natsJwt(operator, operator, 'repobus', { type: 'operator', system_account: system.getPublicKey() })}`,
+    `system_account: ${system.getPublicKey()}`, 'resolver: MEMORY', 'resolver_preload: {',
+    `  ${system.getPublicKey()}: ${natsJwt(operator, system, 'SYS', { type: 'account', limits: none })}`,
+    `  ${account.getPublicKey()}: ${natsJwt(operator, account, 'REPOBUS', { type: 'account', limits: all })}`, '}',
+  ];
+}
+
+/** An authority, and a certificate of the server for localhost. */
+function makeCertificates() {
+  const openssl = (...args) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
+  openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=Repobus tests');
+  openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=localhost');
+  fs.writeFileSync(`${dir}/san`, 'subjectAltName=DNS:localhost');
+  openssl('x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-out', 'server.pem', '-days', '2', '-extfile', 'san');
+}
+
+before(async () => {
+  h = await House.start({ programs: [] });
+  dir = path.join(h.dir, 'nats');
+  await h.server('nats', 'stop');
+  fs.mkdirSync(path.join(dir, 'creds'));
+  makeCertificates();
+  fs.writeFileSync(path.join(dir, 'more.conf'), ['tls {', `  cert_file: "${dir}/server.pem"`, `  key_file: "${dir}/server.key"`, '}', ...makeAccounts(), ''].join('\n'));
+  h.natsUrl = (await h.server('nats', 'start')).replace('127.0.0.1', 'localhost');
+  Object.assign(h.env, { NATS_URL: h.natsUrl, NATS_CA: path.join(dir, 'ca.pem'), RB_WATCH_MS: '200' });
+  for (const name of ['edge', 'scanner', 'grapher']) await h.launch(name, { NATS_CREDS: creds(name) });
+  h.alice = await h.token('alice');
+});
+after(() => h?.stop());
+
+const as = (name) => connect({ servers: h.natsUrl, tls: { caFile: h.env.NATS_CA }, authenticator: credsAuthenticator(fs.readFileSync(creds(name))) });
+const log = () => fs.readFileSync(path.join(dir, 'log'), 'utf8');
+
+test('everything works with what each program is allowed, and none asks for more', async () => {
+  const answer = await h.install();
+  assert.equal(answer.status, 200, answer.text);
+  await h.untilDone(answer.json.installation_id);
+  const graph = await h.request('GET', '/api/v1/repos/acme/shop/files'); // the grapher answers it
+  assert.equal(graph.status, 200, graph.text);
+  const operate = (...args) => h.cli(args, { NATS_CREDS: creds('operator') });
+  for (const args of [['subscribers'], ['pause', 'scanner']]) {
+    const { code, stderr } = await operate(...args);
+    assert.equal(code, 0, `${args.join(' ')}: ${stderr}\n${log().split('\n').filter((line) => line.includes('Violation')).join('\n')}`);
+  }
+  await until('the scanner hears that it is paused', async () => (await (await fetch(`${h.get('scanner').url}/readyz`)).text()).includes('paused'));
+  assert.equal((await operate('resume', 'scanner')).code, 0);
+  assert.equal((await operate('replay', '--subscriber=scanner')).code, 0);
+  assert.match((await operate('events', 'tail', '--no-wait', '--since=1h')).stdout, /repo\.scanned/);
+  assert.equal((await operate('dead', 'list')).stdout, 'no dead letters\n');
+  assert.doesNotMatch(log(), /Violation/, 'nobody was refused anything');
+});
+
+test('a subscriber can neither speak for another nor take what is another\'s', async () => {
+  const nats = await as('labeller');
+  const refused = async (subject, body = '') => {
+    nats.publish(subject, body);
+    await until(`${subject} is refused`, () => log().includes(`Subject "${subject}"`));
+  };
+  await refused('repo.connected', '{}');
+  await refused('run.1.scanner', '{}');
+  await refused('control.pause.scanner', '{}');
+  await refused('$JS.API.STREAM.DELETE.REPOBUS');
+  await refused('$JS.API.CONSUMER.MSG.NEXT.REPOBUS.scanner', '1');
+  await refused('$JS.API.CONSUMER.DELETE.REPOBUS.scanner');
+  nats.publish('run.1.labeller', '{}');
+  await nats.flush();
+  assert.ok(!log().includes('Subject "run.1.labeller"'), 'its own run it may tell');
+  await nats.close();
+});
+
+test('no credentials, another authority, another host name: no connection', async () => {
+  const code = async (env) => (await h.cli(['subscribers', '--timeout=5'], { NATS_CREDS: creds('operator'), ...env })).code;
+  assert.equal(await code({}), 0, 'with all that is right');
+  assert.notEqual(await code({ NATS_CREDS: '' }), 0);
+  assert.equal(await code({ NATS_CREDS: path.join(dir, 'nothing') }), 2);
+  assert.notEqual(await code({ NATS_URL: h.natsUrl.replace('localhost', '127.0.0.1') }), 0, 'the certificate is of localhost');
+  const other = path.join(dir, 'other.pem');
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', path.join(dir, 'other.key'), '-out', other, '-days', '2', '-subj', '/CN=other'], { stdio: 'pipe' });
+  assert.notEqual(await code({ NATS_CA: other }), 0);
+});
