@@ -26,7 +26,7 @@
 #define QUERY_WAIT_MS    5000 /* whoever asked has given up by then */
 #define ARENAS_MAX       2    /* malloc's own: one per thread would cost more memory than it saves time */
 
-const char rb_subscriber_help[] =
+static const char subscriber_help[] =
     "  NATS_URL              nats://127.0.0.1:4222, several behind commas\n"
     "  WORKERS               events worked on at once\n"
     "  HEALTH_ADDRESS, HEALTH_PORT   where /healthz, /readyz and /metrics are shown (0: any free port)\n"
@@ -261,12 +261,18 @@ static int subscriber_open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int rb_subscriber_run(const struct rb_subscriber *subscriber)
+const char *rb_subscriber_help(void)
 {
-    struct rb_subscriber def = *subscriber;
+    return subscriber_help;
+}
+
+int rb_subscriber_run_sized(const struct rb_subscriber *subscriber, size_t size)
+{
+    struct rb_subscriber def = {0};
     struct subscriber_settings settings;
     struct rb_health *health = NULL;
 
+    memcpy(&def, subscriber, size < sizeof(def) ? size : sizeof(def));
     if (def.max_attempts <= 0)
         def.max_attempts = ATTEMPTS_DEFAULT;
     if (subscriber_read_settings(&settings, &def))
