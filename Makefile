@@ -36,7 +36,7 @@ LIBS    := $(foreach r,lib/repo lib/github lib/store lib/secrets lib/base,$(call
 
 EXAMPLES := hello-subscriber
 BINARIES := $(foreach n,edge scanner grapher,$(BUILD)/bin/repobus-$(n)) $(BUILD)/bin/repobus \
-            $(BUILD)/bin/github-standin $(EXAMPLES:%=$(BUILD)/bin/%)
+            $(BUILD)/bin/repobus-test-subscriber $(BUILD)/bin/github-standin $(EXAMPLES:%=$(BUILD)/bin/%)
 SHARED  := $(BUILD)/lib/librepobus.so
 SONAME  := $(SHARED).$(firstword $(subst ., ,$(VERSION)))
 HEADER  := $(BUILD)/include/repobus/bus.h
@@ -149,6 +149,9 @@ $(BUILD)/obj/edge/web/%.o: edge/web/% Makefile
 	@echo "  DATA  $<"
 	@$(LD) -r -b binary -z noexecstack -o $@ $<
 
+# What `repobus new-subscriber` writes lies in the program.
+$(BUILD)/obj/cli/new_subscriber.c.o: $(shell find cli/templates tests/subscriber/events -type f)
+
 # The header that is installed stands alone: what bus/subscriber.h includes of this house is put in its place.
 $(HEADER): bus/subscriber.h lib/base/public.h Makefile
 	@mkdir -p $(@D)
@@ -182,6 +185,7 @@ $(eval $(call binary_rules,repobus-edge,edge,edge bus))
 $(eval $(call binary_rules,repobus-scanner,scanner,scanner bus))
 $(eval $(call binary_rules,repobus-grapher,grapher,grapher bus))
 $(eval $(call binary_rules,repobus,cli,cli))
+$(eval $(call binary_rules,repobus-test-subscriber,tests/subscriber,bus))
 $(eval $(call binary_rules,github-standin,tests/github,tests/github))
 $(eval $(call binary_rules,hello-subscriber,examples/hello-subscriber,bus))
 

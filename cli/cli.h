@@ -77,5 +77,6 @@ int cli_watch(const struct cli_options *options, const char *repo);
 int cli_profile(const struct cli_options *options, const char *repo);
 int cli_token(const struct cli_options *options);
 int cli_reseal(const struct cli_options *options);
+int cli_new_subscriber(const char *name, const char *subjects, const char *language);
 
 #endif

@@ -20,6 +20,7 @@ static const char main_help[] =
     "  repobus list [--all]           everything you have connected; all that you can connect\n"
     "  repobus token --login NAME     for the server's administrator: a token for a person\n"
     "  repobus reseal                 for the administrator: seal anew what is under SECRET_KEY_PREVIOUS\n"
+    "  repobus new-subscriber NAME    write a new subscriber with its own test into the folder NAME\n"
     "  repobus --help                 this text\n"
     "\n"
     "Options\n"
@@ -35,6 +36,8 @@ static const char main_help[] =
     "  --login=NAME            token: the person's GitHub login\n"
     "  --offline               token: take the login as given, do not ask GitHub\n"
     "  --days=N                token: how long the token is valid (default 7)\n"
+    "  --on=LIST               new-subscriber: its subjects, as in repo.connected,github.pull_request\n"
+    "  --lang=LANGUAGE         new-subscriber: c (default), python, typescript or go\n"
     "\n"
     "Environment\n"
     "  REPOBUS_URL             the server (default http://127.0.0.1:8080)\n"
@@ -99,7 +102,7 @@ int main(int argc, const char **argv)
 {
     struct cli_options options = {
         .url = getenv("REPOBUS_URL"), .token = getenv("REPOBUS_TOKEN"), .timeout_seconds = 600, .days = 7};
-    char *wait_for = NULL, *login = NULL;
+    char *wait_for = NULL, *login = NULL, *on = NULL, *language = NULL;
     int json = 0, if_needed = 0, no_wait = 0, offline = 0, all = 0, force = 0, cyclonedx = 0, help = 0, code;
     const struct poptOption table[] = {
         {"json", 0, POPT_ARG_NONE, &json, 0, NULL, NULL},
@@ -112,6 +115,8 @@ int main(int argc, const char **argv)
         {"wait-for", 0, POPT_ARG_STRING, &wait_for, 0, NULL, NULL},
         {"login", 0, POPT_ARG_STRING, &login, 0, NULL, NULL},
         {"timeout", 0, POPT_ARG_INT, &options.timeout_seconds, 0, NULL, NULL},
+        {"on", 0, POPT_ARG_STRING, &on, 0, NULL, NULL},
+        {"lang", 0, POPT_ARG_STRING, &language, 0, NULL, NULL},
         {"days", 0, POPT_ARG_INT, &options.days, 0, NULL, NULL},
         {"help", 'h', POPT_ARG_NONE, &help, 0, NULL, NULL},
         POPT_TABLEEND,
@@ -141,11 +146,15 @@ int main(int argc, const char **argv)
         code = main_wrong_use("a command is missing", NULL);
     else if (more || options.timeout_seconds < 1 || options.days < 1 || options.days > 3650)
         code = main_wrong_use("the arguments are wrong", more);
+    else if (strcmp(command, "new-subscriber") == 0)
+        code = cli_new_subscriber(repo, on, language ? language : "c");
     else
         code = main_run(&options, command, repo, all);
     poptFreeContext(context);
     free(wait_for);
     free(login);
+    free(on);
+    free(language);
     curl_global_cleanup();
     return code;
 }
