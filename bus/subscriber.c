@@ -111,6 +111,8 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
     r->durable = bus_durable_for_subscriber(def->name, def->filter);
     if (settings->ack_wait_ms > 0)
         r->durable.ack_wait_ms = settings->ack_wait_ms;
+    if (def->in_order)
+        r->durable.max_ack_pending = 1;
     r->query_wait_ms = settings->query_wait_ms;
     r->drain_ms = settings->drain_s * 1000;
     r->worker_count = settings->workers;
@@ -118,6 +120,7 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
     r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&r->mutex, NULL);
     pthread_mutex_init(&r->ensure_mutex, NULL);
+    pthread_mutex_init(&r->marks_mutex, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&r->changed, &attr);
@@ -133,11 +136,14 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
 
 static void subscriber_free_runtime(struct bus_runtime *r)
 {
+    bus_marks_free(r);
     rb_bus_close(r->bus);
+    bus_stop_unfollow(r);
     bus_replies_free(r->replies);
     for (int i = 0; i < r->worker_count; i++)
         pthread_mutex_destroy(&r->workers[i].work.mutex);
     pthread_cond_destroy(&r->changed);
+    pthread_mutex_destroy(&r->marks_mutex);
     pthread_mutex_destroy(&r->ensure_mutex);
     pthread_mutex_destroy(&r->mutex);
     close(r->wake_fd);
@@ -147,12 +153,15 @@ static void subscriber_free_runtime(struct bus_runtime *r)
 
 static rb_err subscriber_start_threads(struct bus_runtime *r)
 {
+    rb_err err = r->def->stop_when_disconnected ? bus_stop_follow(r) : RB_OK;
+    if (err)
+        return err;
     if (pthread_create(&r->keepalive, NULL, bus_keepalive_main, r) != 0)
         return rb_error_set(RB_EINTERNAL, "no thread for keeping alive");
     r->keepalive_started = true;
     for (int i = 0; i < r->worker_count; i++) {
         struct bus_worker *worker = &r->workers[i];
-        rb_err err = bus_pull_open(&worker->pull, r->bus, r->durable.stream, 1);
+        err = bus_pull_open(&worker->pull, r->bus, r->durable.stream, 1);
         if (err)
             return err;
         r->running++;

@@ -110,6 +110,15 @@ struct rb_subscriber {
     void (*worker_close)(void *local, void *app);
     /* Besides NATS, what readiness asks, may be NULL; runs on the health thread, must not block. */
     rb_ready_fn ready;
+    /* Events in the order of the stream, one at a time over all processes of this name; the next one comes
+     * when the one before is done or given up, its retries included. So order holds for each repository too,
+     * and one that fails holds up all of them: for subscribers that cannot do with `generation`. */
+    bool in_order;
+    /* rb_work_stop() also says when the event's installation was disconnected meanwhile. */
+    bool stop_when_disconnected;
+    /* What a handler may need at most, 0: as long as it likes. Then rb_work_stop() says so, and the server is
+     * told no more that the event is worked on: one whose handler hangs comes to another process. */
+    int time_limit_s;
 };
 /*
  * Runs until SIGTERM or SIGINT, then drains: no new event is taken, handlers in flight get DRAIN_SECONDS
@@ -136,6 +145,18 @@ const char *rb_work_string(const struct rb_work *work, const char *field); /* of
 void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const char *note);
 /* True when the process is draining and the handler should stop soon with rb_retry(). */
 bool rb_work_is_draining(const struct rb_work *work);
+/* Why the handler should stop soon, for rb_retry(); NULL: go on. Draining, the time limit, a disconnect (that
+ * one with rb_done(): it is noticed soon, not surely, so that writes are conditional on the generation all
+ * the same). */
+const char *rb_work_stop(const struct rb_work *work);
+/*
+ * For effects that are not harmless twice, such as a message to people: ask before, mark after. Kept in NATS
+ * (bucket repobus_done_NAME) by the event's id and `what`, a name of the effect, for as long as the stream
+ * keeps events. A crash between the effect and its mark does it twice; that is as near as two systems without
+ * a common transaction come. Both block for an answer of NATS, 5 s at most. Errors are temporary.
+ */
+rb_err rb_work_was_done(bool *done, struct rb_work *work, const char *what) RB_MUST_CHECK;
+rb_err rb_work_mark_done(struct rb_work *work, const char *what) RB_MUST_CHECK;
 /* Publishes an event that follows from this one. Its id is derived from this event's id and the subject, so a
  * handler that runs twice publishes once. Blocks for the acknowledgement. */
 rb_err rb_work_publish(struct rb_work *work, const char *subject, const json_t *data) RB_MUST_CHECK;
