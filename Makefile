@@ -34,7 +34,7 @@ objects  = $(addprefix $(BUILD)/obj/,$(addsuffix .o,$(call sources,$(1))))
 library  = $(BUILD)/lib/lib$(subst /,_,$(1)).a
 LIBS    := $(foreach r,lib/repo lib/github lib/store lib/secrets lib/base,$(call library,$(r)))
 
-EXAMPLES := hello-subscriber
+EXAMPLES := hello-subscriber notifier
 BINARIES := $(foreach n,edge scanner grapher,$(BUILD)/bin/repobus-$(n)) $(BUILD)/bin/repobus \
             $(BUILD)/bin/repobus-test-subscriber $(BUILD)/bin/github-standin $(EXAMPLES:%=$(BUILD)/bin/%)
 SHARED  := $(BUILD)/lib/librepobus.so
@@ -187,7 +187,7 @@ $(eval $(call binary_rules,repobus-grapher,grapher,grapher bus))
 $(eval $(call binary_rules,repobus,cli,cli))
 $(eval $(call binary_rules,repobus-test-subscriber,tests/subscriber,bus))
 $(eval $(call binary_rules,github-standin,tests/github,tests/github))
-$(eval $(call binary_rules,hello-subscriber,examples/hello-subscriber,bus))
+$(foreach e,$(EXAMPLES),$(eval $(call binary_rules,$(e),examples/$(e),bus)))
 
 ALL_ROOMS := $(foreach r,edge scanner grapher cli tests/github bus,$(call library,$(r))) $(LIBS)
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.c.o $(ALL_ROOMS)
