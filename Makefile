@@ -2,6 +2,7 @@
 
 SHELL   := /bin/bash
 BUILD   ?= build
+VERSION := 1.0.0# of librepobus and its header: semver.org; the first number is the soname's
 CC      ?= gcc
 CXX     ?= g++
 PKGS    := libh2o-evloop libnats libjwt libsodium libgit2 jansson libpq libcurl openssl yaml-0.1 libxml-2.0 popt simdjson re2
@@ -33,8 +34,12 @@ objects  = $(addprefix $(BUILD)/obj/,$(addsuffix .o,$(call sources,$(1))))
 library  = $(BUILD)/lib/lib$(subst /,_,$(1)).a
 LIBS    := $(foreach r,lib/repo lib/github lib/store lib/secrets lib/base,$(call library,$(r)))
 
+EXAMPLES := hello-subscriber notifier
 BINARIES := $(foreach n,edge scanner grapher,$(BUILD)/bin/repobus-$(n)) $(BUILD)/bin/repobus \
-            $(BUILD)/bin/github-standin $(BUILD)/bin/hello-subscriber
+            $(BUILD)/bin/repobus-test-subscriber $(BUILD)/bin/github-standin $(EXAMPLES:%=$(BUILD)/bin/%)
+SHARED  := $(BUILD)/lib/librepobus.so
+SONAME  := $(SHARED).$(firstword $(subst ., ,$(VERSION)))
+HEADER  := $(BUILD)/include/repobus/bus.h
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
@@ -48,7 +53,7 @@ help: ## this list
 deps: ## install the Debian packages that are missing
 	@deploy/packages
 
-build: $(BINARIES) ## compile everything into build/bin
+build: $(BINARIES) $(SHARED).$(VERSION) ## compile everything into build/bin
 
 run: ## start everything, connect a repository, show it happening (REPO=… GRAPH=neo4j)
 	@deploy/run
@@ -89,9 +94,21 @@ bench-scanner: ## the scanner beside linguist, osv-scalibr and others, on the gi
 bench-graph: ## the graph: written beside the official drivers and COPY, updated, read (FILES=100000)
 	@tests/bench/run graph
 
-install: build ## copy the binaries to $(PREFIX)/bin (default /usr/local)
-	install -d "$(DESTDIR)$(or $(PREFIX),/usr/local)/bin"
-	install -m 755 $(filter-out %/github-standin %/hello-subscriber,$(BINARIES)) "$(DESTDIR)$(or $(PREFIX),/usr/local)/bin/"
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+install: build ## install programs, library, header and manual pages below PREFIX (/usr/local), in DESTDIR
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/include/repobus" "$(DESTDIR)$(LIBDIR)/pkgconfig" \
+	  "$(DESTDIR)$(PREFIX)/share/man/man1" "$(DESTDIR)$(PREFIX)/share/man/man3"
+	install -m 755 $(filter-out %/github-standin $(EXAMPLES:%=$(BUILD)/bin/%),$(BINARIES)) "$(DESTDIR)$(PREFIX)/bin/"
+	install -m 755 $(SHARED).$(VERSION) "$(DESTDIR)$(LIBDIR)/"
+	ln -sf $(notdir $(SHARED)).$(VERSION) "$(DESTDIR)$(LIBDIR)/$(notdir $(SONAME))"
+	ln -sf $(notdir $(SONAME)) "$(DESTDIR)$(LIBDIR)/$(notdir $(SHARED))"
+	install -m 644 $(HEADER) "$(DESTDIR)$(PREFIX)/include/repobus/"
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|; s|@VERSION@|$(VERSION)|' bus/repobus.pc.in >"$(DESTDIR)$(LIBDIR)/pkgconfig/repobus.pc"
+	$(BUILD)/bin/repobus --help | sed 's/\\/\\e/g; s/^[.'"'"']/\\\&&/' | sed -e '/@HELP@/{r /dev/stdin' -e 'd}' docs/man/repobus.1.in \
+	  >"$(DESTDIR)$(PREFIX)/share/man/man1/repobus.1"
+	install -m 644 docs/man/*.3 "$(DESTDIR)$(PREFIX)/share/man/man3/"
+	@[ -n "$(DESTDIR)" ] || ldconfig 2>/dev/null || echo "run ldconfig as root, so that programs find $(notdir $(SONAME))"
 
 clean: ## remove build/ (the data of `make run` stays in .run/)
 	rm -rf build
@@ -135,6 +152,24 @@ $(BUILD)/obj/edge/web/%.o: edge/web/% Makefile
 	@echo "  DATA  $<"
 	@$(LD) -r -b binary -z noexecstack -o $@ $<
 
+# What `repobus new-subscriber` writes lies in the program.
+$(BUILD)/obj/cli/new_subscriber.c.o: $(shell find cli/templates tests/subscriber/events -type f)
+
+# The header that is installed stands alone: what bus/subscriber.h includes of this house is put in its place.
+$(HEADER): bus/subscriber.h lib/base/public.h Makefile
+	@mkdir -p $(@D)
+	@sed -e '/#include "lib\/base\/public.h"/{r lib/base/public.h' -e 'd}' $< >$@
+$(BUILD)/obj/examples/%: CFLAGS += -I$(BUILD)/include
+$(foreach e,$(EXAMPLES),$(BUILD)/obj/examples/$(e)/main.c.o): $(HEADER)
+
+comma := ,
+# librepobus.so is of the same objects as the programs.
+$(BUILD)/obj/bus/%.o $(BUILD)/obj/lib/base/%.o: CFLAGS += -fPIC -fno-semantic-interposition
+$(SHARED).$(VERSION): $(BUILD)/lib/libbus.a $(BUILD)/lib/liblib_base.a bus/librepobus.map
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) $(if $(SANITIZE),,-Wl$(comma)-z$(comma)defs) -shared -Wl,-soname,$(notdir $(SONAME)) -Wl,--version-script=bus/librepobus.map \
+	  -Wl,--whole-archive $< -Wl,--no-whole-archive $(word 2,$^) $$(pkg-config --libs libnats jansson libsodium openssl libh2o-evloop) -o $@
+
 define room_rules
 $(call library,$(1)): $(call objects,$(1))
 	@mkdir -p $$(@D)
@@ -153,8 +188,9 @@ $(eval $(call binary_rules,repobus-edge,edge,edge bus))
 $(eval $(call binary_rules,repobus-scanner,scanner,scanner bus))
 $(eval $(call binary_rules,repobus-grapher,grapher,grapher bus))
 $(eval $(call binary_rules,repobus,cli,cli bus))
+$(eval $(call binary_rules,repobus-test-subscriber,tests/subscriber,bus))
 $(eval $(call binary_rules,github-standin,tests/github,tests/github))
-$(eval $(call binary_rules,hello-subscriber,examples/hello-subscriber,bus))
+$(foreach e,$(EXAMPLES),$(eval $(call binary_rules,$(e),examples/$(e),bus)))
 
 ALL_ROOMS := $(foreach r,edge scanner grapher cli tests/github bus,$(call library,$(r))) $(LIBS)
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.c.o $(ALL_ROOMS)

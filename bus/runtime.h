@@ -34,8 +34,10 @@ struct rb_work {
     int64_t generation, started_ms;
     int64_t done, total;
     char note[RUNTIME_TEXT_MAX];
-    int64_t sent_at; /* when the run was published last, rb_clock_ms() */
-    bool unsent;     /* there is newer progress than what was published */
+    atomic_bool disconnected; /* its installation was, meanwhile */
+    atomic_llong limit_at;    /* rb_clock_ms(), INT64_MAX: none */
+    int64_t sent_at;          /* when the run was published last, rb_clock_ms() */
+    bool unsent;              /* there is newer progress than what was published */
 };
 
 struct bus_worker {
@@ -79,6 +81,10 @@ struct bus_runtime {
 
     struct bus_worker *workers;
     int worker_count;
+    natsSubscription *disconnects; /* NULL: not asked for */
+    bool disconnects_ended;        /* nats.c calls back no more; guarded by `mutex` */
+    pthread_mutex_t marks_mutex;   /* guards what follows; held while the server is asked */
+    kvStore *marks;
     int64_t query_wait_ms;       /* a question that waited for longer is dropped */
     struct bus_replies *replies; /* NULL: the subscriber answers nothing */
     pthread_t keepalive;
@@ -116,6 +122,13 @@ rb_err bus_work_end_run(struct rb_work *work, enum rb_run_state state, const cha
 /* Publishes what progress is unsent; `work->mutex` is held. */
 void bus_work_flush(struct rb_work *work);
 #define BUS_PROGRESS_INTERVAL_MS 250 /* four a second, as people read */
+
+/* stop.c */
+rb_err bus_stop_follow(struct bus_runtime *runtime) RB_MUST_CHECK;
+void bus_stop_unfollow(struct bus_runtime *runtime); /* only after the connection is closed */
+
+/* mark.c */
+void bus_marks_free(struct bus_runtime *runtime);
 
 /* reply.c: answers the questions of `runtime->def->queries`. What has been started is in *out also on error.
  */

@@ -27,7 +27,7 @@
 #define WATCH_MS         15000 /* as often as metrics are usually read */
 #define ARENAS_MAX       2     /* malloc's own: one per thread would cost more memory than it saves time */
 
-const char rb_subscriber_help[] =
+static const char subscriber_help[] =
     "  NATS_URL              nats://127.0.0.1:4222, several behind commas\n" BUS_SETTINGS_HELP
     "  WORKERS               events worked on at once\n"
     "  HEALTH_ADDRESS, HEALTH_PORT   where /healthz, /readyz and /metrics are shown (0: any free port)\n"
@@ -122,6 +122,8 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
     r->durable = bus_durable_for_subscriber(def->name, def->filter);
     if (settings->ack_wait_ms > 0)
         r->durable.ack_wait_ms = settings->ack_wait_ms;
+    if (def->in_order)
+        r->durable.max_ack_pending = 1;
     r->query_wait_ms = settings->query_wait_ms;
     r->watch_ms = settings->watch_ms;
     r->drain_ms = settings->drain_s * 1000;
@@ -130,6 +132,7 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
     r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&r->mutex, NULL);
     pthread_mutex_init(&r->ensure_mutex, NULL);
+    pthread_mutex_init(&r->marks_mutex, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&r->changed, &attr);
@@ -145,12 +148,15 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
 
 static void subscriber_free_runtime(struct bus_runtime *r)
 {
+    bus_marks_free(r);
     rb_bus_close(r->bus);
     natsSubscription_Destroy(r->watch_sub);
+    bus_stop_unfollow(r);
     bus_replies_free(r->replies);
     for (int i = 0; i < r->worker_count; i++)
         pthread_mutex_destroy(&r->workers[i].work.mutex);
     pthread_cond_destroy(&r->changed);
+    pthread_mutex_destroy(&r->marks_mutex);
     pthread_mutex_destroy(&r->ensure_mutex);
     pthread_mutex_destroy(&r->mutex);
     close(r->wake_fd);
@@ -160,12 +166,15 @@ static void subscriber_free_runtime(struct bus_runtime *r)
 
 static rb_err subscriber_start_threads(struct bus_runtime *r)
 {
+    rb_err err = r->def->stop_when_disconnected ? bus_stop_follow(r) : RB_OK;
+    if (err)
+        return err;
     if (pthread_create(&r->keepalive, NULL, bus_keepalive_main, r) != 0)
         return rb_error_set(RB_EINTERNAL, "no thread for keeping alive");
     r->keepalive_started = true;
     for (int i = 0; i < r->worker_count; i++) {
         struct bus_worker *worker = &r->workers[i];
-        rb_err err = bus_pull_open(&worker->pull, r->bus, r->durable.stream, 1);
+        err = bus_pull_open(&worker->pull, r->bus, r->durable.stream, 1);
         if (err)
             return err;
         r->running++;
@@ -175,7 +184,7 @@ static rb_err subscriber_start_threads(struct bus_runtime *r)
         }
         worker->started = true;
     }
-    rb_err err = bus_watch_start(r);
+    err = bus_watch_start(r);
     return err || !r->def->queries ? err : bus_replies_start(&r->replies, r);
 }
 
@@ -277,12 +286,18 @@ static int subscriber_open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int rb_subscriber_run(const struct rb_subscriber *subscriber)
+const char *rb_subscriber_help(void)
 {
-    struct rb_subscriber def = *subscriber;
+    return subscriber_help;
+}
+
+int rb_subscriber_run_sized(const struct rb_subscriber *subscriber, size_t size)
+{
+    struct rb_subscriber def = {0};
     struct subscriber_settings settings;
     struct rb_health *health = NULL;
 
+    memcpy(&def, subscriber, size < sizeof(def) ? size : sizeof(def));
     if (def.max_attempts <= 0)
         def.max_attempts = ATTEMPTS_DEFAULT;
     if (subscriber_read_settings(&settings, &def))

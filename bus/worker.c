@@ -70,6 +70,8 @@ static bool worker_claim(struct bus_worker *worker, const jsMsgMetaData *meta, c
         work->installation_id = 0;
         work->unsent = false;
         work->answered = false;
+        work->disconnected = false;
+        work->limit_at = INT64_MAX;
         work->incarnation = runtime->incarnation;
         work->sent_at = 0;
         snprintf(work->reply, sizeof(work->reply), "%s", reply);
@@ -237,6 +239,8 @@ static struct rb_result worker_call(struct bus_worker *worker, rb_handler_fn han
     }
     rb_metric_add(runtime->in_flight, 1);
     bus_work_begin_run(work);
+    if (runtime->def->time_limit_s > 0)
+        work->limit_at = rb_clock_ms() + INT64_C(1000) * runtime->def->time_limit_s;
     struct rb_result result = handler(work, runtime->def->app, worker->local);
     rb_metric_add(runtime->in_flight, -1);
     rb_metric_observe_us(runtime->duration, rb_clock_us() - started);

@@ -84,6 +84,7 @@ int cli_watch(const struct cli_options *options, const char *repo);
 int cli_profile(const struct cli_options *options, const char *repo);
 int cli_token(const struct cli_options *options);
 int cli_reseal(const struct cli_options *options);
+int cli_new_subscriber(const char *name, const char *subjects, const char *language);
 
 /* ---- operating the bus (bus.c and a file for each family) ---------------------------------------------- */
 

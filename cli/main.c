@@ -20,6 +20,7 @@ static const char main_help[] =
     "  repobus list [--all]           everything you have connected; all that you can connect\n"
     "  repobus token --login NAME     for the server's administrator: a token for a person\n"
     "  repobus reseal                 for the administrator: seal anew what is under SECRET_KEY_PREVIOUS\n"
+    "  repobus new-subscriber NAME    write a new subscriber with its own test into the folder NAME\n"
     "  repobus --help                 this text\n"
     "\n"
     "For the one who operates the bus\n"
@@ -57,6 +58,8 @@ static const char main_help[] =
     "7d\n"
     "  --limit=N, --after=N    events tail, dead, replay: at most so many, behind this number (dead list: "
     "100)\n"
+    "  --on=LIST               new-subscriber: its subjects, as in repo.connected,github.pull_request\n"
+    "  --lang=LANGUAGE         new-subscriber: c (default), python, typescript or go\n"
     "\n"
     "Environment\n"
     "  REPOBUS_URL             the server (default http://127.0.0.1:8080)\n"
@@ -203,7 +206,8 @@ int main(int argc, const char **argv)
 {
     struct cli_options options = {
         .url = getenv("REPOBUS_URL"), .token = getenv("REPOBUS_TOKEN"), .timeout_seconds = 600, .days = 7};
-    char *wait_for = NULL, *login = NULL, *subscriber = NULL, *subject = NULL, *since = NULL;
+    char *wait_for = NULL, *login = NULL, *subscriber = NULL, *subject = NULL, *since = NULL, *on = NULL,
+         *language = NULL;
     long long after = 0;
     int json = 0, if_needed = 0, no_wait = 0, offline = 0, all = 0, force = 0, cyclonedx = 0, help = 0, code;
     const struct poptOption table[] = {
@@ -217,6 +221,8 @@ int main(int argc, const char **argv)
         {"wait-for", 0, POPT_ARG_STRING, &wait_for, 0, NULL, NULL},
         {"login", 0, POPT_ARG_STRING, &login, 0, NULL, NULL},
         {"timeout", 0, POPT_ARG_INT, &options.timeout_seconds, 0, NULL, NULL},
+        {"on", 0, POPT_ARG_STRING, &on, 0, NULL, NULL},
+        {"lang", 0, POPT_ARG_STRING, &language, 0, NULL, NULL},
         {"days", 0, POPT_ARG_INT, &options.days, 0, NULL, NULL},
         {"subscriber", 0, POPT_ARG_STRING, &subscriber, 0, NULL, NULL},
         {"subject", 0, POPT_ARG_STRING, &subject, 0, NULL, NULL},
@@ -263,6 +269,8 @@ int main(int argc, const char **argv)
         code = main_wrong_use("the arguments are wrong", NULL);
     else if (main_operate(&code, &options, words))
         ;
+    else if (strcmp(command, "new-subscriber") == 0 && !words[2])
+        code = cli_new_subscriber(words[1], on, language ? language : "c");
     else if (words[2])
         code = main_wrong_use("the arguments are wrong", words[2]);
     else
@@ -273,6 +281,8 @@ int main(int argc, const char **argv)
     free(subscriber);
     free(subject);
     free(since);
+    free(on);
+    free(language);
     curl_global_cleanup();
     return code;
 }

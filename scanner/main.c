@@ -26,7 +26,7 @@ int main(int argc, char **argv)
     struct rb_scanner scanner = {0};
     if (argc > 1) {
         bool help = strcmp(argv[1], "--help") == 0;
-        fprintf(help ? stdout : stderr, "%s%s%s", main_help, rb_repo_sources_help, rb_subscriber_help);
+        fprintf(help ? stdout : stderr, "%s%s%s", main_help, rb_repo_sources_help, rb_subscriber_help());
         return help ? 0 : 2;
     }
     struct rb_config *config = rb_config_new();

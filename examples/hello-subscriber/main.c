@@ -1,18 +1,16 @@
 /*
  * The shortest working subscriber: says hello to every repository that is connected.
  *
- * Built with `make` here, or by hand, from the root of Repobus after `make build`:
+ * Built by `make build`, and with what `make install` installs by
  *
- *   cc -std=gnu17 -D_GNU_SOURCE -I. examples/hello-subscriber/main.c -o hello-subscriber \
- *      build/lib/libbus.a build/lib/liblib_base.a \
- *      $(pkg-config --cflags --libs libnats jansson libsodium openssl) -pthread
+ *   cc main.c -o hello-subscriber $(pkg-config --cflags --libs repobus)
  *
  * and run with NATS_URL=nats://127.0.0.1:4222 ./hello-subscriber. Retries, dead letters, progress on the web
  * page, health, metrics and draining on SIGTERM come from libbus.
  */
 #include <stdio.h>
 
-#include "bus/bus.h"
+#include <repobus/bus.h>
 
 static struct rb_result hello(struct rb_work *work, void *app, void *local)
 {

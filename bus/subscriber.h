@@ -1,0 +1,171 @@
+/*
+ * What a subscriber needs: the catalogue of subjects, the event, the runtime that calls its handlers. It
+ * needs NATS, no database.
+ *
+ * `make install` makes <repobus/bus.h> of this file (with lib/base/public.h in it), beside librepobus.so,
+ * whose symbols are these and no others (bus/librepobus.map). docs/subscribers.md says what may change when.
+ */
+#ifndef RB_SUBSCRIBER_H
+#define RB_SUBSCRIBER_H
+
+#include <jansson.h>
+
+#include "lib/base/public.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- catalogue ---------------------------------------------------------------------------------------- */
+
+/* Bump when a field of an event changes its meaning or goes away (adding one is no change). */
+#define RB_EVENTS_VERSION 1
+
+/* Every subject that events travel on. The CloudEvents type is "dev.repobus." + subject. */
+#define RB_REPO_CONNECTED      "repo.connected"
+#define RB_REPO_RESCAN         "repo.rescan"
+#define RB_REPO_DISCONNECTED   "repo.disconnected"
+#define RB_REPO_UNHEALTHY      "repo.unhealthy"
+#define RB_REPO_SCANNED        "repo.scanned"
+#define RB_REPO_GRAPHED        "repo.graphed"
+#define RB_GITHUB_PULL_REQUEST "github.pull_request"
+#define RB_GITHUB_ISSUES       "github.issues"
+
+#define RB_EVENT_MAX 262144 /* 256 KiB: bytes of an encoded event; larger things go by reference */
+
+/* One event: CloudEvents 1.0 (cloudevents.io), structured JSON. */
+struct rb_event {
+    const char *id;          /* chosen once; also Nats-Msg-Id */
+    const char *subject;     /* NATS subject, from the type */
+    const char *source;      /* "/repobus/edge" */
+    const char *time;        /* RFC 3339 */
+    const char *traceparent; /* W3C; "" when absent */
+    json_t *data;            /* borrowed from the event */
+};
+
+/* ---- subscriber runtime ------------------------------------------------------------------------------- */
+
+struct rb_work; /* one event being handled */
+
+enum rb_verdict {
+    RB_DONE,   /* handled; will not come again */
+    RB_RETRY,  /* a temporary failure: again after a back-off */
+    RB_REJECT, /* will never work: to the dead letters */
+};
+struct rb_result {
+    enum rb_verdict verdict;
+    int64_t delay_ms; /* RB_RETRY: at least this long; 0: the runtime's back-off */
+    char reason[512]; /* for people; no secrets */
+};
+struct rb_result rb_done(void);
+struct rb_result rb_retry(const char *fmt, ...) RB_PRINTF(1, 2);
+struct rb_result rb_retry_after(int64_t delay_ms, const char *fmt, ...) RB_PRINTF(2, 3);
+struct rb_result rb_reject(const char *fmt, ...) RB_PRINTF(1, 2);
+/* The natural verdict for an rb_err with rb_error_text() and rb_error_wait_ms(): RB_OK and RB_ESTALE done,
+ * temporary ones, RB_EINTERNAL and RB_EPROTOCOL retry, the rest reject. */
+struct rb_result rb_result_from(rb_err err);
+
+/*
+ * Handles one event. Runs on a worker thread, may block as long as it needs: the runtime keeps the message
+ * alive meanwhile. It may run again for the same event at any time, on another machine, next to itself, and
+ * the outcome must be the same. `app` is the process's own, `local` the worker thread's own (see struct
+ * rb_subscriber).
+ */
+typedef struct rb_result (*rb_handler_fn)(struct rb_work *work, void *app, void *local);
+
+struct rb_route {
+    const char *subject;
+    rb_handler_fn handler;
+};
+/*
+ * Answers one question: appends JSON of at most RB_ANSWER_MAX bytes to `answer`. Runs on a thread of its own
+ * kind, next to the handlers, with a `local` of its own. An error is told to whoever asks, by its name and
+ * rb_error_text(); of RB_EINTERNAL only that it happened. `question` is an object and, like `arena`, lives
+ * until the function returns.
+ */
+#define RB_ANSWER_MAX 1000000 /* bytes: under the server's limit of 1 MiB with headers */
+typedef rb_err (*rb_query_fn)(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,
+                              void *app, void *local);
+struct rb_query {
+    const char *subject;
+    rb_query_fn fn;
+};
+struct rb_subscriber {
+    const char *name;   /* durable consumer, run records, metrics: "scanner" */
+    const char *filter; /* "repo.*": one filter per durable (nats-server 2.9 has no more); subjects without a
+                           route are acknowledged at once */
+    const struct rb_route *routes; /* ends with {NULL, NULL} */
+    /* Of these subjects no run records are written, ends with NULL; may be NULL: what their handlers do is a
+     * small part of what another route reports, and the "done" of one would be taken for the other's. */
+    const char *const *without_run;
+    /* Ends with {NULL, NULL}; NULL: answers nothing. Any process of this name may answer a question (a queue
+     * group of NATS). Two are worked on at once; 64 more wait, for five seconds at most, and further ones are
+     * told at once that there are too many. When draining, what has come is answered and no more is taken. */
+    const struct rb_query *queries;
+    int workers; /* default 2; WORKERS in the environment wins */
+    /* Default 8: about a quarter of an hour of back-off, then a dead letter. Up to three deliveries more
+     * where some were handed back or ended with their process, which the server counts too. */
+    int max_attempts;
+    int health_port; /* default; HEALTH_PORT in the environment wins; 0: any free one */
+    void *app;
+    /* Per worker thread, may be NULL. open failing ends the process with its error text. */
+    rb_err (*worker_open)(void **local, void *app);
+    void (*worker_close)(void *local, void *app);
+    /* Besides NATS, what readiness asks, may be NULL; runs on the health thread, must not block. */
+    rb_ready_fn ready;
+    /* Events in the order of the stream, one at a time over all processes of this name; the next one comes
+     * when the one before is done or given up, its retries included. So order holds for each repository too,
+     * and one that fails holds up all of them: for subscribers that cannot do with `generation`. */
+    bool in_order;
+    /* rb_work_stop() also says when the event's installation was disconnected meanwhile. */
+    bool stop_when_disconnected;
+    /* What a handler may need at most, 0: as long as it likes. Then rb_work_stop() says so, and the server is
+     * told no more that the event is worked on: one whose handler hangs comes to another process. */
+    int time_limit_s;
+};
+/*
+ * Runs until SIGTERM or SIGINT, then drains: no new event is taken, handlers in flight get DRAIN_SECONDS
+ * (default 20), what is not finished by then is handed back to the queue. A second signal ends at once. Reads
+ * NATS_URL, HEALTH_PORT, HEALTH_ADDRESS, WORKERS, DRAIN_SECONDS. Returns the process's exit status.
+ */
+static inline int rb_subscriber_run(const struct rb_subscriber *subscriber);
+/* The part of --help about these settings and the log's. */
+const char *rb_subscriber_help(void);
+/* What rb_subscriber_run() calls: with the size that the program was built with, so that members can be added
+ * at the end without a new soname. */
+int rb_subscriber_run_sized(const struct rb_subscriber *subscriber, size_t size);
+static inline int rb_subscriber_run(const struct rb_subscriber *subscriber)
+{
+    return rb_subscriber_run_sized(subscriber, sizeof(*subscriber));
+}
+
+const struct rb_event *rb_work_event(const struct rb_work *work);
+struct rb_arena *rb_work_arena(struct rb_work *work);                      /* released after the handler */
+int rb_work_attempt(const struct rb_work *work);                           /* from 1 */
+int64_t rb_work_int(const struct rb_work *work, const char *field);        /* of data; 0 when absent */
+const char *rb_work_string(const struct rb_work *work, const char *field); /* of data; "" when absent */
+/* Progress for people watching; sent at most four times a second, the last one always. */
+void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const char *note);
+/* True when the process is draining and the handler should stop soon with rb_retry(). */
+bool rb_work_is_draining(const struct rb_work *work);
+/* Why the handler should stop soon, for rb_retry(); NULL: go on. Draining, the time limit, a disconnect (that
+ * one with rb_done(): it is noticed soon, not surely, so that writes are conditional on the generation all
+ * the same). */
+const char *rb_work_stop(const struct rb_work *work);
+/*
+ * For effects that are not harmless twice, such as a message to people: ask before, mark after. Kept in NATS
+ * (bucket repobus_done_NAME) by the event's id and `what`, a name of the effect, for as long as the stream
+ * keeps events. A crash between the effect and its mark does it twice; that is as near as two systems without
+ * a common transaction come. Both block for an answer of NATS, 5 s at most. Errors are temporary.
+ */
+rb_err rb_work_was_done(bool *done, struct rb_work *work, const char *what) RB_MUST_CHECK;
+rb_err rb_work_mark_done(struct rb_work *work, const char *what) RB_MUST_CHECK;
+/* Publishes an event that follows from this one. Its id is derived from this event's id and the subject, so a
+ * handler that runs twice publishes once. Blocks for the acknowledgement. */
+rb_err rb_work_publish(struct rb_work *work, const char *subject, const json_t *data) RB_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

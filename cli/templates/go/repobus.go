@@ -1,0 +1,194 @@
+package main
+
+// The rules of a Repobus subscriber on nats.go, the same as those of librepobus: one durable pull consumer, the server
+// is told while a handler works, back-off between attempts, a dead letter after the last, a run that people see.
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"math/rand"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	maxAttempts = 8
+	ackWait     = 30 * time.Second // whoever died is noticed after this; a living one says so every third of it
+)
+
+var backoff = []time.Duration{1, 5, 25, 125, 300} // seconds; the last one again and again
+
+// Event is one CloudEvent.
+type Event struct {
+	ID   string         `json:"id"`
+	Type string         `json:"type"`
+	Data map[string]any `json:"data"`
+}
+
+// Reject is an error that will never go away: to the dead letters.
+type Reject string
+
+func (r Reject) Error() string { return string(r) }
+
+// Handler handles one event.
+type Handler func(ctx context.Context, event Event, work *Work) error
+
+// Work is one attempt at one event, and its run, which repobus shows.
+type Work struct {
+	js  jetstream.JetStream
+	run map[string]any
+}
+
+func newWork(js jetstream.JetStream, name string, event Event, attempt uint64) *Work {
+	now := time.Now().UnixMilli()
+	return &Work{js, map[string]any{"installation_id": number(event.Data["installation_id"]), "subscriber": name,
+		"generation": number(event.Data["generation"]), "state": "running", "attempt": attempt, "done": 0, "total": 0,
+		"note": "", "error": "", "at_ms": now, "started_ms": now, "finished_ms": 0}}
+}
+
+func number(value any) int64 { f, _ := value.(float64); return int64(f) }
+
+func (w *Work) report(ctx context.Context, state, reason string) error {
+	now := time.Now().UnixMilli()
+	w.run["state"], w.run["error"], w.run["at_ms"] = state, cut(reason, 500), now
+	if state == "done" || state == "failed" {
+		w.run["finished_ms"] = now
+	}
+	if w.run["installation_id"] == int64(0) { // github.* events belong to several installations: they have no run
+		return nil
+	}
+	body, err := json.Marshal(w.run)
+	if err == nil {
+		_, err = w.js.Publish(ctx, fmt.Sprintf("run.%d.%s", w.run["installation_id"], w.run["subscriber"]), body)
+	}
+	return err
+}
+
+// Progress is what people see.
+func (w *Work) Progress(ctx context.Context, done, total int64, note string) error {
+	w.run["done"], w.run["total"], w.run["note"] = done, total, cut(note, 250)
+	return w.report(ctx, "running", "")
+}
+
+func cut(text string, limit int) string {
+	if runes := []rune(text); len(runes) > limit {
+		return string(runes[:limit])
+	}
+	return text
+}
+
+func bury(ctx context.Context, js jetstream.JetStream, name string, msg jetstream.Msg, meta *jetstream.MsgMetadata, event Event, reason string, work *Work) error {
+	body, err := json.Marshal(map[string]any{"subscriber": name, "subject": msg.Subject(), "reason": reason, "attempts": meta.NumDelivered,
+		"at": time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), "stream": "REPOBUS", "sequence": meta.Sequence.Stream, "event": json.RawMessage(msg.Data())})
+	if err != nil { // no JSON: as bytes
+		body, err = json.Marshal(map[string]any{"subscriber": name, "subject": msg.Subject(), "reason": reason, "attempts": meta.NumDelivered,
+			"at": time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), "stream": "REPOBUS", "sequence": meta.Sequence.Stream, "body_base64": msg.Data(), "body_size": len(msg.Data())})
+	}
+	if err == nil {
+		id := fmt.Sprintf("%s.%s.%d", name, cmp.Or(event.ID, "-"), meta.Sequence.Stream)
+		_, err = js.Publish(ctx, "dead."+name+"."+msg.Subject(), body, jetstream.WithMsgID(id))
+	}
+	if err == nil {
+		err = work.report(ctx, "failed", reason)
+	}
+	if err == nil {
+		err = msg.Term()
+	}
+	return err
+}
+
+func handleOne(ctx context.Context, js jetstream.JetStream, name string, msg jetstream.Msg, handler Handler) error {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return err
+	}
+	event := Event{}
+	if json.Unmarshal(msg.Data(), &event) != nil || event.Data == nil {
+		return bury(ctx, js, name, msg, meta, event, "no event", newWork(js, name, event, meta.NumDelivered))
+	}
+	keep := time.NewTicker(ackWait / 3)
+	done := make(chan struct{})
+	defer keep.Stop()
+	defer close(done)
+	go func() {
+		for {
+			select {
+			case <-keep.C:
+				_ = msg.InProgress()
+			case <-done:
+				return
+			}
+		}
+	}()
+	work := newWork(js, name, event, meta.NumDelivered)
+	if err = work.report(ctx, "running", ""); err == nil {
+		err = handler(ctx, event, work)
+	}
+	if err == nil {
+		err = work.report(ctx, "done", "")
+	}
+	if err == nil {
+		return msg.DoubleAck(ctx)
+	}
+	var reject Reject
+	if errors.As(err, &reject) || meta.NumDelivered >= maxAttempts {
+		return bury(ctx, js, name, msg, meta, event, err.Error(), work)
+	}
+	_ = work.report(ctx, "retrying", err.Error()) // whatever else went wrong may go well later
+	delay := backoff[min(int(meta.NumDelivered), len(backoff))-1] * time.Second
+	return msg.NakWithDelay(delay/2 + time.Duration(rand.Int63n(int64(delay/2))))
+}
+
+// Run runs until SIGTERM or SIGINT; what is under way is finished first.
+func Run(name string, subjects []string, handler Handler) error {
+	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer cancel()
+	nc, err := nats.Connect(cmp.Or(os.Getenv("NATS_URL"), nats.DefaultURL), nats.Name(name), nats.MaxReconnects(-1))
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	filter := "@FILTER@"
+	if filter == ">" {
+		filter = ""
+	}
+	consumer, err := js.CreateOrUpdateConsumer(stop, "REPOBUS", jetstream.ConsumerConfig{Durable: name, AckPolicy: jetstream.AckExplicitPolicy,
+		AckWait: ackWait, MaxDeliver: -1, MaxAckPending: 10000, FilterSubject: filter})
+	if err != nil { // Repobus has not run yet: whoever started this starts it again
+		return err
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(1)) // several processes of this name share the work
+	if err != nil {
+		return err
+	}
+	context.AfterFunc(stop, messages.Stop)
+	for {
+		msg, err := messages.Next()
+		switch {
+		case errors.Is(err, jetstream.ErrMsgIteratorClosed):
+			return nc.FlushTimeout(2 * time.Second)
+		case err != nil:
+			log.Print(err)
+		case !slices.Contains(subjects, msg.Subject()):
+			_ = msg.Ack()
+		default:
+			if err := handleOne(context.Background(), js, name, msg, handler); err != nil {
+				log.Print(err)
+			}
+		}
+	}
+}

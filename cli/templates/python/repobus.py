@@ -1,0 +1,121 @@
+"""The rules of a Repobus subscriber on nats-py, the same as those of librepobus: one durable pull consumer, the server
+is told while a handler works, back-off between attempts, a dead letter after the last, a run that people see."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import time
+from datetime import datetime, timezone
+
+import nats
+from nats.errors import TimeoutError
+from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.errors import NotFoundError
+
+MAX_ATTEMPTS = 8
+ACK_WAIT = 30  # seconds: whoever died is noticed after this; a living one says so every third of it
+BACKOFF = [1, 5, 25, 125, 300]  # seconds; the last one again and again
+
+
+class Reject(Exception):
+    """It will never work: to the dead letters."""
+
+
+class Work:
+    """One attempt at one event, and its run, which repobus shows."""
+
+    def __init__(self, js, name, event, attempt):
+        self.js, self.name, self.data = js, name, event["data"]
+        now = int(time.time() * 1000)
+        self.run = {"installation_id": self.data.get("installation_id", 0), "subscriber": name, "generation": self.data.get("generation", 0),
+                    "state": "running", "attempt": attempt, "done": 0, "total": 0, "note": "", "error": "", "at_ms": now, "started_ms": now, "finished_ms": 0}
+
+    async def report(self, state, error=""):
+        now = int(time.time() * 1000)
+        self.run.update(state=state, error=error[:500], at_ms=now, finished_ms=now if state in ("done", "failed") else 0)
+        if self.run["installation_id"]:  # github.* events belong to several: they have no run
+            await self.js.publish(f"run.{self.run['installation_id']}.{self.name}", json.dumps(self.run).encode())
+
+    async def progress(self, done, total, note=""):
+        self.run.update(done=done, total=total, note=note[:250])
+        await self.report("running")
+
+
+async def _keep(msg):
+    while True:
+        await asyncio.sleep(ACK_WAIT / 3)
+        await msg.in_progress()
+
+
+async def _bury(js, name, msg, event, reason, work):
+    meta = msg.metadata
+    letter = {"subscriber": name, "subject": msg.subject, "reason": reason, "attempts": meta.num_delivered,
+              "at": datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+              "stream": "REPOBUS", "sequence": meta.sequence.stream, "event": event}
+    await js.publish(f"dead.{name}.{msg.subject}", json.dumps(letter).encode(), headers={"Nats-Msg-Id": f"{name}.{event.get('id', '-')}.{meta.sequence.stream}"})
+    await work.report("failed", reason)
+    await msg.term()
+
+
+async def _handle(js, name, subjects, handler, msg):
+    if msg.subject not in subjects:
+        return await msg.ack()
+    try:
+        event = json.loads(msg.data)
+        work = Work(js, name, event, msg.metadata.num_delivered)
+    except (ValueError, TypeError, KeyError) as error:
+        event = {"data": {}}
+        return await _bury(js, name, msg, event, f"no event: {error}", Work(js, name, event, msg.metadata.num_delivered))
+    keeping = asyncio.create_task(_keep(msg))
+    try:
+        await work.report("running")
+        await handler(event, work)
+        await work.report("done")
+        await msg.ack_sync()
+    except Reject as error:
+        await _bury(js, name, msg, event, str(error), work)
+    except Exception as error:  # whatever else went wrong may go well later
+        if msg.metadata.num_delivered >= MAX_ATTEMPTS:
+            return await _bury(js, name, msg, event, str(error), work)
+        delay = BACKOFF[min(msg.metadata.num_delivered, len(BACKOFF)) - 1]
+        await work.report("retrying", str(error))
+        await msg.nak(delay=delay * random.uniform(0.5, 1))
+    finally:
+        keeping.cancel()
+
+
+async def _main(name, subjects, handler):
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    nc = await nats.connect(os.environ.get("NATS_URL", "nats://127.0.0.1:4222"), name=name, max_reconnect_attempts=-1)
+    js = nc.jetstream()
+    config = ConsumerConfig(durable_name=name, ack_policy=AckPolicy.EXPLICIT, ack_wait=ACK_WAIT, max_deliver=-1, max_ack_pending=10000,
+                            filter_subject="@FILTER@" if "@FILTER@" != ">" else None)
+    while not stop.is_set():
+        try:
+            await js.add_consumer("REPOBUS", config)
+            break
+        except NotFoundError:  # Repobus has not run yet
+            await asyncio.sleep(1)
+    sub = await js.pull_subscribe_bind(durable=name, stream="REPOBUS")
+    stopping = asyncio.create_task(stop.wait())
+    while not stop.is_set():  # one at a time; several processes of this name share the work
+        fetching = asyncio.create_task(sub.fetch(1, timeout=30))
+        await asyncio.wait({fetching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not fetching.done():
+            fetching.cancel()
+            break
+        try:
+            for msg in fetching.result():
+                await _handle(js, name, subjects, handler, msg)
+        except (TimeoutError, nats.errors.Error):
+            await asyncio.sleep(0.1)
+    await nc.drain()
+
+
+def run(name, subjects, handler):
+    """Runs until SIGTERM or SIGINT; what is under way is finished first."""
+    asyncio.run(_main(name, subjects, handler))

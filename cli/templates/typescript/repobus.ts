@@ -1,0 +1,106 @@
+// The rules of a Repobus subscriber on nats.js, the same as those of librepobus: one durable pull consumer, the server
+// is told while a handler works, back-off between attempts, a dead letter after the last, a run that people see.
+
+import { AckPolicy, jetstream, type JetStreamClient, jetstreamManager, type JsMsg } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+
+const MAX_ATTEMPTS = 8;
+const ACK_WAIT = 30_000; // whoever died is noticed after this; a living one says so every third of it
+const BACKOFF = [1_000, 5_000, 25_000, 125_000, 300_000]; // the last one again and again
+
+export interface Event { id: string; type: string; data: Record<string, any> }
+
+/** It will never work: to the dead letters. */
+export class Reject extends Error {}
+
+/** One attempt at one event, and its run, which repobus shows. */
+export class Work {
+  private run;
+  constructor(private js: JetStreamClient, private name: string, event: Event, attempt: number) {
+    const now = Date.now();
+    this.run = {
+      installation_id: event.data.installation_id ?? 0, subscriber: name, generation: event.data.generation ?? 0, state: 'running', attempt,
+      done: 0, total: 0, note: '', error: '', at_ms: now, started_ms: now, finished_ms: 0,
+    };
+  }
+
+  async report(state: 'running' | 'retrying' | 'done' | 'failed', error = '') {
+    const now = Date.now();
+    Object.assign(this.run, { state, error: error.slice(0, 500), at_ms: now, finished_ms: state === 'done' || state === 'failed' ? now : 0 });
+    // github.* events belong to several installations: they have no run.
+    if (this.run.installation_id) await this.js.publish(`run.${this.run.installation_id}.${this.name}`, JSON.stringify(this.run));
+  }
+
+  async progress(done: number, total: number, note = '') {
+    Object.assign(this.run, { done, total, note: note.slice(0, 250) });
+    await this.report('running');
+  }
+}
+
+async function bury(js: JetStreamClient, name: string, msg: JsMsg, event: Event, reason: string, work: Work) {
+  const letter = {
+    subscriber: name, subject: msg.subject, reason, attempts: msg.info.deliveryCount, at: new Date().toISOString(), stream: 'REPOBUS',
+    sequence: msg.seq, event,
+  };
+  await js.publish(`dead.${name}.${msg.subject}`, JSON.stringify(letter), { msgID: `${name}.${event.id || '-'}.${msg.seq}` });
+  await work.report('failed', reason);
+  msg.term();
+}
+
+async function handleOne(js: JetStreamClient, name: string, msg: JsMsg, handler: (event: Event, work: Work) => Promise<void>) {
+  const attempt = msg.info.deliveryCount;
+  let event: Event = { id: '', type: '', data: {} };
+  let work = new Work(js, name, event, attempt);
+  const keeping = setInterval(() => msg.working(), ACK_WAIT / 3);
+  try {
+    const read = (() => { try { return msg.json<Event>(); } catch { return null; } })();
+    if (typeof read?.data !== 'object' || !read.data) throw new Reject('no event');
+    event = read;
+    work = new Work(js, name, event, attempt);
+    await work.report('running');
+    await handler(event, work);
+    await work.report('done');
+    await msg.ackAck();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (error instanceof Reject || attempt >= MAX_ATTEMPTS) return await bury(js, name, msg, event, reason, work);
+    await work.report('retrying', reason); // whatever else went wrong may go well later
+    msg.nak(BACKOFF[Math.min(attempt, BACKOFF.length) - 1]! * (0.5 + Math.random() / 2));
+  } finally {
+    clearInterval(keeping);
+  }
+}
+
+/** Runs until SIGTERM or SIGINT; what is under way is finished first. */
+export async function run(name: string, subjects: string[], handler: (event: Event, work: Work) => Promise<void>) {
+  let stopping = false;
+  let close = () => {};
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => { stopping = true; close(); });
+  const nc = await connect({ servers: process.env.NATS_URL ?? 'nats://127.0.0.1:4222', name, maxReconnectAttempts: -1 });
+  const js = jetstream(nc);
+  const jsm = await jetstreamManager(nc);
+  while (!stopping) {
+    try {
+      const filter = '@FILTER@';
+      await jsm.consumers.add('REPOBUS', {
+        durable_name: name, ack_policy: AckPolicy.Explicit, ack_wait: ACK_WAIT * 1e6, max_deliver: -1, max_ack_pending: 10_000,
+        ...(filter === '>' ? {} : { filter_subject: filter }),
+      });
+      break;
+    } catch (error) { // Repobus has not run yet
+      if (!/not found/.test(String(error))) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
+  if (!stopping) {
+    const consumer = await js.consumers.get('REPOBUS', name);
+    const messages = await consumer.consume({ max_messages: 1 }); // several processes of this name share the work
+    close = () => { messages.stop(); };
+    for await (const msg of messages) {
+      if (stopping) msg.nak();
+      else if (subjects.includes(msg.subject)) await handleOne(js, name, msg, handler);
+      else msg.ack();
+    }
+  }
+  await nc.drain();
+}

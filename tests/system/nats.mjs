@@ -1,0 +1,60 @@
+// A private nats-server without the rest of the house, and recorded events for it: for tests of what needs the bus
+// and nothing else. It is spoken to through the official client.
+
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { house, until } from './harness.mjs';
+
+const run = promisify(execFile);
+const server = path.join(house, 'tests/servers/nats');
+
+/** A `repo.connected` as the edge writes it, with what differs in `data`. */
+export function connected(data = {}) {
+  return event('repo.connected', { installation_id: 1, generation: 1, repo_id: 11, repo: 'acme/shop', owner: 'acme', name: 'shop', user_id: 7, webhook_id: 21, default_branch: 'main', ...data });
+}
+
+export function event(subject, data) {
+  return {
+    specversion: '1.0', id: randomUUID(), source: '/repobus/edge', type: `dev.repobus.${subject}`, time: new Date().toISOString(),
+    datacontenttype: 'application/json', eventversion: 1, data,
+  };
+}
+
+export class Nats {
+  static async start() {
+    const n = new Nats();
+    n.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'repobus-nats-'));
+    n.url = (await run(server, ['start', path.join(n.dir, 'nats')])).stdout.trim();
+    n.nc = await connect({ servers: n.url });
+    n.js = jetstream(n.nc);
+    n.jsm = await jetstreamManager(n.nc);
+    return n;
+  }
+
+  /** Until a subscriber has made the streams: without them an event has no home. */
+  untilStreams() {
+    return until('the streams are there', () => this.jsm.streams.info('DEAD').then(() => true, () => false));
+  }
+
+  publish(event) {
+    return this.js.publish(event.type.replace('dev.repobus.', ''), JSON.stringify(event), { msgID: event.id });
+  }
+
+  /** The last message on `subject` of `stream`, parsed; undefined when there is none. */
+  async last(stream, subject) {
+    const message = await this.jsm.streams.getMessage(stream, { last_by_subj: subject }).catch(() => null);
+    return message?.json();
+  }
+
+  async stop() {
+    await this.nc?.close();
+    await run(server, ['stop', path.join(this.dir, 'nats')]);
+    fs.rmSync(this.dir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,114 @@
+// `repobus new-subscriber` in each language: what it writes builds, runs and passes its own test on a real nats-server,
+// with the tools of that language. Go is tried where it is installed; it is not among the packages of the tests.
+
+import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { bin, house } from './harness.mjs';
+
+const run = promisify(execFile);
+let dir, root, env;
+before(async () => {
+  dir = fs.mkdtempSync(path.join(os.tmpdir(), 'repobus-new-'));
+  root = path.join(dir, 'root/usr/local');
+  await run('make', ['-s', 'install', `DESTDIR=${path.join(dir, 'root')}`], { cwd: house, maxBuffer: 1 << 24, env: { ...process.env, MAKEFLAGS: '' } });
+  env = {
+    ...process.env, MAKEFLAGS: '', PATH: `${path.join(root, 'bin')}:${process.env.PATH}`, LD_LIBRARY_PATH: path.join(root, 'lib'),
+    CPATH: path.join(root, 'include'), LIBRARY_PATH: path.join(root, 'lib'), PKG_CONFIG_PATH: path.join(root, 'lib/pkgconfig'),
+  };
+});
+after(() => fs.rmSync(dir, { recursive: true, force: true }));
+
+/** Exit code, output and errors of a command in `dir`. */
+async function result(command, args, options = {}) {
+  try {
+    return { code: 0, ...(await run(command, args, { cwd: dir, env, maxBuffer: 1 << 24, ...options })) };
+  } catch (error) {
+    if (typeof error.code !== 'number') throw error;
+    return { code: error.code, stdout: error.stdout, stderr: error.stderr };
+  }
+}
+const create = (...args) => result(path.join(bin, 'repobus'), ['new-subscriber', ...args]);
+
+/** Writes one and runs its own test. */
+async function proves(name, language, { before = () => {}, args = [] } = {}) {
+  const written = await create(name, '--on', 'repo.connected,github.pull_request', '--lang', language);
+  assert.equal(written.code, 0, written.stderr);
+  const folder = path.join(dir, name);
+  for (const file of fs.readdirSync(folder)) assert.doesNotMatch(fs.readFileSync(path.join(folder, file), 'utf8'), /@[A-Z_]+@/, file);
+  await before(folder);
+  const tested = await result('make', ['-s', 'test', ...args], { cwd: folder });
+  assert.equal(tested.code, 0, tested.stdout + tested.stderr);
+  assert.match(tested.stdout, /^ok 1 - repo\.connected$/m);
+  assert.match(tested.stdout, /^ok 2 - github\.pull_request$/m);
+  assert.match(tested.stdout, /^ok 3 - an event without a repository$/m);
+  return folder;
+}
+
+test('in C, on the installed library; and its test can fail', async () => {
+  const folder = await proves('greeter', 'c');
+  const cases = JSON.parse(fs.readFileSync(path.join(folder, 'cases.json'), 'utf8'));
+  for (const [change, reason] of [
+    [(c) => { c.expect.run.note = 'not seen'; }, /run: expected .*not seen/],
+    [(c) => { c.expect.verdict = 'reject'; }, /the verdict is done, expected reject/],
+    [(c) => { c.expect.published = [{ subject: 'repo.scanned' }]; }, /published: 0 events, expected 1/],
+  ]) {
+    const changed = structuredClone(cases.slice(0, 1));
+    change(changed[0]);
+    fs.writeFileSync(path.join(folder, 'cases.json'), JSON.stringify(changed));
+    const failed = await result('make', ['-s', 'test'], { cwd: folder });
+    assert.notEqual(failed.code, 0);
+    assert.match(failed.stdout, /^not ok 1 - repo\.connected$/m);
+    assert.match(failed.stdout, reason);
+  }
+});
+
+test('in Python, on nats-py', async () => {
+  const venv = (await run(path.join(house, 'tests/venv'), [])).stdout.trim();
+  const folder = await proves('snake', 'python', { args: [`PYTHON=${venv}/bin/python3`] });
+  const pinned = fs.readFileSync(path.join(folder, 'requirements.txt'), 'utf8').trim();
+  assert.ok(fs.readFileSync(path.join(house, 'tests/requirements.txt'), 'utf8').split('\n').includes(pinned), `${pinned} is what was tried`);
+});
+
+test('in TypeScript, on nats.js', async () => {
+  const folder = await proves('typed', 'typescript', {
+    before: (folder) => fs.symlinkSync(path.join(house, 'tests/node_modules'), path.join(folder, 'node_modules')),
+    args: ['-o', 'node_modules'],
+  });
+  const wanted = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'));
+  const have = JSON.parse(fs.readFileSync(path.join(house, 'tests/package.json'), 'utf8')).devDependencies;
+  for (const [name, version] of Object.entries({ ...wanted.dependencies, ...wanted.devDependencies })) assert.equal(have[name], version, `${name} is what was tried`);
+});
+
+let go;
+try {
+  go = execFileSync('go', ['env', 'GOVERSION'], { encoding: 'utf8' }).trim();
+} catch { /* said below */ }
+if (/go1\.(2[3-9]|[3-9]\d)/.test(go ?? '')) {
+  test('in Go, on nats.go', () => proves('gopher', 'go'));
+} else {
+  console.log(`# Go 1.23 or later is not installed (${go ?? 'no go'}): the template in Go is not tried here`);
+}
+
+test('what cannot be written is said, and nothing is left behind', async () => {
+  fs.mkdirSync(path.join(dir, 'taken'));
+  const there = fs.readdirSync(dir);
+  for (const [args, code, reason] of [
+    [['Bad Name', '--on', 'repo.connected'], 2, /"Bad Name" is no name/],
+    [['../up', '--on', 'repo.connected'], 2, /is no name/],
+    [[], 2, /is no name/],
+    [['fine'], 2, /--on is missing/],
+    [['fine', '--on', 'repo.connected,repo.exploded'], 2, /there is no subject "repo\.exploded"[^]*repo\.connected\n[^]*github\.issues/],
+    [['fine', '--on', 'repo.connected', '--lang', 'cobol'], 2, /there is no --lang cobol/],
+    [['taken', '--on', 'repo.connected'], 2, /taken is there already/],
+  ]) {
+    const refused = await create(...args);
+    assert.equal(refused.code, code, JSON.stringify(args));
+    assert.match(refused.stderr, reason);
+  }
+  assert.deepEqual(fs.readdirSync(dir), there);
+});
