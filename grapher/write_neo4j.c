@@ -128,10 +128,16 @@ static json_t *row_of_file(const struct rb_graph_file *file)
     return row;
 }
 
+/* Bytes of the path before the name. */
+static size_t prefix_of(const struct rb_graph_file *file)
+{
+    return strlen(file->path) - strlen(file->name);
+}
+
 static bool stands_with(const struct rb_graph_file *a, const struct rb_graph_file *b)
 {
-    size_t prefix = (size_t)(a->name - a->path);
-    return prefix == (size_t)(b->name - b->path) && memcmp(a->path, b->path, prefix) == 0 &&
+    size_t prefix = prefix_of(a);
+    return prefix == prefix_of(b) && memcmp(a->path, b->path, prefix) == 0 &&
            (a->directory == b->directory || strcmp(a->directory, b->directory) == 0);
 }
 
@@ -143,10 +149,9 @@ static json_t *rows_of_files(const struct graph_rows *rows)
         const struct rb_graph_file *file = rows->put_files[i];
         if (i == 0 || !stands_with(rows->put_files[i - 1], file)) {
             files = json_array();
-            broken = json_array_append_new(
-                         folders,
-                         json_pack("[o, s, o]", json_stringn(file->path, (size_t)(file->name - file->path)),
-                                   file->directory, files)) != 0;
+            broken = json_array_append_new(folders,
+                                           json_pack("[o, s, o]", json_stringn(file->path, prefix_of(file)),
+                                                     file->directory, files)) != 0;
         }
         broken = broken || json_array_append_new(files, row_of_file(file)) != 0;
     }

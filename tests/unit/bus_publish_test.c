@@ -431,7 +431,8 @@ static void keeps_alive_what_is_not_answered(void **state)
     def.ack_wait_ms = 60;
     runtime =
         (struct bus_runtime){.bus = bus, .durable = def, .workers = &worker, .worker_count = 1, .busy = 1};
-    worker = (struct bus_worker){.runtime = &runtime, .work = {.runtime = &runtime, .busy = true}};
+    worker = (struct bus_worker){.runtime = &runtime,
+                                 .work = {.runtime = &runtime, .busy = true, .limit_at = INT64_MAX}};
     worker.work.answered = true;
     snprintf(worker.work.reply, sizeof(worker.work.reply), "told");
     pthread_mutex_init(&runtime.mutex, NULL);

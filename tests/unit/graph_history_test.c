@@ -103,6 +103,7 @@ static void rows_after(struct rb_graph_tree *out, int64_t *changed, const struct
     for (size_t i = 0; i < file_count; i++) {
         files[i].path = rb_arena_strdup(arena, files[i].path);
         files[i].directory = rb_arena_strdup(arena, files[i].directory);
+        files[i].name = rb_arena_strdup(arena, files[i].name);
         files[i].sha = rb_arena_strdup(arena, files[i].sha);
         files[i].language = files[i].language ? rb_arena_strdup(arena, files[i].language) : NULL;
     }
@@ -151,7 +152,8 @@ static void assert_files(const struct rb_graph_tree *rows, struct rb_arena *aren
     size_t count = 0;
     while (page.next) {
         const struct rb_graph_range range = {.after = page.next, .folder = ""};
-        assert_int_equal(rb_graph_files(&page, fixture.graph, rows->repo_id, &range, arena), RB_OK);
+        if (rb_graph_files(&page, fixture.graph, rows->repo_id, &range, arena))
+            fail_msg("reading files: %s", rb_error_text());
         for (size_t i = 0; i < page.count && count <= rows->file_count; i++)
             seen[count++] = page.files[i];
     }
@@ -160,7 +162,11 @@ static void assert_files(const struct rb_graph_tree *rows, struct rb_arena *aren
         assert_text("a path", seen[i].path, rows->files[i].path);
         assert_folder(rows->files[i].path, seen[i].directory, rows->files[i].directory);
         assert_string_equal(or_empty(seen[i].language), or_empty(rows->files[i].language));
+        assert_string_equal(seen[i].name, rows->files[i].name);
         assert_string_equal(seen[i].sha, rows->files[i].sha);
+        assert_int_equal(seen[i].is_test, rows->files[i].is_test);
+        assert_int_equal(seen[i].is_generated, rows->files[i].is_generated);
+        assert_int_equal(seen[i].is_vendored, rows->files[i].is_vendored);
         assert_int_equal(seen[i].size, rows->files[i].size);
     }
     assert_int_equal(count, rows->file_count);
@@ -366,7 +372,8 @@ static void compare_with_one_built_anew(struct rb_arena *arena)
     struct rb_graph_written written;
     bool removed = false;
     rows.repo_id = fixture.repo_id + 1000000;
-    assert_int_equal(rb_graph_write(&written, fixture.graph, &rows, NULL, NULL), RB_OK);
+    if (rb_graph_write(&written, fixture.graph, &rows, NULL, NULL))
+        fail_msg("a graph from nothing: %s", rb_error_text());
     assert_int_equal(written.files, rows.file_count);
     assert_is_the_graph(&rows, arena);
     if (fixture.is_neo4j)

@@ -231,7 +231,7 @@ static void the_difference_to_a_tree_that_is_stored(void **state)
         run_sql(&damage, fixture.repo_id);
     static const char *const more[] = {"README.md", "src/a.c", "src/b/c.py", "vendor/lib/x_test.go"};
     tree_of(&rows, more, COUNT(more), COMMIT_A);
-    snprintf((char *)(uintptr_t)rows.commit, RB_SHA_SIZE, COMMIT_B);
+    rows.commit = COMMIT_B;
     write_tree(&written, &rows);
     assert_int_equal(written.changed, 3); /* the new file and its two folders */
     rows.generation = ++fixture.generation;
