@@ -107,6 +107,12 @@ func bury(ctx context.Context, js jetstream.JetStream, name string, msg jetstrea
 	return err
 }
 
+// An event that an operator replays is for one subscriber.
+func isForAnother(msg jetstream.Msg, name string) bool {
+	to := msg.Headers().Get("Repobus-To")
+	return to != "" && to != name
+}
+
 func handleOne(ctx context.Context, js jetstream.JetStream, name string, msg jetstream.Msg, handler Handler) error {
 	meta, err := msg.Metadata()
 	if err != nil {
@@ -183,7 +189,7 @@ func Run(name string, subjects []string, handler Handler) error {
 			return nc.FlushTimeout(2 * time.Second)
 		case err != nil:
 			log.Print(err)
-		case !slices.Contains(subjects, msg.Subject()):
+		case !slices.Contains(subjects, msg.Subject()), isForAnother(msg, name):
 			_ = msg.Ack()
 		default:
 			if err := handleOne(context.Background(), js, name, msg, handler); err != nil {

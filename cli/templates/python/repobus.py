@@ -60,7 +60,8 @@ async def _bury(js, name, msg, event, reason, work):
 
 
 async def _handle(js, name, subjects, handler, msg):
-    if msg.subject not in subjects:
+    to = (msg.headers or {}).get("Repobus-To", name)  # an event that an operator replays is for one subscriber
+    if msg.subject not in subjects or to != name:
         return await msg.ack()
     try:
         event = json.loads(msg.data)

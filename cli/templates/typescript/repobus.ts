@@ -97,8 +97,9 @@ export async function run(name: string, subjects: string[], handler: (event: Eve
     const messages = await consumer.consume({ max_messages: 1 }); // several processes of this name share the work
     close = () => { messages.stop(); };
     for await (const msg of messages) {
+      const to = msg.headers?.get('Repobus-To') || name; // an event that an operator replays is for one subscriber
       if (stopping) msg.nak();
-      else if (subjects.includes(msg.subject)) await handleOne(js, name, msg, handler);
+      else if (subjects.includes(msg.subject) && to === name) await handleOne(js, name, msg, handler);
       else msg.ack();
     }
   }
