@@ -59,18 +59,21 @@ struct bus_runtime {
 
     atomic_bool draining;
     atomic_bool consumer_ready;
+    atomic_bool paused; /* by the operator: no worker takes an event */
+    atomic_bool broken; /* a worker cannot go on: the process ends with an error */
+    int worker_count;
     atomic_int running; /* worker threads that have not ended */
     atomic_int busy;
     /* Grows when the stream is another one than before. One that was lost and made anew counts from 1 again:
      * an answer to a message of the old one would answer another message of the new one. */
     atomic_int incarnation;
-    atomic_bool paused; /* by the operator: no worker takes an event */
-    atomic_bool broken; /* a worker cannot go on: the process ends with an error */
 
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
-    bool ending;        /* the keepalive thread may go */
-    bool asleep, woken; /* it waits without an end; somebody wants it */
+    bool ending;            /* the keepalive thread may go */
+    bool asleep, woken;     /* it waits without an end; somebody wants it */
+    bool disconnects_ended; /* nats.c calls back no more */
+    bool keepalive_started, watch_started;
 
     pthread_mutex_t ensure_mutex; /* guards what follows; held while the server is asked */
     uint64_t aim;                 /* grows with each time the consumer was made sure of */
@@ -80,19 +83,15 @@ struct bus_runtime {
     int64_t lag_seen; /* events that waited when all was idle, at the last look of the first worker */
 
     struct bus_worker *workers;
-    int worker_count;
     natsSubscription *disconnects; /* NULL: not asked for */
-    bool disconnects_ended;        /* nats.c calls back no more; guarded by `mutex` */
     pthread_mutex_t marks_mutex;   /* guards what follows; held while the server is asked */
     kvStore *marks;
     int64_t query_wait_ms;       /* a question that waited for longer is dropped */
     struct bus_replies *replies; /* NULL: the subscriber answers nothing */
     pthread_t keepalive;
-    bool keepalive_started;
     int64_t watch_ms; /* between two looks at the consumer */
     natsSubscription *watch_sub;
     pthread_t watch;
-    bool watch_started;
 
     struct rb_metric *in_flight, *deliveries, *dead_letters, *duration, *latency, *stalls, *lag, *unanswered,
         *oldest, *paused_gauge;

@@ -41,11 +41,14 @@
 #define CYPHER_OF_FILE                                                            \
     "MATCH (:File {repo_id: $repo_id, path: $path})<-[:TOUCHES]-(p:PullRequest) " \
     "WITH p ORDER BY p.number DESC LIMIT " PULLS " "
-#define CYPHER_NEWEST                                               \
-    "MATCH (p:PullRequest {repo_id: $repo_id}) WHERE p.number > 0 " \
+/* Told which index, since the planner may prefer to walk a whole one for the order. */
+#define CYPHER_NEWEST                                                                                  \
+    "MATCH (p:PullRequest {repo_id: $repo_id}) USING INDEX SEEK p:PullRequest(repo_id, number) WHERE " \
+    "p.number > 0 "                                                                                    \
     "WITH p ORDER BY p.repo_id DESC, p.number DESC LIMIT " PULLS " "
-#define CYPHER_OPEN(pulls)                                                         \
-    "MATCH (p:PullRequest {repo_id: $repo_id, state: 'open'}) WHERE p.number > 0 " \
+#define CYPHER_OPEN(pulls)                                                                              \
+    "MATCH (p:PullRequest {repo_id: $repo_id, state: 'open'}) USING INDEX SEEK p:PullRequest(repo_id, " \
+    "state, number) WHERE p.number > 0 "                                                                \
     "WITH p ORDER BY p.repo_id DESC, p.state DESC, p.number DESC LIMIT " pulls " "
 
 /* looked: those, with the number of their files up to one more than `large`. */

@@ -100,7 +100,7 @@ static inline void *lossy_run(void *arg)
 
 static inline void lossy_proxy_start(struct lossy_proxy *proxy, const char *server_uri)
 {
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     socklen_t size = sizeof address;
     *proxy = (struct lossy_proxy){.listener = lossy_socket(0, true)};
     proxy->server_port = htons((in_port_t)strtoul(strrchr(server_uri, ':') + 1, NULL, 10));
