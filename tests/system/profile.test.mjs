@@ -14,6 +14,7 @@ const mit = fs.readFileSync(path.join(house, 'tests/system/data/MIT.txt'), 'utf8
 const files = {
   'package.json': JSON.stringify({ name: 'farm', private: true, license: 'MIT', packageManager: 'pnpm@9.1.0', workspaces: ['packages/*'], scripts: { build: 'turbo build', test: 'turbo test' } }),
   'pnpm-lock.yaml': 'lockfileVersion: "9.0"\n',
+  'dev-requirements.txt': 'tomli; python_version < "3.11"\n', // held to the description, which knows markers
   'packages/web/package.json': JSON.stringify({ name: '@farm/web', version: '1.2.3', license: 'MIT', dependencies: { react: '^18.0.0' }, devDependencies: { vitest: '^1.0.0' }, scripts: { dev: 'vite', test: 'vitest' } }),
   'packages/web/src/main.tsx': 'export const App = () => null;\n'.repeat(20),
   'packages/web/src/main.test.tsx': 'test("x", () => {});\n',
