@@ -257,10 +257,9 @@ static void file_prepare(struct language_file *file, const struct rb_tree_entry 
         file_prepare_generic(file, base_of(entry->path));
 }
 
-static bool name_is(const char *path, const char *name)
+static bool name_is(const char *base, const char *extension, const char *name)
 {
-    const char *base = base_of(path), *dot = strrchr(base, '.');
-    return strcmp(base, name) == 0 || (*name == '.' && dot && strcmp(dot, name) == 0);
+    return strcmp(base, name) == 0 || (*name == '.' && extension && strcmp(extension, name) == 0);
 }
 
 /* Which hints this list gives, a bit for each. */
@@ -268,10 +267,11 @@ static uint32_t hints_find(const struct rb_tree *tree)
 {
     uint32_t found = 0, against = 0;
     for (size_t i = 0; i < tree->count; i++) {
+        const char *base = base_of(tree->entries[i].path), *extension = strrchr(base, '.');
         for (size_t k = 0; k < COUNT(hints) && entry_is_file(&tree->entries[i]); k++) {
-            if (name_is(tree->entries[i].path, hints[k].name))
+            if (name_is(base, extension, hints[k].name))
                 found |= 1U << k;
-            if (hints[k].unless && name_is(tree->entries[i].path, hints[k].unless))
+            if (hints[k].unless && name_is(base, extension, hints[k].unless))
                 against |= 1U << k;
         }
     }
