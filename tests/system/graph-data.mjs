@@ -48,10 +48,6 @@ export class Postgres {
     await this.db.query(`insert into graph_files select $1, p, 'big', 'JavaScript', 1, '', 1 from jsonb_array_elements_text($2) p`, [repoId, JSON.stringify(paths)]);
   }
 
-  async dependencies(repoId, list) {
-    for (const { purl, scope, constraint } of list) await this.db.query('insert into graph_dependencies values ($1, $2, $3, $4, 1)', [repoId, purl, scope, constraint]);
-  }
-
   /** So many others that no plan can go through all of it unnoticed. */
   async crowd() {
     await this.db.query(`insert into graph_repositories (repo_id, full_name, commit_sha, generation, files, links, complete) select 700000 + r, 'crowd/' || r, '', 1, 0, 0, true from generate_series(1, 40) r`);
@@ -116,11 +112,6 @@ export class Neo4j {
   async files(repoId, paths) {
     await this.run("create (:Repository {repo_id: $repoId, full_name: 'acme/big', commit: '', generation: 1, built: 1, files: 0, links: 0, complete: true})", { repoId });
     await this.run("unwind $paths as path create (:File {repo_id: $repoId, path: path, name: last(split(path, '/')), language: 'JavaScript', size: 1, generation: 1})", { repoId, paths });
-  }
-
-  async dependencies(repoId, list) {
-    await this.run(`match (r:Repository {repo_id: $repoId}) unwind $list as one merge (p:Package {purl: one.purl})
-      create (r)-[:DEPENDS_ON {scope: one.scope, constraint: one.constraint, generation: 1}]->(p)`, { repoId, list });
   }
 
   async crowd() {} // its plans name what they scan, however much there is
