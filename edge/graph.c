@@ -147,10 +147,7 @@ static bool graph_take_parameters(struct graph_read *read)
 
 void edge_graph(struct edge_exchange *exchange)
 {
-    static const struct rb_statement one = {
-        "graph_find",
-        "select i.state, i.repo_id from " EDGE_PERSON " left join installations i on i.user_id = u.id and "
-        "lower(i.repo_full_name) = lower($3) and i.state in ('reserved', 'active')"};
+    static const struct rb_statement one = {"graph_find", "select i.state, i.repo_id " EDGE_REPO_BY_NAME};
     /* As many as the grapher takes in one question. */
     static const struct rb_statement all = {
         "graph_find_all",

@@ -114,14 +114,15 @@ static rb_err stream_peek(const char **path, struct stream *stream)
     return err;
 }
 
-static rb_err stream_step(struct stream *stream)
+/* The path behind the present one. */
+static rb_err stream_next(const char **path, struct stream *stream)
 {
     const char *before = stream_path(stream);
     stream->at++;
-    const char *path = stream_path(stream);
-    if (path && strcmp(before, path) >= 0)
+    const char *next = stream_path(stream);
+    if (next && strcmp(before, next) >= 0)
         return rb_error_set(RB_EINTERNAL, "the store's order of paths is not that of their bytes");
-    return RB_OK;
+    return stream_peek(path, stream);
 }
 
 /* ---- side by side -------------------------------------------------------------------------------------- */
@@ -176,9 +177,7 @@ static rb_err difference_files(struct graph_difference *difference, struct strea
         }
         new += order >= 0;
         if (order <= 0)
-            err = stream_step(old);
-        if (!err && order <= 0)
-            err = stream_peek(&path, old);
+            err = stream_next(&path, old);
     }
     rows->gone_files = gone.paths;
     rows->gone_file_count = gone.count;
@@ -204,9 +203,7 @@ static rb_err difference_directories(struct graph_difference *difference, struct
         }
         new += order >= 0;
         if (order <= 0)
-            err = stream_step(old);
-        if (!err && order <= 0)
-            err = stream_peek(&path, old);
+            err = stream_next(&path, old);
     }
     rows->gone_directories = gone.paths;
     rows->gone_directory_count = gone.count;

@@ -7,14 +7,13 @@
 #include "grapher/graph_store.h"
 
 #define FORGET_ROWS 2000 /* relationships of one transaction */
-#define LOCKED      "SET r._lock = true REMOVE r._lock "
 #define REMOVE_UNUSED                                                                                       \
     "DELETE d WITH DISTINCT p ORDER BY p.purl SET p._lock = true REMOVE p._lock WITH p WHERE NOT EXISTS { " \
     "(p)<-[:DEPENDS_ON]-() } DELETE p"
 
 static const char put_statement[] =
     "MERGE (r:Repository {repo_id: $repo_id}) ON CREATE SET r.generation = 0, r.full_name = "
-    "$full_name " LOCKED "WITH r WHERE coalesce(r.dependencies_generation, 0) <= $generation "
+    "$full_name " GRAPH_NEO4J_LOCKED "WITH r WHERE coalesce(r.dependencies_generation, 0) <= $generation "
     "SET r.dependencies_generation = $generation "
     "WITH r CALL (r) { MATCH (r)-[d:DEPENDS_ON]->() WHERE $complete SET d.generation = null } "
     "CALL (r) { UNWIND $rows AS row MERGE (p:Package {purl: row[0]}) "
@@ -23,7 +22,7 @@ static const char put_statement[] =
     "RETURN true";
 
 static const char forget_statement[] =
-    "MATCH (r:Repository {repo_id: $repo_id}) " LOCKED
+    "MATCH (r:Repository {repo_id: $repo_id}) " GRAPH_NEO4J_LOCKED
     "WITH r WHERE coalesce(r.dependencies_generation, 0) <= $generation "
     "MATCH (r)-[d:DEPENDS_ON]->(p) WITH d, p LIMIT $limit WITH collect([d, p]) AS some "
     "CALL (some) { UNWIND some AS one WITH one[0] AS d, one[1] AS p " REMOVE_UNUSED " } "
