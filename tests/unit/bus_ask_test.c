@@ -3,12 +3,12 @@
  * answers. Answers come from plain NATS here, so that they can be hostile, and from the subscriber runtime in
  * a process of its own: this same program, started again with "subscriber" as its argument.
  */
-#include "tests/unit/bus_nats.h"
+#include "tests/unit/bus_process.h"
 
-#define HOUR_MS   3600000
-#define SUBJECT   "test.question"
-#define REPORT_FD 100
-#define GO_FD     101
+#define HOUR_MS 3600000
+#define SUBJECT "test.question"
+/* What the runtime lets a question wait at most: here for ever. */
+#define UNHURRIED "RB_QUERY_WAIT_MS=3600000"
 
 /* ---- the subscriber, in a child ------------------------------------------------------------------------ */
 
@@ -75,63 +75,24 @@ static int run_subscriber(void)
     return rb_subscriber_run(&subscriber);
 }
 
-struct child {
-    pid_t pid;
-    int report, go;
-};
-
 static struct nats_fixture nats;
 static struct rb_bus *bus;
 
-static struct child child_start(const char *query_wait_ms)
+static struct process child_start(const char *query_wait)
 {
-    int report_pipe[2], go_pipe[2];
-    struct child child;
-    assert_int_equal(pipe2(report_pipe, O_CLOEXEC), 0);
-    assert_int_equal(pipe2(go_pipe, O_CLOEXEC), 0);
-    child.pid = fork();
-    if (child.pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever becomes of the test */
-        dup2(report_pipe[1], REPORT_FD);
-        dup2(go_pipe[0], GO_FD);
-        setenv("NATS_URL", nats.url, 1);
-        setenv("HEALTH_PORT", "0", 1);
-        setenv("RB_QUERY_WAIT_MS", query_wait_ms, 1);
-        execl("/proc/self/exe", "bus_ask_test", "subscriber", NULL);
-        _exit(127);
-    }
-    close(report_pipe[1]);
-    close(go_pipe[0]);
-    child.report = report_pipe[0];
-    child.go = go_pipe[1];
+    struct process child;
+    process_start(&child, &nats, (const char *const[]){query_wait, NULL});
     return child;
 }
 
 /* Once a handler has said so: a line of eight bytes. */
-static void child_says(const struct child *child, const char *what)
+static void child_says(const struct process *child, const char *what)
 {
     char line[9] = "";
     struct pollfd fd = {.fd = child->report, .events = POLLIN};
     assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
     assert_int_equal(read(child->report, line, 8), 8);
     assert_string_equal(line, what);
-}
-
-static void child_go(const struct child *child)
-{
-    assert_int_equal(write(child->go, "g", 1), 1);
-}
-
-/* The exit status. */
-static int child_ends(struct child *child)
-{
-    int status;
-    struct pollfd fd = {.fd = child->report, .events = 0}; /* POLLHUP when its only writer is gone */
-    assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
-    waitpid(child->pid, &status, 0);
-    close(child->report);
-    close(child->go);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
 /* ---- asking -------------------------------------------------------------------------------------------- */
@@ -419,7 +380,7 @@ static void a_subscriber_answers(void **state)
     struct told told = TOLD;
     char expected[64];
     (void)state;
-    struct child child = child_start("3600000");
+    struct process child = child_start(UNHURRIED);
     await_responder();
     assert_int_equal(ask_and_wait(&told, "{}"), RB_OK);
     snprintf(expected, sizeof(expected), "{\"pid\":%d}", child.pid);
@@ -437,7 +398,7 @@ static void a_subscriber_answers(void **state)
     assert_int_equal(natsConnection_PublishString(bus->nc, SUBJECT, "{}"), NATS_OK);
     assert_int_equal(ask_and_wait(&told, "{}"), RB_OK);
     kill(child.pid, SIGTERM);
-    assert_int_equal(child_ends(&child), 0);
+    assert_int_equal(process_ends(&child), 0);
     assert_int_equal(ask_and_wait(&told, "{}"), RB_EUNAVAILABLE);
 }
 
@@ -446,7 +407,7 @@ static void any_of_two_answers(void **state)
 {
     struct told told = TOLD;
     (void)state;
-    struct child one = child_start("3600000"), two = child_start("3600000");
+    struct process one = child_start(UNHURRIED), two = child_start(UNHURRIED);
     char of_one[32], of_two[32];
     bool seen_one = false, seen_two = false;
     snprintf(of_one, sizeof(of_one), "{\"pid\":%d}", one.pid);
@@ -460,13 +421,13 @@ static void any_of_two_answers(void **state)
     }
     assert_true(seen_one && seen_two);
     kill(one.pid, SIGTERM);
-    assert_int_equal(child_ends(&one), 0);
+    assert_int_equal(process_ends(&one), 0);
     for (int i = 0; i < 20; i++) {
         assert_int_equal(ask_and_wait(&told, "{}"), RB_OK);
         assert_string_equal(told.body, of_two);
     }
     kill(two.pid, SIGTERM);
-    assert_int_equal(child_ends(&two), 0);
+    assert_int_equal(process_ends(&two), 0);
 }
 
 /* Both workers are at work and the queue is full: one more is refused at once. SIGTERM then: all that came is
@@ -476,7 +437,7 @@ static void draining_answers_what_has_come(void **state)
     enum { WORKERS = 2, QUEUE = 64 };
     struct told told = TOLD, refused = TOLD;
     (void)state;
-    struct child child = child_start("3600000");
+    struct process child = child_start(UNHURRIED);
     await_responder();
     for (int i = 0; i < WORKERS; i++) {
         ask(&told, "{\"mode\":\"wait\"}", HOUR_MS);
@@ -488,10 +449,10 @@ static void draining_answers_what_has_come(void **state)
     assert_int_equal(told.count, 0);
     kill(child.pid, SIGTERM);
     for (int i = 0; i < WORKERS; i++)
-        child_go(&child);
+        process_go(&child);
     told_await(&told, WORKERS + QUEUE);
     assert_int_equal(told.by_err[-RB_OK], WORKERS + QUEUE);
-    assert_int_equal(child_ends(&child), 0);
+    assert_int_equal(process_ends(&child), 0);
 }
 
 /* What waited for longer than anybody waits is not worked on. */
@@ -499,7 +460,8 @@ static void what_is_too_late_is_dropped(void **state)
 {
     struct told told = TOLD, late = TOLD;
     (void)state;
-    struct child child = child_start("1500"); /* a busy machine may take long to begin with the first two */
+    struct process child =
+        child_start("RB_QUERY_WAIT_MS=1500"); /* a busy machine may take long to begin with the first two */
     await_responder();
     for (int i = 0; i < 2; i++) {
         ask(&told, "{\"mode\":\"wait\"}", HOUR_MS);
@@ -509,23 +471,23 @@ static void what_is_too_late_is_dropped(void **state)
     told_await(&late, 1);
     assert_int_equal(late.err, RB_ETIMEOUT);
     for (int i = 0; i < 2; i++)
-        child_go(&child);
+        process_go(&child);
     told_await(&told, 2);
     /* Dropped before this one is answered: and nothing has reported. */
     await_responder();
     assert_int_equal(poll(&(struct pollfd){.fd = child.report, .events = POLLIN}, 1, 0), 0);
     kill(child.pid, SIGTERM);
-    assert_int_equal(child_ends(&child), 0);
+    assert_int_equal(process_ends(&child), 0);
 }
 
 static void a_crash_while_answering(void **state)
 {
     struct told told = TOLD;
     (void)state;
-    struct child child = child_start("3600000");
+    struct process child = child_start(UNHURRIED);
     await_responder();
     ask(&told, "{\"mode\":\"crash\"}", 200);
-    assert_int_equal(child_ends(&child), 7);
+    assert_int_equal(process_ends(&child), 7);
     told_await(&told, 1);
     assert_int_equal(told.err, RB_ETIMEOUT);
     assert_int_equal(ask_and_wait(&told, "{}"), RB_EUNAVAILABLE);

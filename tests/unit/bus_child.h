@@ -1,15 +1,11 @@
 /*
- * A subscriber as a process of its own, for tests of the runtime: the test's program, started again with
- * "subscriber" as its argument, so that it can be killed and drained. What happened in it is told on a pipe,
- * and a handler that waits does so until it is told to go on. It is named "tester".
+ * A subscriber as a process of its own (bus_process.h), for tests of the runtime: one at a time, named
+ * "tester", whose handlers report lines. The teardown ends what a failed test left.
  */
 #ifndef RB_TESTS_BUS_CHILD_H
 #define RB_TESTS_BUS_CHILD_H
 
-#include "tests/unit/bus_nats.h"
-
-#define REPORT_FD 100
-#define GO_FD     101
+#include "tests/unit/bus_process.h"
 
 static inline void report(const struct rb_work *work, const char *what)
 {
@@ -18,10 +14,8 @@ static inline void report(const struct rb_work *work, const char *what)
 
 /* ---- in the test -------------------------------------------------------------------------------------- */
 
-/* The one subscriber of a test at a time; the teardown ends what a failed test left. */
 static struct {
-    pid_t pid;
-    int report, go;
+    struct process process;
     char buffer[4096];
     size_t len;
 } child;
@@ -32,37 +26,9 @@ static struct rb_bus *bus;
 /* `settings`: "NAME=value" up to NULL, besides what all children have. */
 static inline void child_start(const char *const *settings)
 {
-    int report_pipe[2], go_pipe[2];
-    assert_int_equal(child.pid, 0);
-    memset(&child, 0, sizeof(child));
-    assert_int_equal(pipe2(report_pipe, O_CLOEXEC), 0);
-    assert_int_equal(pipe2(go_pipe, O_CLOEXEC), 0);
-    child.pid = fork();
-    if (child.pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever becomes of the test */
-        dup2(report_pipe[1], REPORT_FD);
-        dup2(go_pipe[0], GO_FD);
-        setenv("NATS_URL", nats.url, 1);
-        setenv("HEALTH_PORT", "0", 1);
-        for (; settings && *settings; settings++)
-            putenv((char *)*settings);
-        execl("/proc/self/exe", "bus_runtime_test", "subscriber", NULL);
-        _exit(127);
-    }
-    close(report_pipe[1]);
-    close(go_pipe[0]);
-    child.report = report_pipe[0];
-    child.go = go_pipe[1];
-}
-
-static inline int child_reap(void)
-{
-    int status;
-    waitpid(child.pid, &status, 0);
-    close(child.report);
-    close(child.go);
-    child.pid = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+    assert_int_equal(child.process.pid, 0);
+    child.len = 0;
+    process_start(&child.process, &nats, settings);
 }
 
 /* True when a line that begins with `line` is reported; lines before it are dropped. */
@@ -80,41 +46,36 @@ static inline bool child_says(const char *line)
                 return true;
             continue;
         }
-        struct pollfd fd = {.fd = child.report, .events = POLLIN};
+        struct pollfd fd = {.fd = child.process.report, .events = POLLIN};
         int64_t left = deadline - rb_clock_ms();
         if (left <= 0 || poll(&fd, 1, (int)left) <= 0)
             return false;
-        ssize_t n = read(child.report, child.buffer + child.len, sizeof(child.buffer) - child.len);
+        ssize_t n = read(child.process.report, child.buffer + child.len, sizeof(child.buffer) - child.len);
         if (n <= 0)
-            fail_msg("the subscriber ended with %d before \"%s\"", child_reap(), line);
+            fail_msg("the subscriber ended with %d before \"%s\"", process_reap(&child.process), line);
         child.len += (size_t)n;
     }
 }
 
 static inline bool child_is_silent(int ms)
 {
-    struct pollfd fd = {.fd = child.report, .events = POLLIN};
+    struct pollfd fd = {.fd = child.process.report, .events = POLLIN};
     return child.len == 0 && poll(&fd, 1, ms) == 0;
 }
 
 static inline void child_go(void)
 {
-    assert_int_equal(write(child.go, "g", 1), 1);
+    process_go(&child.process);
 }
 
-/* The exit status of a child that ends by itself. */
 static inline int child_ends(void)
 {
-    /* POLLHUP when the child, its only writer, is gone */
-    struct pollfd fd = {.fd = child.report, .events = 0};
-    if (poll(&fd, 1, PATIENCE_MS) != 1)
-        fail_msg("the subscriber does not end");
-    return child_reap();
+    return process_ends(&child.process);
 }
 
 static inline int child_stop(void)
 {
-    kill(child.pid, SIGTERM);
+    kill(child.process.pid, SIGTERM);
     return child_ends();
 }
 
@@ -202,9 +163,9 @@ static inline int start_server(void **state)
 static inline int stop_server(void **state)
 {
     (void)state;
-    if (child.pid) {
-        kill(child.pid, SIGKILL);
-        child_reap();
+    if (child.process.pid) {
+        kill(child.process.pid, SIGKILL);
+        process_reap(&child.process);
     }
     rb_bus_close(bus);
     bus = NULL;

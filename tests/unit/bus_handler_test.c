@@ -86,7 +86,7 @@ static void a_disconnect_stops_its_own_work(void **state)
     send_disconnected(105, 4);
     send_disconnected(104, 5);
     assert_true(child_says("the repository was disconnected leaving-1 1"));
-    kill(child.pid, SIGTERM);
+    kill(child.process.pid, SIGTERM);
     assert_true(child_says("the process is ending staying-1 1"));
     assert_int_equal(child_ends(), 0);
 }
@@ -113,9 +113,9 @@ static void order_holds_over_retries(void **state)
     char all[256] = "";
     size_t len = 0;
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        struct pollfd fd = {.fd = child.report, .events = POLLIN};
+        struct pollfd fd = {.fd = child.process.report, .events = POLLIN};
         while (len < sizeof(all) - 1 && !memchr(all, '\n', len) && poll(&fd, 1, PATIENCE_MS) == 1) {
-            ssize_t n = read(child.report, all + len, sizeof(all) - 1 - len);
+            ssize_t n = read(child.process.report, all + len, sizeof(all) - 1 - len);
             assert_true(n > 0);
             len += (size_t)n;
         }

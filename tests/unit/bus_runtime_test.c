@@ -393,11 +393,11 @@ static void a_late_answer_hits_no_other_event(void **state)
     child_go();
     assert_true(child_says("end lost-1 1"));
     expect_run(120, "done", 1, "");
-    kill(child.pid, SIGKILL);
+    kill(child.process.pid, SIGKILL);
     assert_int_equal(child_ends(), 1000 + SIGKILL);
     child_start(short_ack_wait);
     assert_true(child_says("begin new-1 "));
-    kill(child.pid, SIGKILL);
+    kill(child.process.pid, SIGKILL);
     assert_int_equal(child_ends(), 1000 + SIGKILL);
 }
 
@@ -498,7 +498,7 @@ static void draining_lets_work_finish(void **state)
     child_start(endless);
     send_event("drain-1", "wait", 116);
     assert_true(child_says("begin drain-1 1"));
-    kill(child.pid, SIGTERM);
+    kill(child.process.pid, SIGTERM);
     assert_true(child_says("draining drain-1 1"));
     send_event("drain-2", "", 116); /* not taken by one that drains */
     assert_true(child_is_silent(300));
@@ -558,8 +558,8 @@ static void a_second_signal_ends_at_once(void **state)
     child_start(settings);
     send_event("twice-1", "wait", 118);
     assert_true(child_says("begin twice-1 1"));
-    kill(child.pid, SIGTERM);
-    kill(child.pid, SIGINT);
+    kill(child.process.pid, SIGTERM);
+    kill(child.process.pid, SIGINT);
     assert_int_equal(child_ends(), 1);
     child_start(settings);
     child_go();
