@@ -8,11 +8,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { jetstreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
 import { sign } from '@octokit/webhooks-methods';
 import neo4j from 'neo4j-driver';
 import { House, makeRepository, until } from './harness.mjs';
+import { bus } from './nats.mjs';
 
 const run = promisify(execFile);
 const people = { ann: 501, ben: 502 };
@@ -103,16 +102,15 @@ function suite(store) {
   /** Until the grapher has handled all that there is. */
   async function settled() {
     await until('the outbox is drained', async () => (await h.rows('select 1 from outbox where published_at is null limit 1')).length === 0);
-    const nats = await connect({ servers: h.natsUrl });
+    const { nc, jsm: { consumers } } = await bus(h.natsUrl);
     try {
-      const { consumers } = await jetstreamManager(nats);
       await until('the grapher is done', async () => {
         const info = await consumers.info('REPOBUS', 'grapher');
         return info.num_pending === 0 && info.num_ack_pending === 0;
       });
       assert.deepEqual((await h.rows("select subscriber, error from runs where state = 'failed'")), []);
     } finally {
-      await nats.close();
+      await nc.close();
     }
   }
 

@@ -1,26 +1,9 @@
 // Three nats-servers on this machine that make one cluster, each in a folder of its own, kept over restarts.
 
-import { execFile } from 'node:child_process';
 import fs from 'node:fs';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
-import { house } from './harness.mjs';
-
-const run = promisify(execFile);
-
-/** A port of the range that tests/servers/nats uses, below what the kernel hands out to clients. */
-async function freePort() {
-  for (;;) {
-    const port = 20000 + Math.floor(Math.random() * 12000);
-    const free = await new Promise((resolve) => {
-      const server = net.createServer().once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    });
-    if (free) return port;
-  }
-}
+import { freePort, server } from './harness.mjs';
 
 export class Cluster {
   /** Starts `count` servers; `url` names them all. */
@@ -28,10 +11,13 @@ export class Cluster {
     const c = new Cluster();
     c.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'repobus-nats-'));
     c.dirs = Array.from({ length: count }, (_, i) => path.join(c.dir, `nats-${i + 1}`));
-    const routes = [];
-    while (new Set(routes).size < count) routes.splice(0, count, ...(await Promise.all(c.dirs.map(freePort))));
+    // All at once, for clients and for each other: none of them listens yet.
+    const ports = new Set();
+    while (ports.size < 2 * count) ports.add(await freePort());
+    const [clients, routes] = [[...ports].slice(count), [...ports].slice(0, count)];
     c.dirs.forEach((each, i) => {
       fs.mkdirSync(each, { recursive: true });
+      fs.writeFileSync(path.join(each, 'port'), String(clients[i]));
       fs.writeFileSync(path.join(each, 'more.conf'), [
         `server_name: n${i + 1}`, 'cluster {', '  name: repobus', `  listen: 127.0.0.1:${routes[i]}`,
         `  routes: [${routes.map((port) => `"nats://127.0.0.1:${port}"`).join(', ')}]`, '}', '',
@@ -42,9 +28,8 @@ export class Cluster {
     return c;
   }
 
-  async #server(verb, i) {
-    const { stdout } = await run(path.join(house, 'tests/servers/nats'), [verb, this.dirs[i]]);
-    return stdout.trim();
+  #server(verb, i) {
+    return server('nats', verb, this.dirs[i]);
   }
 
   kill(i) {

@@ -18,7 +18,19 @@ export const house = path.resolve(path.dirname(fileURLToPath(import.meta.url)), 
 export const bin = path.resolve(house, process.env.RB_BIN ?? 'build/bin');
 // How long a test waits for what must come: generous, since machines are busy and time is not what is tested.
 export const patience = 180_000;
+// What is held at GitHub is held until the test lets it go, however long that takes, and nobody asks GitHub for
+// deliveries meanwhile: tests of what happens when time runs out set their own.
+const unhurried = { GITHUB_TIMEOUT_MS: '60000', RESERVATION_SECONDS: '600', DELIVERIES_SECONDS: '86400' };
 const run = promisify(execFile);
+
+/**
+ * Runs tests/servers/NAME VERB on `dir`; `start` gives the server's URL. Programs and servers are killed here, the
+ * machine is not: what is written need not reach the disk, for which others would make it wait.
+ */
+export async function server(name, verb, dir) {
+  const { stdout } = await run(path.join(house, 'tests/servers', name), [verb, dir], { env: { ...process.env, POSTGRES_FSYNC: 'off', NATS_SYNC: '2m' } });
+  return stdout.trim();
+}
 
 /** Resolves with the first truthy answer of `probe`, asked every 25 ms; fails with `what` after `patience`. */
 export async function until(what, probe, timeout = patience) {
@@ -37,10 +49,13 @@ export async function until(what, probe, timeout = patience) {
   }
 }
 
-/** A port of 127.0.0.1 on which nothing listens, below those that the kernel gives to clients: it can be had again after a restart. */
+/**
+ * A port of 127.0.0.1 on which nothing listens, below those that the kernel gives to clients: it can be had again after
+ * a restart. Those of the servers, which are looked for meanwhile, are others (tests/servers/functions).
+ */
 export async function freePort() {
   for (;;) {
-    const port = 20000 + Math.floor(Math.random() * 12000);
+    const port = 28000 + Math.floor(Math.random() * 4000);
     const server = net.createServer();
     const free = await new Promise((resolve) => server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)));
     if (!free) continue;
@@ -84,7 +99,7 @@ export function jwt(payload, key, header = { alg: 'HS256', typ: 'JWT' }) {
 /** One running program of ours. */
 export class Program {
   constructor(name, child, log) {
-    Object.assign(this, { name, child, log, exited: once(child, 'exit') });
+    Object.assign(this, { name, child, log, exited: once(child, 'close') }); // when its last line has been read, too
     this.lines = [];
     this.waiters = [];
     for (const stream of [child.stdout, child.stderr]) {
@@ -160,7 +175,7 @@ export class House {
         PATH: process.env.PATH, HOME: h.dir, ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? '',
         UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? '', LSAN_OPTIONS: process.env.LSAN_OPTIONS ?? '',
         SECRET_KEY: h.secretKey, DATABASE_URL: databaseUrl, NATS_URL: natsUrl,
-        RB_ACK_WAIT_MS: '5000', RECONCILE_SECONDS: '1', LOG_LEVEL: 'debug', ...env,
+        RB_ACK_WAIT_MS: '5000', RECONCILE_SECONDS: '1', LOG_LEVEL: 'debug', ...unhurried, ...env,
       };
       await run(path.join(house, 'migrations/apply'), [], { env: { ...process.env, DATABASE_URL: databaseUrl } });
       h.db = new pg.Pool({ connectionString: databaseUrl, max: 4 });
@@ -176,9 +191,8 @@ export class House {
   }
 
   /** Runs tests/servers/NAME VERB on this house's folder; `start` gives the server's URL. */
-  async server(name, verb) {
-    const { stdout } = await run(path.join(house, 'tests/servers', name), [verb, path.join(this.dir, name)]);
-    return stdout.trim();
+  server(name, verb) {
+    return server(name, verb, path.join(this.dir, name));
   }
 
   /** Why there can be no Neo4j here; undefined where there can. The first time it is fetched. */
@@ -268,9 +282,9 @@ export class House {
     return this.request('POST', `/api/v1/repos/${repo}/install`, options);
   }
 
-  /** The stand-in's control routes. */
+  /** The stand-in's control routes; on a connection of its own, as requests to the edge are. */
   async control(method, where, body) {
-    const response = await fetch(`${this.githubUrl}/_control${where}`, { method, body: body && JSON.stringify(body), signal: AbortSignal.timeout(patience) });
+    const response = await fetch(`${this.githubUrl}/_control${where}`, { method, body: body && JSON.stringify(body), headers: { connection: 'close' }, signal: AbortSignal.timeout(patience) });
     if (!response.ok) throw new Error(`control ${method} ${where}: ${response.status} ${await response.text()}`);
     const text = await response.text();
     return text ? JSON.parse(text) : null;

@@ -374,7 +374,7 @@ test('a renamed repository is the same repository', async () => {
 // An edge that stands still for longer than its reservation lasts, and others that go on meanwhile.
 test('a flow that wakes up late does not touch the hook that somebody else has taken over', async () => {
   await forget();
-  const slow = await h.launch('edge', { AS: 'slow', PORT: '0', RECONCILE_SECONDS: '3600', GITHUB_TIMEOUT_MS: '60000' });
+  const slow = await h.launch('edge', { AS: 'slow', PORT: '0', RECONCILE_SECONDS: '3600' });
   await h.get('edge').stop();
   await h.fault({ method: 'POST', path: '/repos/acme/shop/hooks', kind: 'hang' });
   const late = h.install('acme/shop', { url: slow.url });

@@ -1,18 +1,13 @@
 // A private nats-server without the rest of the house, and recorded events for it: for tests of what needs the bus
 // and nothing else. It is spoken to through the official client.
 
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { house, until } from './harness.mjs';
-
-const run = promisify(execFile);
-const server = path.join(house, 'tests/servers/nats');
+import { patience, server, until } from './harness.mjs';
 
 /** A `repo.connected` as the edge writes it, with what differs in `data`. */
 export function connected(data = {}) {
@@ -26,14 +21,27 @@ export function event(subject, data) {
   };
 }
 
+/** The official client in no hurry: {nc, js, jsm}. By itself it gives a busy server five seconds. */
+export async function bus(url) {
+  const nc = await connect({ servers: url, timeout: patience });
+  return { nc, js: jetstream(nc, { timeout: patience }), jsm: await jetstreamManager(nc, { timeout: patience }) };
+}
+
+/** What subscribers tell of their runs from now on: `told` grows until `stop()`. A state that lasts for moments is in it, however late one looks. */
+export async function listen(url) {
+  const { nc } = await bus(url);
+  const told = [];
+  nc.subscribe('run.>', { callback: (error, message) => told.push(message.json()) });
+  await nc.flush();
+  return { told, stop: () => nc.close() };
+}
+
 export class Nats {
   static async start() {
     const n = new Nats();
     n.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'repobus-nats-'));
-    n.url = (await run(server, ['start', path.join(n.dir, 'nats')])).stdout.trim();
-    n.nc = await connect({ servers: n.url });
-    n.js = jetstream(n.nc);
-    n.jsm = await jetstreamManager(n.nc);
+    n.url = await server('nats', 'start', path.join(n.dir, 'nats'));
+    Object.assign(n, await bus(n.url));
     return n;
   }
 
@@ -54,7 +62,7 @@ export class Nats {
 
   async stop() {
     await this.nc?.close();
-    await run(server, ['stop', path.join(this.dir, 'nats')]);
+    await server('nats', 'stop', path.join(this.dir, 'nats'));
     fs.rmSync(this.dir, { recursive: true, force: true });
   }
 }

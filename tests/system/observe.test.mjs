@@ -6,19 +6,16 @@ import { createHmac, randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
 import { House, house, until } from './harness.mjs';
+import { bus } from './nats.mjs';
 
-let h, nats, js, jsm;
+let h, nc, js, jsm;
 before(async () => {
   h = await House.start({ env: { NATS_STREAM_MB: '1', RB_WATCH_MS: '200' } });
-  nats = await connect({ servers: h.natsUrl });
-  js = jetstream(nats);
-  jsm = await jetstreamManager(nats);
+  ({ nc, js, jsm } = await bus(h.natsUrl));
 });
 after(async () => {
-  await nats?.close();
+  await nc?.close();
   await h?.stop();
 });
 

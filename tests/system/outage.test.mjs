@@ -5,15 +5,14 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { jetstreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
 import { sign } from '@octokit/webhooks-methods';
 import { freePort, House, until } from './harness.mjs';
+import { bus } from './nats.mjs';
 
 let h, hook, load, urls;
 
 before(async () => {
-  h = await House.start({ programs: [], env: { RESERVATION_SECONDS: '600', GITHUB_TIMEOUT_MS: '60000' } }); // nobody is late for having been slow
+  h = await House.start({ programs: [] });
   h.edgePort = await freePort();
   h.env.BACKEND_URL = `http://127.0.0.1:${h.edgePort}`; // where the stand-in's hooks deliver to
   await h.launch('edge');
@@ -175,9 +174,8 @@ async function assertWhole() {
 async function assertPublished({ inOrderFrom } = {}) {
   await until('the outbox is drained', async () => (await h.rows('select 1 from outbox where published_at is null limit 1')).length === 0);
   const outbox = await h.rows('select id, position from outbox order by position');
-  const nats = await connect({ servers: h.natsUrl });
+  const { nc, jsm: { streams } } = await bus(h.natsUrl);
   try {
-    const streams = (await jetstreamManager(nats)).streams;
     const { state } = await streams.info('REPOBUS');
     const ids = [];
     for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
@@ -190,7 +188,7 @@ async function assertPublished({ inOrderFrom } = {}) {
       assert.deepEqual(ids.slice(-late.length), late, 'in order');
     }
   } finally {
-    await nats.close();
+    await nc.close();
   }
 }
 

@@ -4,10 +4,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
+import { AckPolicy, DeliverPolicy } from '@nats-io/jetstream';
 import { HTTP } from 'cloudevents';
 import { House, makeRepository, until } from './harness.mjs';
+import { bus, listen } from './nats.mjs';
 
 let h;
 before(async () => { h = await House.start(); });
@@ -15,9 +15,8 @@ after(() => h?.stop());
 
 /** All events of the stream so far, read with the official client. */
 async function events(url = h.natsUrl) {
-  const nc = await connect({ servers: url });
+  const { nc, jsm } = await bus(url);
   try {
-    const jsm = await jetstreamManager(nc);
     const info = await jsm.streams.info('REPOBUS');
     const all = [];
     for (let seq = info.state.first_seq; seq <= info.state.last_seq; seq++) {
@@ -90,8 +89,8 @@ test('GET repository shows both runs and the profile', async () => {
 
 test('the end of a run is the end, also for one that stood still and speaks of the same event afterwards', async () => {
   const [{ id, generation }] = await h.rows("select id, generation from installations where repo_full_name = 'acme/shop'");
-  const nc = await connect({ servers: h.natsUrl });
-  const say = (state, started, at, note, subscriber = 'twice') => jetstream(nc).publish(`run.${id}.${subscriber}`, JSON.stringify({
+  const { nc, js } = await bus(h.natsUrl);
+  const say = (state, started, at, note, subscriber = 'twice') => js.publish(`run.${id}.${subscriber}`, JSON.stringify({
     installation_id: Number(id), subscriber, generation: Number(generation), state, attempt: 1, done: 0, total: 0, note, error: '',
     at_ms: at, started_ms: started, finished_ms: state === 'done' ? at : 0,
   }));
@@ -120,8 +119,7 @@ test('the end of a run is the end, also for one that stood still and speaks of t
 });
 
 test('streams and durables are as the catalogue says', async () => {
-  const nc = await connect({ servers: h.natsUrl });
-  const jsm = await jetstreamManager(nc);
+  const { nc, jsm } = await bus(h.natsUrl);
   const stream = (await jsm.streams.info('REPOBUS')).config;
   assert.deepEqual([...stream.subjects].sort(), ['github.>', 'repo.>']);
   assert.deepEqual([stream.storage, stream.retention, stream.discard], ['file', 'limits', 'new']);
@@ -141,7 +139,7 @@ test('scanner and grapher work at the same time', async () => {
   await makeRepository(`${h.dir}/second`, { 'go.mod': 'module example.com/x\n\ngo 1.22\n', 'main.go': 'package main\n' });
   await h.control('POST', '/repos', { owner: 'acme', name: 'second', path: `${h.dir}/second` });
   await h.control('POST', '/permissions', { owner: 'acme', repo: 'second', login: 'alice', permission: 'admin' });
-  await h.fault({ method: 'GET', path: '/repos/acme/second/commits', kind: 'hang' });
+  await h.fault({ method: 'GET', path: '/repos/acme/second/commits', kind: 'hang', count: 0 });
   const { json } = await h.install('acme/second');
   await until('both run', async () => {
     const runs = await h.runs(json.installation_id);
@@ -195,14 +193,14 @@ test('a rate limit: the subscribers wait for the time that it names, and spend o
   await makeRepository(`${h.dir}/limited`, { 'go.mod': 'module example.com/limited\n', 'main.go': 'package main\n' });
   await h.control('POST', '/repos', { owner: 'acme', name: 'limited', path: `${h.dir}/limited` });
   await h.control('POST', '/permissions', { owner: 'acme', repo: 'limited', login: 'alice', permission: 'admin' });
-  await h.fault({ method: 'GET', path: '/repos/acme/limited/commits', kind: 'rate-limit', seconds: 10, count: 0 });
+  await h.fault({ method: 'GET', path: '/repos/acme/limited/commits', kind: 'rate-limit', seconds: 10, count: 2 }); // each meets it once
+  const { told, stop } = await listen(h.natsUrl);
   const { json } = await h.install('acme/limited');
-  await until('both know of the limit', async () => {
-    const runs = Object.values(await h.runs(json.installation_id));
-    return runs.length === 2 && runs.every((run) => run.state === 'retrying' && /rate limit is reached: try again after/.test(run.error));
-  });
-  await h.control('DELETE', '/faults');
   const runs = await h.untilDone(json.installation_id);
+  await stop();
+  for (const name of ['scanner', 'grapher']) {
+    assert.ok(told.some((run) => run.subscriber === name && run.state === 'retrying' && /rate limit is reached: try again after/.test(run.error)), JSON.stringify(told));
+  }
   assert.deepEqual([runs.scanner.attempt, runs.grapher.attempt], [2, 2]);
 });
 
@@ -225,9 +223,8 @@ test('the 200 waits for neither NATS nor subscribers, and nothing is lost', asyn
 });
 
 test('an event that nobody can handle becomes a dead letter with its reason', async () => {
-  const nc = await connect({ servers: h.natsUrl });
-  await jetstream(nc).publish('repo.connected', 'this is no CloudEvent', { msgID: 'broken-1' });
-  const jsm = await jetstreamManager(nc);
+  const { nc, js, jsm } = await bus(h.natsUrl);
+  await js.publish('repo.connected', 'this is no CloudEvent', { msgID: 'broken-1' });
   await until('two dead letters', async () => (await jsm.streams.info('DEAD')).state.messages >= 2);
   const info = await jsm.streams.info('DEAD', { subjects_filter: '>' });
   assert.ok(Object.keys(info.state.subjects).every((s) => s.startsWith('dead.')));
@@ -239,8 +236,7 @@ test('an event that nobody can handle becomes a dead letter with its reason', as
 });
 
 test('the stream is lost: it is made again and new events arrive', async () => {
-  const nc = await connect({ servers: h.natsUrl });
-  const jsm = await jetstreamManager(nc);
+  const { nc, jsm } = await bus(h.natsUrl);
   await jsm.streams.delete('REPOBUS');
   await nc.close();
   await makeRepository(`${h.dir}/fifth`, { 'a.rb': 'puts 1\n' });

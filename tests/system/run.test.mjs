@@ -25,7 +25,7 @@ function makeRun(env, args = []) {
   const child = spawn(path.join(house, 'deploy/run'), args, { env: clean, stdio: ['ignore', 'pipe', 'pipe'] });
   const result = { child, text: '' };
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { result.text += data; });
-  result.exited = once(child, 'exit');
+  result.exited = once(child, 'close'); // when all of its text has been read, too
   return result;
 }
 

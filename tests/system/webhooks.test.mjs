@@ -4,10 +4,9 @@ import assert from 'node:assert/strict';
 import { createHmac, randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { createRequire } from 'node:module';
-import { jetstreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
 import { sign } from '@octokit/webhooks-methods';
 import { freePort, House, until } from './harness.mjs';
+import { bus } from './nats.mjs';
 
 const examples = createRequire(import.meta.url)('@octokit/webhooks-examples/api.github.com/index.json');
 let h, hook;
@@ -91,15 +90,15 @@ test('an issue becomes one event with its payload, its installations and its ids
   assert.deepEqual(event.data, {
     installation_ids: [hook.installation], hook_id: hook.id, repo_id: hook.repoId, repo: 'acme/shop', action: 'opened', delivery_id: id, payload: issue(),
   });
-  const nats = await connect({ servers: h.natsUrl });
+  const { nc, jsm } = await bus(h.natsUrl);
   try {
     const message = await until('the event on the bus', async () => {
-      const found = await (await jetstreamManager(nats)).streams.getMessage('REPOBUS', { last_by_subj: 'github.issues' });
+      const found = await jsm.streams.getMessage('REPOBUS', { last_by_subj: 'github.issues' });
       return found?.json().id === eventId && found;
     });
     assert.equal(message.header.get('Nats-Msg-Id'), eventId);
   } finally {
-    await nats.close();
+    await nc.close();
   }
 });
 
