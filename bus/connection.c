@@ -6,6 +6,7 @@
  * before the connection is closed: they are few, made once, and kept until rb_bus_close().
  */
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 #include "bus/private.h"
 
 #define CONNECT_TIMEOUT_MS  2000  /* for one server; a local one needs a millisecond */
+#define FIRST_TRIES         5     /* of the first connection; ten seconds where each takes its whole time */
 #define RECONNECT_WAIT_MS   250   /* soon back after a restart … */
 #define RECONNECT_JITTER_MS 1000  /* … but not all processes in the same moment */
 #define PING_INTERVAL_MS    10000 /* a peer that died without a word is noticed after two of these */
@@ -22,6 +24,16 @@
 #define IO_BUFFER_BULK      (256 * 1024) /* some ten large webhooks, or a batch of small ones */
 #define CLOSE_FLUSH_MS      2000
 #define SERVERS_MAX         16
+
+/*
+ * exit() would by default take OpenSSL down, while threads of nats.c, which nobody can join, may still end
+ * with TLS: now and then the last one then unlocked a lock that was gone. Who calls OpenSSL first decides,
+ * so this comes before main(). What it holds goes with the process.
+ */
+__attribute__((constructor)) static void connection_keep_openssl(void)
+{
+    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+}
 
 rb_err bus_error_code(natsStatus status, int js_code)
 {
@@ -196,8 +208,6 @@ static natsStatus connection_set_options(natsOptions *o, struct rb_bus *bus,
     if (s == NATS_OK)
         s = natsOptions_SetFailRequestsOnDisconnect(o, true);
     if (s == NATS_OK)
-        s = natsOptions_SetRetryOnFailedConnect(o, true, connection_up, bus);
-    if (s == NATS_OK)
         s = natsOptions_SetPingInterval(o, PING_INTERVAL_MS);
     if (s == NATS_OK)
         s = natsOptions_SetMaxPingsOut(o, PINGS_OUT);
@@ -216,6 +226,27 @@ static natsStatus connection_set_options(natsOptions *o, struct rb_bus *bus,
     if (s == NATS_OK)
         s = natsOptions_SetErrorHandler(o, connection_trouble, bus);
     return s;
+}
+
+/* The server took the call, and then hung up or said nothing in time, as a busy one does. */
+static bool connection_was_cut_short(natsStatus s)
+{
+    return s == NATS_TIMEOUT || s == NATS_IO_ERROR || s == NATS_SSL_ERROR || s == NATS_CONNECTION_CLOSED;
+}
+
+/* nats.c tries on for ever by itself, but where its very first try is cut short it gives up for good (before
+ * its #926): those tries are ours. */
+static natsStatus connection_make(struct rb_bus *bus, natsOptions *options)
+{
+    int tries = 0;
+    natsStatus s;
+    do
+        s = natsConnection_Connect(&bus->nc, options);
+    while (connection_was_cut_short(s) && ++tries < FIRST_TRIES);
+    if (s == NATS_OK)
+        return s;
+    s = natsOptions_SetRetryOnFailedConnect(options, true, connection_up, bus);
+    return s == NATS_OK ? natsConnection_Connect(&bus->nc, options) : s;
 }
 
 /* The inbox on which acknowledgements of publish_all arrive. */
@@ -261,7 +292,7 @@ rb_err rb_bus_connect(struct rb_bus **out, const struct rb_bus_options *options)
         err = connection_set_servers(nats_options, options->url);
     if (s != NATS_OK || err)
         goto out;
-    s = natsConnection_Connect(&bus->nc, nats_options);
+    s = connection_make(bus, nats_options);
     if (s == NATS_NOT_YET_CONNECTED) {
         rb_log_warn("NATS does not answer yet, trying on");
         s = NATS_OK;

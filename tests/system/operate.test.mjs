@@ -4,21 +4,20 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
 import { bin, House, Program, until } from './harness.mjs';
+import { bus } from './nats.mjs';
 
-let h, nats, js, jsm;
+let h, nc, js, jsm;
 before(async () => {
   h = await House.start({ programs: ['edge', 'scanner'] });
-  nats = await connect({ servers: h.natsUrl });
-  js = jetstream(nats);
-  jsm = await jetstreamManager(nats);
+  ({ nc, js, jsm } = await bus(h.natsUrl));
 });
 after(async () => {
-  await nats?.close();
+  await nc?.close();
   await h?.stop();
 });
 
@@ -76,6 +75,24 @@ test('subscribers: each with its place; none of that name is an error of its own
   assert.equal((await h.cli(['pause'])).code, 2);
   assert.equal((await h.cli(['dead', 'burn'])).code, 2);
   assert.equal((await h.cli(['subscribers', '--timeout=1'], { NATS_URL: 'nats://127.0.0.1:1' })).code, 6);
+});
+
+test('a server that takes the call and hangs up, as a busy one does, is called again', async () => {
+  let calls = 0;
+  const busy = net.createServer((socket) => {
+    socket.on('error', () => {});
+    if (++calls === 1) return socket.destroy();
+    const server = net.connect(new URL(h.natsUrl).port, '127.0.0.1').on('error', () => {});
+    socket.pipe(server).pipe(socket);
+  }).listen(0, '127.0.0.1');
+  await once(busy, 'listening');
+  try {
+    const { code, stderr } = await h.cli(['subscribers'], { NATS_URL: `nats://127.0.0.1:${busy.address().port}` });
+    assert.equal(code, 0, stderr);
+    assert.ok(calls > 1);
+  } finally {
+    busy.close();
+  }
 });
 
 test('replay: what was connected before a feature existed, to that feature alone', async () => {
