@@ -522,6 +522,14 @@ void rb_sim_hooks_delivery(struct sim_exchange *x)
     rb_sim_answer_json(x, 200, json);
 }
 
+static void hooks_redelivered(void *arg, json_t *results)
+{
+    (void)results;
+    rb_sim_exchange_finish(arg);
+}
+
+/* GitHub says 202 and delivers later. Here it is said when the attempt is in the list: whoever looks often
+ * would else ask for it again. */
 void rb_sim_hooks_redeliver(struct sim_exchange *x)
 {
     struct sim_hook *hook = hooks_find(x);
@@ -530,11 +538,16 @@ void rb_sim_hooks_redeliver(struct sim_exchange *x)
         char guid[RB_UUID_SIZE];
         memcpy(guid, delivery->guid, sizeof(guid));
         json_t *payload = json_incref(delivery->payload);
-        rb_sim_deliver(
-            x->sim, x->repo,
-            &(struct sim_event){
-                .name = delivery->event, .payload = payload, .guid = guid, .only = hook, .is_again = true});
-        json_decref(payload);
         rb_sim_answer_json(x, 202, json_object());
+        x->is_deferred = true;
+        rb_sim_deliver(x->sim, x->repo,
+                       &(struct sim_event){.name = delivery->event,
+                                           .payload = payload,
+                                           .guid = guid,
+                                           .only = hook,
+                                           .is_again = true,
+                                           .done = hooks_redelivered,
+                                           .arg = x});
+        json_decref(payload);
     }
 }
