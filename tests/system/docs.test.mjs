@@ -131,6 +131,7 @@ test('its policy holds: what is put into the page does not run', async () => {
   const context = await browser.newContext();
   try {
     const page = await context.newPage();
+    page.setDefaultTimeout(patience);
     await page.goto(`${h.url}/docs`);
     const blocked = await page.evaluate(() => new Promise((resolve) => {
       const found = [];

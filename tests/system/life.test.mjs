@@ -8,7 +8,7 @@ import { House, until } from './harness.mjs';
 
 let h, impatient;
 before(async () => {
-  h = await House.start({ programs: ['edge'], env: { RESERVATION_SECONDS: '600', RECONCILE_SECONDS: '3600' } });
+  h = await House.start({ programs: ['edge'], env: { RECONCILE_SECONDS: '3600' } });
   // Gives GitHub up soon: for what hangs to the end, and for nothing else, since everything is slow on a busy machine.
   impatient = (await h.launch('edge', { AS: 'impatient', PORT: '0', GITHUB_TIMEOUT_MS: '1500' })).url;
 });
@@ -745,7 +745,7 @@ test('a rescan while it is being worked on is 409 and says by what', async () =>
   assert.equal((await rescan(where)).status, 202);
   // A run that says nothing more for ten minutes is dead.
   await begin(id, 'running');
-  await h.rows("update rescans set asked_at = now() - interval '599 seconds'");
+  await h.rows("update rescans set asked_at = now() - interval '9 minutes'");
   assert.equal((await rescan(where)).status, 409);
   await h.rows("update rescans set asked_at = now() - interval '601 seconds'");
   await h.rows("update installations set connected_at = now() - interval '601 seconds'");
