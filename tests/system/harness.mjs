@@ -282,6 +282,17 @@ export class House {
     return this.request('POST', `/api/v1/repos/${repo}/install`, options);
   }
 
+  /**
+   * The answer of `ask`, which is asked again while somebody else connects or disconnects the repository: several may
+   * take longer than one waits, and then one is told to come again.
+   */
+  async inTurn(ask) {
+    for (;;) {
+      const answer = await ask();
+      if (!/omebody else is connecting or disconnecting this repository right now: try again/.test(answer.text)) return answer;
+    }
+  }
+
   /** The stand-in's control routes; on a connection of its own, as requests to the edge are. */
   async control(method, where, body) {
     const response = await fetch(`${this.githubUrl}/_control${where}`, { method, body: body && JSON.stringify(body), headers: { connection: 'close' }, signal: AbortSignal.timeout(patience) });

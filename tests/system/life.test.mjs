@@ -308,7 +308,7 @@ test('the last two leave at once, again and again: no hook stays', async () => {
   for (let round = 0; round < 15; round++) {
     const ids = [];
     for (const token of tokens) ids.push(await connected(where, token));
-    const answers = await Promise.all(tokens.map((token, i) => leave(where, { token, url: i ? second.url : h.url })));
+    const answers = await Promise.all(tokens.map((token, i) => h.inTurn(() => leave(where, { token, url: i ? second.url : h.url }))));
     assert.deepEqual(answers.map((a) => a.status), [200, 200], answers.map((a) => a.text).join('\n'));
     assert.deepEqual(await hooksOf(where.repo), [], `round ${round}`);
     for (const id of ids) await assertGone(where, id);
@@ -325,8 +325,8 @@ test('one leaves while another connects, again and again: who is connected has t
   for (let round = 0; round < 20; round++) {
     const jitter = new Promise((resolve) => setTimeout(resolve, round * 2)); // so that the two meet at all steps
     const [left, came] = await Promise.all([
-      leave(where, { token: inside }),
-      jitter.then(() => h.install(where.repo, { token: outside, url: second.url })),
+      h.inTurn(() => leave(where, { token: inside })),
+      jitter.then(() => h.inTurn(() => h.install(where.repo, { token: outside, url: second.url }))),
     ]);
     assert.deepEqual([left.status, came.status], [200, 200], `${left.text} ${came.text}`);
     const rows = await h.rows("select id, webhook_id from installations where repo_full_name = $1 and state in ('reserved', 'active')", [where.repo]);
@@ -360,7 +360,7 @@ test('six people connect and disconnect as they like: in the end the hook is the
   await check();
   for (const token of tokens) await h.install(where.repo, { token });
   assert.equal(await check(), 6);
-  await Promise.all(tokens.map((token) => leave(where, { token })));
+  await Promise.all(tokens.map((token) => h.inTurn(() => leave(where, { token }))));
   assert.equal(await check(), 0);
   const [{ unequal }] = await h.rows("select count(*) filter (where subject = 'repo.connected') - count(*) filter (where subject = 'repo.disconnected') as unequal from outbox where body::jsonb #>> '{data,repo}' = $1", [where.repo]);
   assert.equal(Number(unequal), 0, 'each connect and each disconnect has its event');
