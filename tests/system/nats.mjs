@@ -27,13 +27,14 @@ export async function bus(url) {
   return { nc, js: jetstream(nc, { timeout: patience }), jsm: await jetstreamManager(nc, { timeout: patience }) };
 }
 
-/** What subscribers tell of their runs from now on: `told` grows until `stop()`. A state that lasts for moments is in it, however late one looks. */
-export async function listen(url) {
+/** What subscribers tell of their runs until the test `t` ends: a list that grows. A state that lasts for moments is in it, however late one looks. */
+export async function listen(t, url) {
   const { nc } = await bus(url);
+  t.after(() => nc.close());
   const told = [];
   nc.subscribe('run.>', { callback: (error, message) => told.push(message.json()) });
   await nc.flush();
-  return { told, stop: () => nc.close() };
+  return told;
 }
 
 export class Nats {

@@ -189,15 +189,14 @@ test('GitHub away for the subscribers, or not itself: they try again and end rig
   assert.ok(Math.max(runs.scanner.attempt, runs.grapher.attempt) >= 2);
 });
 
-test('a rate limit: the subscribers wait for the time that it names, and spend one attempt on it', async () => {
+test('a rate limit: the subscribers wait for the time that it names, and spend one attempt on it', async (t) => {
   await makeRepository(`${h.dir}/limited`, { 'go.mod': 'module example.com/limited\n', 'main.go': 'package main\n' });
   await h.control('POST', '/repos', { owner: 'acme', name: 'limited', path: `${h.dir}/limited` });
   await h.control('POST', '/permissions', { owner: 'acme', repo: 'limited', login: 'alice', permission: 'admin' });
   await h.fault({ method: 'GET', path: '/repos/acme/limited/commits', kind: 'rate-limit', seconds: 10, count: 2 }); // each meets it once
-  const { told, stop } = await listen(h.natsUrl);
+  const told = await listen(t, h.natsUrl);
   const { json } = await h.install('acme/limited');
   const runs = await h.untilDone(json.installation_id);
-  await stop();
   for (const name of ['scanner', 'grapher']) {
     assert.ok(told.some((run) => run.subscriber === name && run.state === 'retrying' && /rate limit is reached: try again after/.test(run.error)), JSON.stringify(told));
   }

@@ -109,16 +109,15 @@ test('500 manifests take at most 12 requests; a rescan asks for what changed', a
   assert.equal(same.profile.read.cached, 500);
 });
 
-test('a limit on queries: the run says until when, REST is not held up, and the scan resumes with what it has', async () => {
+test('a limit on queries: the run says until when, REST is not held up, and the scan resumes with what it has', async (t) => {
   const files = Object.fromEntries(Array.from({ length: 450 }, (_, i) => [`p${i}/go.mod`, `module example.com/p${i}\n\nrequire example.com/d${i} v1.0.0\n`]));
   await makeRepository(`${h.dir}/limited`, files);
   await serve('limited', `${h.dir}/limited`);
   await h.fault({ path: '/graphql', kind: 'rate-limit', seconds: 6, skip: 4, count: 1 });
   await h.control('DELETE', '/requests');
-  const { told, stop } = await listen(h.natsUrl);
+  const told = await listen(t, h.natsUrl);
   const { json } = await h.install('acme/limited');
   const waits = await until('it waits', () => told.find((run) => run.installation_id === json.installation_id && run.state === 'retrying'));
-  await stop();
   const limit = /rate limit is reached: try again after (\S+Z)/.exec(waits.error)?.[1];
   assert.ok(Date.parse(limit) > waits.at_ms - 1000 && Date.parse(limit) < waits.at_ms + 10_000, `${waits.error}, at ${waits.at_ms}`);
   const noted = /waiting for GitHub's limit until (\S+Z)/.exec(waits.note)?.[1];
