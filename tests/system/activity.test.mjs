@@ -151,7 +151,7 @@ function suite(store) {
       closes: [{ number: 7, repo: hook.repoId, issue: 3 }, { number: 7, repo: hook.repoId, issue: 4 }],
       issues: [], authors: ['7 ann'], contributors: ['ann'],
     });
-    const files = await h.request('GET', '/api/v1/repos/acme/shop/files');
+    const files = await h.readGraph('/api/v1/repos/acme/shop/files');
     assert.equal(files.status, 200, files.text);
     assert.ok(!files.json.files.some((file) => file.path === 'src/new.js'), 'what is only touched is no file of the tree');
   });

@@ -102,7 +102,7 @@ test('what it depends on follows its manifests', async () => {
 test('a merge into the default branch leaves the graph behind until the next scan', async () => {
   const fresh = await freshness();
   assert.deepEqual([fresh.head, fresh.head_from, fresh.behind_since], [fresh.commit, 'tree', null]);
-  const files = await h.request('GET', '/api/v1/repos/acme/shop/files');
+  const files = await h.readGraph('/api/v1/repos/acme/shop/files');
   assert.deepEqual(files.json.freshness, fresh);
   const soon = new Date(Date.now() + 1000).toISOString().replace(/\.\d+/, '');
   await merged(200, 'd'.repeat(40), soon, 'other');

@@ -13,22 +13,13 @@ import { House, bin, makeRepository, shop, until } from './harness.mjs';
 
 const paths = Object.keys(shop).sort();
 
-/** An answer, asked for again while it is 503: a Neo4j that plans a statement for the first time on a busy machine may take
- * longer than the edge waits for it. */
-function read(h, url, options) {
-  return until(url, async () => {
-    const answer = await h.request('GET', url, options);
-    return answer.status !== 503 && answer;
-  });
-}
-
 /** Every page of a route, followed by `next`: the rows, and the pages. */
 async function pages(h, where, rows, token) {
   const all = [];
   const found = [];
   for (let next = ''; next !== null;) {
     const url = `/api/v1/repos/${where}${where.includes('?') ? '&' : '?'}after=${encodeURIComponent(next)}`;
-    const answer = await read(h, url, { token });
+    const answer = await h.readGraph(url, { token });
     assert.equal(answer.status, 200, `${url}: ${answer.text}`);
     found.push(answer.json);
     all.push(...answer.json[rows]);
@@ -87,14 +78,14 @@ function suite(store, settings) {
     await h.launch('grapher');
     await h.untilDone(h.installation);
     await h.db.query('update installations set repo_id = repo_id + 1000000 where id = $1', [h.installation]);
-    const none = await read(h, '/api/v1/repos/acme/shop/files');
+    const none = await h.readGraph('/api/v1/repos/acme/shop/files');
     await h.db.query('update installations set repo_id = repo_id - 1000000 where id = $1', [h.installation]);
     assert.equal(none.status, 404, none.text);
     assert.match(none.json.detail, /no graph yet/);
   });
 
   it('all files, in pages of every size', async () => {
-    const whole = await read(h, '/api/v1/repos/acme/shop/files');
+    const whole = await h.readGraph('/api/v1/repos/acme/shop/files');
     assert.equal(whole.status, 200, whole.text);
     assert.equal(whole.json.commit, h.commit);
     assert.equal(whole.json.repo, 'acme/shop');
@@ -131,14 +122,14 @@ function suite(store, settings) {
     const { all } = await pages(h, 'acme/shop/graph?name=index.js', 'links');
     assert.deepEqual(all.map(({ from, to }) => [from, to]), [[{ repository: 'acme/shop' }, { file: 'src/index.js' }], [{ directory: 'src' }, { file: 'src/index.js' }]]);
     for (const name of ['', '**', 'a*b*c', '*a*b', 'src/*.js']) {
-      const { status, json } = await read(h, `/api/v1/repos/acme/shop/files?name=${encodeURIComponent(name)}`);
+      const { status, json } = await h.readGraph(`/api/v1/repos/acme/shop/files?name=${encodeURIComponent(name)}`);
       assert.equal(status, 422, name);
       assert.match(json.detail, /^name /);
     }
   });
 
   it('the links: CONTAINS, each once, in pages of every size', async () => {
-    const whole = await read(h, '/api/v1/repos/acme/shop/graph?limit=1000');
+    const whole = await h.readGraph('/api/v1/repos/acme/shop/graph?limit=1000');
     assert.equal(whole.status, 200, whole.text);
     const text = (link) => `${Object.entries(link.from)} ${link.type} ${Object.entries(link.to)}`;
     const expected = [
@@ -158,14 +149,14 @@ function suite(store, settings) {
   });
 
   it('ETag: 304 until the graph or the question is another', async () => {
-    const first = await read(h, '/api/v1/repos/acme/shop/files');
+    const first = await h.readGraph('/api/v1/repos/acme/shop/files');
     const etag = first.headers.get('etag');
     assert.match(etag, /^"[^"]+"$/);
-    const again = await read(h, '/api/v1/repos/acme/shop/files', { headers: { 'if-none-match': etag } });
+    const again = await h.readGraph('/api/v1/repos/acme/shop/files', { headers: { 'if-none-match': etag } });
     assert.equal(again.status, 304);
     assert.equal(again.text, '');
     assert.equal(again.headers.get('etag'), etag);
-    const other = await read(h, '/api/v1/repos/acme/shop/files?folder=src', { headers: { 'if-none-match': etag } });
+    const other = await h.readGraph('/api/v1/repos/acme/shop/files?folder=src', { headers: { 'if-none-match': etag } });
     assert.equal(other.status, 200);
     const rescan = await h.request('POST', '/api/v1/repos/acme/shop/rescan');
     assert.equal(rescan.status, 202, rescan.text);
@@ -181,7 +172,7 @@ function suite(store, settings) {
       ['graph?limit=1', /limit/], ['graph?after=nonsense', /after/], ['files?language=Klingon', /Klingon/],
       [`files?folder=${'a'.repeat(3000)}`, /folder/], ['files?after=%ff', /after/],
     ]) {
-      const answer = await read(h, `/api/v1/repos/acme/shop/${query}`);
+      const answer = await h.readGraph(`/api/v1/repos/acme/shop/${query}`);
       assert.equal(answer.status, 422, `${query}: ${answer.text}`);
       assert.match(answer.json.detail, pattern);
     }
@@ -214,7 +205,7 @@ function suite(store, settings) {
   it('what happens to files: neighbours, changed together, developers, overlaps', async () => {
     const [{ repo_id: repoId }] = await h.rows('select repo_id from installations where id = $1', [h.installation]);
     const get = async (route) => {
-      const { status, json, text } = await read(h, `/api/v1/repos/acme/shop/graph/${route}`);
+      const { status, json, text } = await h.readGraph(`/api/v1/repos/acme/shop/graph/${route}`);
       assert.equal(status, 200, `${route}: ${text}`);
       for (const name of ['repo_id', 'repo', 'commit', 'generation', 'complete', 'updating', 'freshness']) {
         assert.notEqual(json[name], undefined, name);
@@ -241,7 +232,7 @@ function suite(store, settings) {
       ['neighbours', 422, /path/], ['neighbours?path=no.js', 404, /no such file/], ['changed-together?path=swept/1.txt', 404, /no such file/],
       ['overlaps?pull_request=4711', 404, /no such pull request/], ['overlaps?pull_request=x', 422, /pull_request/], ['developers?limit=101', 422, /limit/], ['neighbours?path=src', 404, /no such file/],
     ]) {
-      const answer = await read(h, `/api/v1/repos/acme/shop/graph/${route}`);
+      const answer = await h.readGraph(`/api/v1/repos/acme/shop/graph/${route}`);
       assert.equal(answer.status, status, `${route}: ${answer.text}`);
       assert.match(answer.json.detail, pattern);
     }
@@ -254,7 +245,7 @@ function suite(store, settings) {
     await add(h, 'left', { 'package.json': wants }, ['alice', 'bob']);
     const installed = await h.install('acme/left', { token: bob });
     const [{ repo_id: leftId }] = await h.rows('select repo_id from installations where id = $1', [installed.json.installation_id]);
-    const ask = (query, token) => read(h, `/api/v1/dependents?${query}`, { token });
+    const ask = (query, token) => h.readGraph(`/api/v1/dependents?${query}`, { token });
     /** Packages come with the scan, beside the graph. */
     const dependents = (token, count) => until(`${count} dependents`, async () => {
       const { status, text, json } = await ask('purl=pkg:npm/express', token);
@@ -355,7 +346,7 @@ function suite(store, settings) {
     assert.equal(two.status, 200, two.text);
     for (const { json: { installation_id: id } } of [one, two]) await h.untilDone(id);
     const [{ repo_id: repoId }] = await h.rows('select repo_id from installations where id = $1', [one.json.installation_id]);
-    const files = (token) => read(h, '/api/v1/repos/acme/shared/files', { token });
+    const files = (token) => h.readGraph('/api/v1/repos/acme/shared/files', { token });
     assert.equal((await files(h.alice)).text, (await files(bob)).text);
     const leave = (token) => h.request('DELETE', '/api/v1/repos/acme/shared/install', { token });
     const gone = (id) => until('both have handled the disconnect', async () => {
@@ -428,7 +419,7 @@ function suite(store, settings) {
       const runs = await h.runs(former);
       return ['scanner', 'grapher'].every((name) => runs[name]?.state === 'done' && runs[name].generation === installation.generation);
     });
-    const again = await read(h, '/api/v1/repos/acme/again/files');
+    const again = await h.readGraph('/api/v1/repos/acme/again/files');
     assert.equal(again.status, 200, again.text);
     assert.deepEqual(again.json.files.map((file) => file.path), ['a.go']);
     assert.equal((await h.request('GET', '/api/v1/repos/acme/again/profile')).status, 200);

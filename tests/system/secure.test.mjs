@@ -83,7 +83,7 @@ test('everything works with what each program is allowed, and none asks for more
   const answer = await h.install();
   assert.equal(answer.status, 200, answer.text);
   await h.untilDone(answer.json.installation_id);
-  const graph = await h.request('GET', '/api/v1/repos/acme/shop/files'); // the grapher answers it
+  const graph = await h.readGraph('/api/v1/repos/acme/shop/files'); // the grapher answers it
   assert.equal(graph.status, 200, graph.text);
   const operate = (...args) => h.cli(args, { NATS_CREDS: creds('operator') });
   for (const args of [['subscribers'], ['pause', 'scanner']]) {
