@@ -57,9 +57,9 @@ struct rb_bus_options {
      * on its way a millisecond later. */
     bool is_bulk;
 };
-/* Returns at once, also when no server answers: the connection is made and remade for ever, with jitter.
- * Reads what rb_bus_help names from the environment. RB_EINVAL when that or the URL is malformed. Any thread
- * may use the result. */
+/* Returns at once, also when nobody listens: the connection is made and remade for ever, with jitter. A
+ * server that takes the call and says nothing is waited for, ten seconds at most. Reads what rb_bus_help
+ * names from the environment. RB_EINVAL when that or the URL is malformed. Any thread may use the result. */
 rb_err rb_bus_connect(struct rb_bus **out, const struct rb_bus_options *options) RB_MUST_CHECK;
 extern const char rb_bus_help[];       /* the part of --help about these settings */
 void rb_bus_close(struct rb_bus *bus); /* flushes for up to 2 s; NULL is fine */
