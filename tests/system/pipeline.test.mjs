@@ -193,14 +193,16 @@ test('a rate limit: the subscribers wait for the time that it names, and spend o
   await makeRepository(`${h.dir}/limited`, { 'go.mod': 'module example.com/limited\n', 'main.go': 'package main\n' });
   await h.control('POST', '/repos', { owner: 'acme', name: 'limited', path: `${h.dir}/limited` });
   await h.control('POST', '/permissions', { owner: 'acme', repo: 'limited', login: 'alice', permission: 'admin' });
-  await h.fault({ method: 'GET', path: '/repos/acme/limited/commits', kind: 'rate-limit', seconds: 10, count: 2 }); // each meets it once
+  await h.fault({ method: 'GET', path: '/repos/acme/limited/commits', kind: 'rate-limit', seconds: 10, count: 2 }); // one each, where both are as quick
   const told = await listen(t, h.natsUrl);
   const { json } = await h.install('acme/limited');
   const runs = await h.untilDone(json.installation_id);
   for (const name of ['scanner', 'grapher']) {
-    assert.ok(told.some((run) => run.subscriber === name && run.state === 'retrying' && /rate limit is reached: try again after/.test(run.error)), JSON.stringify(told));
+    const waits = told.filter((run) => run.installation_id === json.installation_id && run.subscriber === name && run.state === 'retrying');
+    assert.ok(runs[name].attempt === 1 || waits.length > 0, JSON.stringify(told));
+    for (const { error } of waits) assert.match(error, /rate limit is reached: try again after/);
   }
-  assert.deepEqual([runs.scanner.attempt, runs.grapher.attempt], [2, 2]);
+  assert.equal(runs.scanner.attempt + runs.grapher.attempt, 2 + 2, 'a first attempt each, and one for each time they met it');
 });
 
 test('the 200 waits for neither NATS nor subscribers, and nothing is lost', async () => {
