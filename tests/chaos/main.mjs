@@ -63,6 +63,7 @@ try {
   const { active, hooks } = await check.connections(h, crowd, findings);
   const { bodies, count } = await check.events(h, crowd, findings);
   await check.projections(h, active, trees, findings);
+  await check.leaks(h, fleet.programs, findings);
   await check.secrets(h, crowd, hooks, bodies, findings);
   console.log(`${active.length} connected, ${hooks.length} hooks, ${count} events on the bus`);
 } catch (error) {
