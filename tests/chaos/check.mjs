@@ -108,3 +108,27 @@ export async function secrets(h, people, hooks, bodies, findings) {
   texts.push(['events', bodies.join('\n')], ['metrics', await (await fetch(`${h.url}/metrics`)).text()]);
   for (const [where, text] of texts) for (const one of secret) if (text.includes(one)) findings.push(`a secret is in ${where}`);
 }
+
+/** Of a process: megabytes resident and open descriptors. */
+const held = (pid) => ({
+  megabytes: Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024,
+  descriptors: fs.readdirSync(`/proc/${pid}/fd`).length,
+});
+
+/**
+ * No program has grown, no transaction is left open. A subscriber at rest may keep connections that the other side has left,
+ * those of its pools, until it uses them again: so the number of descriptors is what is bounded.
+ */
+export async function leaks(h, programs, findings) {
+  const most = { megabytes: 100, descriptors: 90 }; // one that has just begun to work has 20 and up to 45
+  const seen = [];
+  for (const [name, { child: { pid } }] of programs) {
+    const now = held(pid);
+    seen.push(`${name} ${now.megabytes.toFixed(0)} MB and ${now.descriptors}`);
+    for (const [what, limit] of Object.entries(most)) if (now[what] > limit) findings.push(`leak: ${name} has ${now[what]} ${what}`);
+  }
+  const open = await h.rows("select pid, query from pg_stat_activity where state like 'idle in transaction%' and state_change < now() - interval '1 minute'");
+  for (const { query } of open) findings.push(`leak: a transaction is left open after ${query}`);
+  const [{ count }] = await h.rows("select count(*)::int from pg_stat_activity where backend_type = 'client backend'");
+  console.log(`memory and descriptors: ${seen.join(', ')}; ${count} connections to PostgreSQL`);
+}

@@ -1,7 +1,10 @@
-// The fleet under test, and what is done to it: edges, scanners and graphers two of each, NATS, PostgreSQL, and GitHub's
-// stand-in. Whatever is broken is whole again some seconds later, so that what is not put right at the end is ours.
+// The fleet under test, and what is done to it: edges, scanners and graphers two of each, NATS of three servers, PostgreSQL,
+// the network to both, and GitHub's stand-in. Whatever is broken is whole again some seconds later, so that what is not put
+// right at the end is ours.
 
+import { Cluster } from '../system/cluster.mjs';
 import { House, freePort } from '../system/harness.mjs';
+import { Proxy } from './proxy.mjs';
 
 const twice = ['edge', 'scanner', 'grapher'].flatMap((name) => [[name, name], [name, `${name}-2`]]);
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -21,11 +24,28 @@ export class Fleet {
       },
     });
     fleet.h = h;
-    h.edgePort = port;
-    fleet.secondPort = await freePort();
-    if (neo4j) await h.startNeo4j();
-    for (const [program, as] of twice) await fleet.launch(program, as);
+    try {
+      h.edgePort = port;
+      fleet.secondPort = await freePort();
+      await h.server('nats', 'stop'); // in its place:
+      fleet.nats = await Cluster.start();
+      h.natsUrl = fleet.nats.url;
+      fleet.ways = { postgres: await Proxy.start(h.databaseUrl) };
+      for (const [i, url] of fleet.nats.urls.entries()) fleet.ways[`nats-${i + 1}`] = await Proxy.start(url);
+      const { postgres, ...nats } = fleet.ways;
+      Object.assign(h.env, { DATABASE_URL: postgres.url, NATS_URL: Object.values(nats).map((way) => way.url).join(','), NATS_REPLICAS: '3' });
+      if (neo4j) await h.startNeo4j();
+      for (const [program, as] of twice) await fleet.launch(program, as);
+    } catch (error) {
+      await fleet.stop().catch(() => {});
+      throw error;
+    }
     return fleet;
+  }
+
+  /** Every program of ours that runs, by the name it has here. */
+  get programs() {
+    return new Map(twice.map(([, as]) => [as, this.h.get(as)]));
   }
 
   launch(program, as) {
@@ -64,11 +84,28 @@ export class Fleet {
     await this.launch(program, as);
   }
 
-  async server(name, verb, random) {
-    this.count(`${verb} ${name}`);
-    await this.h.server(name, verb);
+  async postgres(verb, random) {
+    this.count(`${verb} postgres`);
+    await this.h.server('postgres', verb);
     await pause(random.between(0, 1500));
-    await this.h.server(name, 'start');
+    await this.h.server('postgres', 'start');
+  }
+
+  async natsServer(i, random) {
+    this.count('kill nats, one of three');
+    await this.nats.kill(i);
+    await pause(random.between(0, 3000));
+    await this.nats.restart(i);
+  }
+
+  /** A way to a server is cut, or nothing passes for a while. */
+  async network(name, random) {
+    const way = this.ways[name], isCut = random.next() < 0.5;
+    this.count(`${isCut ? 'cut' : 'stall'} the way to ${name.replace(/-\d$/, '')}`);
+    if (isCut) return way.cut();
+    way.hold();
+    await pause(random.between(100, 4000));
+    way.release();
   }
 
   async github(random) {
@@ -84,12 +121,14 @@ export class Fleet {
   async strike(random) {
     const program = random.one(twice);
     const dice = random.next();
-    const [victim, blow] = dice < 0.35 ? [program[1], () => this.kill(program, random)]
-      : dice < 0.5 ? [program[1], () => this.freeze(program, random)]
-        : dice < 0.6 ? [program[1], () => this.restart(program)]
-          : dice < 0.7 ? ['nats', () => this.server('nats', random.one(['kill', 'stop']), random)]
-            : dice < 0.78 ? ['postgres', () => this.server('postgres', random.one(['kill', 'stop']), random)]
-              : ['github', () => this.github(random)];
+    const way = random.one(Object.keys(this.ways)), node = Math.floor(random.between(0, 3));
+    const [victim, blow] = dice < 0.32 ? [program[1], () => this.kill(program, random)]
+      : dice < 0.45 ? [program[1], () => this.freeze(program, random)]
+        : dice < 0.55 ? [program[1], () => this.restart(program)]
+          : dice < 0.65 ? [`nats server ${node}`, () => this.natsServer(node, random)]
+            : dice < 0.72 ? ['postgres', () => this.postgres(random.one(['kill', 'stop']), random)]
+              : dice < 0.84 ? [`way to ${way}`, () => this.network(way, random)]
+                : ['github', () => this.github(random)];
     if (this.broken.has(victim)) return;
     this.broken.add(victim);
     await blow();
@@ -107,7 +146,9 @@ export class Fleet {
     await this.h.control('DELETE', '/faults');
   }
 
-  stop() {
-    return this.h.stop();
+  async stop() {
+    await this.h.stop();
+    await Promise.all(Object.values(this.ways ?? {}).map((way) => way.stop()));
+    await this.nats?.stop();
   }
 }

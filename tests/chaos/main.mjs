@@ -53,8 +53,10 @@ try {
   const next = lives[Symbol.iterator]();
   await Promise.all(Array.from({ length: atOnce }, async () => {
     for (const [repo, both] of next) await crowd.live(repo, both, webhooks);
-  })).finally(() => { isOver = true; });
-  await strikes;
+  })).finally(() => {
+    isOver = true;
+    return strikes;
+  });
   console.log(`${seconds()} s: ${crowd.counts.requests} requests, ${crowd.counts.unclear} of them without an answer; ${crowd.installs.size} installs and ${crowd.webhooks.size} webhooks answered 200`);
   console.log(`survived: ${Object.entries(fleet.kills).sort().map(([what, count]) => `${count} × ${what}`).join(', ')}`);
 
@@ -63,6 +65,7 @@ try {
   const { active, hooks } = await check.connections(h, crowd, findings);
   const { bodies, count } = await check.events(h, crowd, findings);
   await check.projections(h, active, trees, findings);
+  await check.leaks(h, fleet.programs, findings);
   await check.secrets(h, crowd, hooks, bodies, findings);
   console.log(`${active.length} connected, ${hooks.length} hooks, ${count} events on the bus`);
 } catch (error) {

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { sign } from '@octokit/webhooks-methods';
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-const tries = 200; // of one request, until an answer that settles it
+const patience = 300_000; // for an answer that settles one request: edges are killed under it, and this machine is busy
 
 export class People {
   /** What each was told: "login repo" → 'connected', 'disconnected' or 'unsure'. */
@@ -36,13 +36,13 @@ export class People {
 
   /** Asks until `settles` says of an answer what it means. */
   async insist(method, where, random, options, settles) {
-    for (let i = 0; i < tries; i++) {
+    for (const end = Date.now() + patience; Date.now() < end;) {
       const answer = await this.ask(method, where, random, options);
       const meaning = answer && settles(answer);
       if (meaning) return meaning;
       await pause(random.between(50, 400));
     }
-    throw new Error(`${method} ${where}: no answer that settles it after ${tries} tries`);
+    throw new Error(`${method} ${where}: no answer that settles it within ${patience / 1000} s`);
   }
 
   async connect(login, repo, random) {

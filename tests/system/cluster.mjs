@@ -20,6 +20,7 @@ export class Cluster {
       fs.writeFileSync(path.join(each, 'port'), String(clients[i]));
       fs.writeFileSync(path.join(each, 'more.conf'), [
         `server_name: n${i + 1}`, 'cluster {', '  name: repobus', `  listen: 127.0.0.1:${routes[i]}`,
+        '  no_advertise: true', // clients know the addresses they were given and no others
         `  routes: [${routes.map((port) => `"nats://127.0.0.1:${port}"`).join(', ')}]`, '}', '',
       ].join('\n'));
     });
