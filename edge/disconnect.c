@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "edge/flow.h"
+#include "edge/leave.h"
 #include "edge/repos.h"
 
 #define LEAVE_WAITS 30 /* EDGE_PAUSE_MS each, while somebody else connects or disconnects the repository */
@@ -55,7 +56,7 @@ struct leave {
     const char *name;         /* as asked for, then as we have it */
     const char *owner, *repo; /* of that name */
     int64_t installation_id, repo_id, hook_id, generation;
-    int64_t claim; /* LEAVE_CLAIM of our claim: who holds it may write */
+    int64_t claim; /* EDGE_CLAIM of our claim: who holds it may write */
     char *token;   /* the person's, NULL when it does not open; wiped at the end */
     bool hook_left;
     int waits, removals, writes;
@@ -64,9 +65,6 @@ struct leave {
     int refusal;
     char refusal_text[640];
 };
-
-/* A claim as a number: that of another flow is another moment. */
-#define LEAVE_CLAIM "(extract(epoch from leaving_until) * 1000000)::bigint"
 
 /* ---- ends --------------------------------------------------------------------------------------------- */
 
@@ -148,7 +146,7 @@ static const struct edge_step *leave_claim(struct leave *in)
     static const struct rb_statement statement = {
         "leave_claim",
         "update installations set leaving_until = now() + make_interval(secs => $2) where id = $1 and "
-        "state = 'active' and (leaving_until is null or leaving_until < now()) returning " LEAVE_CLAIM};
+        "state = 'active' and (leaving_until is null or leaving_until < now()) returning " EDGE_CLAIM};
     struct rb_param params[] = {RB_P_INT(in->installation_id),
                                 RB_P_INT(in->flow.exchange->edge->settings.reservation_seconds)};
     return edge_flow_query(&in->flow, &statement, params, 2, &step_claimed);
@@ -178,7 +176,7 @@ static const struct edge_step *leave_look_around(struct leave *in)
         "leave_look_around",
         "select i.repo_full_name, i.repo_id, i.webhook_id, nextval('generations'), exists (select from "
         "installations o where o.webhook_id = i.webhook_id and o.state = 'active' and o.id <> i.id) "
-        "from installations i where i.id = $1 and i.state = 'active' and " LEAVE_CLAIM " = $2"};
+        "from installations i where i.id = $1 and i.state = 'active' and " EDGE_CLAIM " = $2"};
     struct rb_param params[] = {RB_P_INT(in->installation_id), RB_P_INT(in->claim)};
     return edge_flow_query(&in->flow, &statement, params, 2, &step_counted);
 }
@@ -277,31 +275,21 @@ static const struct edge_step *leave_seen(struct leave *in)
 
 static const struct edge_step *leave_leave(struct leave *in)
 {
-    static const struct rb_statement statement = {
-        "leave_write",
-        "with gone as (update installations set state = 'disconnected', disconnected_at = now(), "
-        "leaving_until = null, generation = $3, hook_left = $4::int <> 0 where id = $1 and state = 'active' "
-        "and " LEAVE_CLAIM " = $2 returning id), " EDGE_OUTBOX(
-            "gone", "$5", "$6", "$7", "$8") "select (select count(*) from gone), (select count(*) "
-                                            "from told)"};
+    const struct edge_leave leave = {.installation_id = in->installation_id,
+                                     .claim = in->claim,
+                                     .generation = in->generation,
+                                     .repo_id = in->repo_id,
+                                     .user_id = in->flow.exchange->user_id,
+                                     .name = in->name,
+                                     .hook_left = in->hook_left};
+    struct rb_param params[EDGE_LEAVE_PARAMS];
     struct edge_event event;
-    rb_err err =
-        edge_event_make(&event, in->flow.exchange->traceparent, RB_REPO_DISCONNECTED,
-                        json_pack("{s:I, s:I, s:I, s:s, s:I}", "installation_id", in->installation_id,
-                                  "generation", in->generation, "repo_id", in->repo_id, "repo", in->name,
-                                  "user_id", in->flow.exchange->user_id));
+    rb_err err = edge_leave_make(params, &event, in->flow.exchange->traceparent, &leave);
     in->writes++;
-    if (err) {
-        rb_buf_free(&event.body);
-        return leave_unsure(in);
-    }
-    struct rb_param params[] = {RB_P_INT(in->installation_id), RB_P_INT(in->claim),
-                                RB_P_INT(in->generation),      RB_P_INT(in->hook_left),
-                                RB_P_TEXT(event.id),           RB_P_TEXT(RB_REPO_DISCONNECTED),
-                                RB_P_TEXT(event.trace),        RB_P_TEXT(event.body.data)};
-    edge_flow_query(&in->flow, &statement, params, 8, &step_left);
+    if (!err)
+        edge_flow_query(&in->flow, &edge_leave_statement, params, EDGE_LEAVE_PARAMS, &step_left);
     rb_buf_free(&event.body); /* arguments are copied */
-    return NULL;
+    return err ? leave_unsure(in) : NULL;
 }
 
 static const struct edge_step *leave_left(struct leave *in)
@@ -310,7 +298,7 @@ static const struct edge_step *leave_left(struct leave *in)
         return &step_fence;
     if (in->flow.err)
         return leave_unsure(in);
-    return rb_rows_int(in->flow.rows, 0, 0) == 1 ? &step_disconnected : &step_read_back;
+    return rb_rows_count(in->flow.rows) == 1 ? &step_disconnected : &step_read_back;
 }
 
 /* The statement may not have arrived, may have been committed, or may still wait over there. A new claim
@@ -320,7 +308,7 @@ static const struct edge_step *leave_fence(struct leave *in)
     static const struct rb_statement statement = {
         "leave_fence", "update installations set leaving_until = clock_timestamp() + make_interval(secs => "
                        "$3) where id = $1 "
-                       "and state = 'active' and " LEAVE_CLAIM " = $2 returning " LEAVE_CLAIM};
+                       "and state = 'active' and " EDGE_CLAIM " = $2 returning " EDGE_CLAIM};
     struct rb_param params[] = {RB_P_INT(in->installation_id), RB_P_INT(in->claim),
                                 RB_P_INT(in->flow.exchange->edge->settings.reservation_seconds)};
     return edge_flow_query(&in->flow, &statement, params, 3, &step_fenced);
@@ -375,7 +363,7 @@ static const struct edge_step *leave_release(struct leave *in)
 {
     static const struct rb_statement statement = {
         "leave_release", "update installations set leaving_until = null where id = $1 and state = 'active' "
-                         "and " LEAVE_CLAIM " = $2 returning 1"};
+                         "and " EDGE_CLAIM " = $2 returning 1"};
     struct rb_param params[] = {RB_P_INT(in->installation_id), RB_P_INT(in->claim)};
     return edge_flow_query(&in->flow, &statement, params, 2, &step_released);
 }

@@ -26,7 +26,7 @@
     STEP(seen)    /* is this person its admin? */                                              \
     STEP(reserve) /* a row that is unique per repository, with the hook's secret */            \
     STEP(reserved)                                                                             \
-    STEP(lost_the_race) /* another request of this person was first: connected or under way */ \
+    STEP(lost_the_race) /* this person was first: connected or under way; or somebody: wait */ \
     STEP(make_hook)                                                                            \
     STEP(hook_answered)                                                                        \
     STEP(find_hook) /* one with our address exists: which? */                                  \
@@ -214,7 +214,8 @@ static const struct edge_step *install_seen(struct install *in)
  * From here on this flow is the only one that connects this repository (index installations_connecting):
  * a hook that exists without an active owner is then nobody's, whoever made it, and one with an owner is not
  * about to be removed (a disconnect is in the same index). A reservation that ran out gives way, whose ever
- * it was, and what it may have left on GitHub is this flow's to find.
+ * it was: its row becomes this flow's, and what it may have left on GitHub is this flow's to find. No row:
+ * there is another that has not run out.
  *
  * What is reserved has a reserved_until (a check of the table), and the statements of this flow ask for that
  * rather than for the state: the planner takes the index of all reservations for nearly empty, and would walk
@@ -224,12 +225,17 @@ static const struct edge_step *install_reserve(struct install *in)
 {
     static const struct rb_statement statement = {
         "install_reserve",
-        "with gone as (delete from installations where repo_id = $3 and state = 'reserved' and "
-        "reserved_until < now() returning 1), "
-        "made as (insert into installations (id, user_id, repo_id, repo_full_name, default_branch, "
-        "webhook_secret, state, generation, reserved_until) select $1, $2, $3, $4, nullif($5, ''), $6, "
-        "'reserved', $7, now() + make_interval(secs => $8) from (select count(*) from gone) g returning 1) "
-        "select (select count(*) from gone), (select count(*) from made)"};
+        "insert into installations as i (id, user_id, repo_id, repo_full_name, default_branch, "
+        "webhook_secret, "
+        "state, generation, reserved_until) values ($1, $2, $3, $4, nullif($5, ''), $6, 'reserved', $7, "
+        "now() + "
+        "make_interval(secs => $8)) on conflict (repo_id) where state = 'reserved' or leaving_until is not "
+        "null "
+        "do update set id = excluded.id, user_id = excluded.user_id, repo_full_name = "
+        "excluded.repo_full_name, "
+        "default_branch = excluded.default_branch, webhook_secret = excluded.webhook_secret, generation = "
+        "excluded.generation, reserved_until = excluded.reserved_until, created_at = excluded.created_at "
+        "where i.reserved_until < now() returning i.xmax <> 0"};
     struct rb_param params[] = {RB_P_INT(in->installation_id),
                                 RB_P_INT(in->flow.exchange->user_id),
                                 RB_P_INT(in->about.id),
@@ -256,18 +262,13 @@ static const struct edge_step *install_look_at_rival(struct install *in)
 
 static const struct edge_step *install_reserved(struct install *in)
 {
-    if (in->flow.err == RB_ECONFLICT) {
-        in->is_reserved = false;
-        if (!strstr(rb_error_text(), "installations_connecting"))
-            return install_look_at_rival(in);
-        if (in->waits++ < INSTALL_WAITS)
-            return edge_flow_pause(&in->flow, &step_reserve);
-        return install_fail(in, "somebody else is connecting or disconnecting this repository right now: "
-                                "try again in a minute");
-    }
-    if (in->flow.err)
+    if (in->flow.err && in->flow.err != RB_ECONFLICT)
         return install_fail_database(in);
-    in->inherited = rb_rows_int(in->flow.rows, 0, 0) > 0;
+    if (in->flow.err || rb_rows_count(in->flow.rows) == 0) {
+        in->is_reserved = false;
+        return install_look_at_rival(in);
+    }
+    in->inherited = rb_rows_bool(in->flow.rows, 0, 0);
     if (in->inherited)
         in->hook = HOOK_DOUBTFUL;
     return &step_make_hook;
@@ -277,9 +278,12 @@ static const struct edge_step *install_lost_the_race(struct install *in)
 {
     if (in->flow.err)
         return install_fail_database(in);
-    /* A rival that is gone again has just failed: that it was under way is as true. */
-    return install_refuse_as(in, rb_rows_count(in->flow.rows) > 0 ? rb_rows_text(in->flow.rows, 0, 0)
-                                                                  : "reserved");
+    if (rb_rows_count(in->flow.rows) > 0)
+        return install_refuse_as(in, rb_rows_text(in->flow.rows, 0, 0));
+    if (in->waits++ < INSTALL_WAITS)
+        return edge_flow_pause(&in->flow, &step_reserve);
+    return install_fail(in, "somebody else is connecting or disconnecting this repository right now: "
+                            "try again in a minute");
 }
 
 static const struct edge_step *install_make_hook(struct install *in)
@@ -406,9 +410,7 @@ static const struct edge_step *install_activate(struct install *in)
         "with activated as (update installations set state = 'active', reserved_until = "
         "null, webhook_id = $3, "
         "webhook_secret = $4, connected_at = now(), checked_at = now() where id = $1 and generation = $2 and "
-        "reserved_until is not null returning id), " EDGE_OUTBOX(
-            "activated", "$5", "$6", "$7",
-            "$8") "select (select count(*) from activated), (select count(*) from told)"};
+        "reserved_until is not null returning id), " EDGE_OUTBOX("activated", "$5", "$6", "$7", "$8")};
     struct edge_event event;
     rb_err err = edge_event_make(
         &event, in->flow.exchange->traceparent, RB_REPO_CONNECTED,
@@ -435,7 +437,7 @@ static const struct edge_step *install_activated(struct install *in)
         return &step_fence;
     if (in->flow.err)
         return install_fail_database(in);
-    if (rb_rows_int(in->flow.rows, 0, 0) == 1)
+    if (rb_rows_count(in->flow.rows) == 1)
         return &step_connected;
     /* The reservation ran out and somebody cleaned up: so does this flow. */
     return install_fail(in, "it took too long: try again");

@@ -6,12 +6,12 @@
  */
 #include <inttypes.h>
 
+#include "edge/leave.h"
 #include "edge/reconcile.h"
 
 #define DISCONNECTS_BATCH 20
 #define LEFT_HOOK_DAYS    "30" /* after so long a hook that nobody can reach is given up, with a warning */
 #define LEFT_HOOK_PAUSE   "1 hour"
-#define CLAIM             "(extract(epoch from leaving_until) * 1000000)::bigint"
 
 static rb_err disconnect_claim(int64_t *claim, struct rb_db *db, const struct reconcile_case *it)
 {
@@ -19,7 +19,7 @@ static rb_err disconnect_claim(int64_t *claim, struct rb_db *db, const struct re
         "reconcile_leave_claim",
         "update installations set leaving_until = clock_timestamp() + make_interval(secs => "
         "$2), checked_at = now() where id = $1 and (state = 'active' or hook_left) and "
-        "(leaving_until < now() or (leaving_until is null and hook_left)) returning " CLAIM};
+        "(leaving_until < now() or (leaving_until is null and hook_left)) returning " EDGE_CLAIM};
     struct rb_rows *rows = NULL;
     struct rb_param params[] = {RB_P_INT(it->installation_id), RB_P_INT(RECONCILE_HOLD)};
     rb_err err = rb_db_query(&rows, db, &statement, params, 2);
@@ -37,7 +37,7 @@ static rb_err disconnect_unclaim(struct rb_db *db, const struct reconcile_case *
     static const struct rb_statement statement = {
         "reconcile_leave_unclaim",
         "update installations set leaving_until = now() where id = $1 and state = 'active' "
-        "and " CLAIM " = $2"};
+        "and " EDGE_CLAIM " = $2"};
     struct rb_param params[] = {RB_P_INT(it->installation_id), RB_P_INT(claim)};
     return rb_db_query(NULL, db, &statement, params, 2);
 }
@@ -46,31 +46,23 @@ static rb_err disconnect_write(struct reconcile *sweep, const struct reconcile_c
                                bool hook_left)
 {
     static const struct rb_statement draw = {"reconcile_generation", "select nextval('generations')"};
-    static const struct rb_statement statement = {
-        "reconcile_leave",
-        "with gone as (update installations set state = 'disconnected', disconnected_at = now(), "
-        "leaving_until = null, "
-        "generation = $3, hook_left = $4::int <> 0 where id = $1 and state = 'active' and " CLAIM
-        " = $2 returning id), " EDGE_OUTBOX("gone", "$5", "$6", "$7",
-                                            "$8") "select (select count(*) from gone), "
-                                                  "(select count(*) from told)"};
     struct rb_rows *rows = NULL;
-    struct edge_event event = {0};
+    struct rb_param params[EDGE_LEAVE_PARAMS];
+    struct edge_event event;
+    struct edge_leave leave = {.installation_id = it->installation_id,
+                               .claim = claim,
+                               .repo_id = it->repo_id,
+                               .user_id = it->user_id,
+                               .name = it->full_name,
+                               .hook_left = hook_left};
     rb_err err = rb_db_query(&rows, sweep->db, &draw, NULL, 0);
-    int64_t generation = err ? 0 : rb_rows_int(rows, 0, 0);
+    leave.generation = err ? 0 : rb_rows_int(rows, 0, 0);
     rb_rows_free(rows);
     if (err)
         return err;
-    err = edge_event_make(&event, NULL, RB_REPO_DISCONNECTED,
-                          json_pack("{s:I, s:I, s:I, s:s, s:I}", "installation_id", it->installation_id,
-                                    "generation", generation, "repo_id", it->repo_id, "repo", it->full_name,
-                                    "user_id", it->user_id));
-    struct rb_param params[] = {RB_P_INT(it->installation_id), RB_P_INT(claim),
-                                RB_P_INT(generation),          RB_P_INT(hook_left),
-                                RB_P_TEXT(event.id),           RB_P_TEXT(RB_REPO_DISCONNECTED),
-                                RB_P_TEXT(event.trace),        RB_P_TEXT(event.body.data)};
+    err = edge_leave_make(params, &event, NULL, &leave);
     if (!err)
-        err = rb_db_query(NULL, sweep->db, &statement, params, 8);
+        err = rb_db_query(NULL, sweep->db, &edge_leave_statement, params, EDGE_LEAVE_PARAMS);
     rb_buf_free(&event.body);
     return err;
 }
@@ -136,7 +128,7 @@ static rb_err left_release(struct rb_db *db, const struct reconcile_case *it, in
         "reconcile_left_release",
         "update installations set leaving_until = null, hook_left = hook_left and not "
         "($3::int <> 0 or disconnected_at < now() - interval '" LEFT_HOOK_DAYS
-        " days') where id = $1 and hook_left and " CLAIM " = $2 returning hook_left"};
+        " days') where id = $1 and hook_left and " EDGE_CLAIM " = $2 returning hook_left"};
     struct rb_rows *rows = NULL;
     struct rb_param params[] = {RB_P_INT(it->installation_id), RB_P_INT(claim), RB_P_INT(done)};
     rb_err err = rb_db_query(&rows, db, &statement, params, 3);

@@ -110,8 +110,7 @@ static rb_err health_write(struct reconcile *sweep, const struct reconcile_case 
         "now() where id = $1 and webhook_id = $2 and state = 'active' returning health), unwell as (select 1 "
         "from "
         "seen, before where seen.health <> before.health and seen.health <> 'ok'), " EDGE_OUTBOX(
-            "unwell", "$5", "$6", "$7",
-            "$8") "select (select count(*) from unwell), (select count(*) from told)"};
+            "unwell", "$5", "$6", "$7", "$8")};
     struct rb_rows *rows = NULL;
     struct edge_event event = {0};
     rb_err err = edge_event_make(&event, NULL, RB_REPO_UNHEALTHY,
@@ -125,7 +124,7 @@ static rb_err health_write(struct reconcile *sweep, const struct reconcile_case 
                                 RB_P_TEXT(event.trace),        RB_P_TEXT(event.body.data)};
     if (!err)
         err = rb_db_query(&rows, sweep->db, &statement, params, 8);
-    if (!err && rb_rows_int(rows, 0, 0) > 0) {
+    if (!err && rb_rows_count(rows) > 0) {
         rb_log_warn("reconciler: repo=%s installation=%" PRId64 " is unwell: %s: %s", it->full_name,
                     it->installation_id, health->state, health->reason);
         reconcile_count(health->state);

@@ -32,7 +32,7 @@ static void rescan_on_written(void *arg, rb_err err, const struct rb_rows *rows)
         edge_answer_error(exchange, 503, "The database was lost meanwhile: try again, which is harmless");
         return;
     }
-    if (rb_rows_int(rows, 0, 0) == 0) {
+    if (rb_rows_count(rows) == 0) {
         edge_answer_error(exchange, 409, "%s is changing right now: somebody else was first, try again",
                           rescan->name);
         return;
@@ -76,8 +76,7 @@ static void rescan_on_found(void *arg, rb_err err, const struct rb_rows *rows)
         "conflict (repo_id) do update set generation = excluded.generation, asked_at = excluded.asked_at "
         "where r.generation = $9 returning 1), moved as (update installations set generation = $3 from asked "
         "where id = $1 and generation = $2 and state = 'active' and leaving_until is null returning id), " //
-        EDGE_OUTBOX("moved", "$4", "$5", "$6",
-                    "$7") "select (select count(*) from moved), (select count(*) from told)"};
+        EDGE_OUTBOX("moved", "$4", "$5", "$6", "$7")};
     struct edge_exchange *exchange = arg;
     if (edge_answer_if_not_there(exchange, err, rows) || rescan_answer_if_busy(exchange, rows))
         return;

@@ -67,6 +67,16 @@ test('200: connected, the hook as GitHub received it, the record, the event', as
   assert.ok(!event.body.includes(body.config.secret) && !event.body.includes('token-alice'), 'no secret in the event');
 });
 
+test('what no installation can be the database refuses', async () => {
+  await forget();
+  await h.install();
+  for (const change of ["repo_full_name = 'shop'", "repo_full_name = 'acme/' || repeat('x', 160)", "state = 'other'", 'webhook_id = null', 'repo_id = null', 'connected_at = null',
+    'reserved_until = now()', "state = 'reserved'", "state = 'disconnected', leaving_until = now()", "health = 'other'"]) {
+    await assert.rejects(h.rows(`update installations set ${change}`), /installations_sound/, change);
+  }
+  assert.equal((await h.rows('update installations set leaving_until = now() returning 1')).length, 1);
+});
+
 test('400: already connected, whatever the case of the name, and GitHub is not asked', async () => {
   await forget();
   assert.equal((await h.install()).status, 200);
