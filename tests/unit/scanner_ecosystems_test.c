@@ -339,7 +339,9 @@ static const struct eco_case infrastructure[] = {
      "  source  = \"terraform-aws-modules/vpc/aws//modules/x\"\n  version = \"5.1.2\"\n"
      "  tags = { source = \"no\", version = \"no\" }\n}\nmodule \"near\" {\n  source = \"./near\"\n}\n"
      "module \"git\" {\n  source = \"git::https://u:t@github.com/a/b.git//sub?ref=v1.2.0&depth=1\"\n}\n"
-     "module \"ssh\" {\n  source = \"git@github.com:a/c.git\"\n}\nmodule \"computed\" {\n  source = "
+     "module \"ssh\" {\n  source = \"git@github.com:a/c.git\"\n}\nmodule \"port\" {\n"
+     "  source = \"git::ssh://git@git.example.com:2222/a/d.git?ref=v1\"\n}\nmodule \"computed\" {\n  source "
+     "= "
      "\"${var.x[\"a\"]}/y\"\n}\n"
      "resource \"x\" \"y\" {\n  source = \"a/b/c\"\n  text = <<-EOT\n    module \"no\" {\n      source = "
      "\"a/b/d\"\n    }\n  EOT\n}\n",
@@ -348,7 +350,8 @@ static const struct eco_case infrastructure[] = {
       {"acme/cloud", "", "runtime"},
       {"terraform-aws-modules/vpc/aws", "5.1.2", "runtime"},
       {"github.com/a/b//sub", "v1.2.0", "runtime"},
-      {"github.com/a/c", "", "runtime"}}},
+      {"github.com/a/c", "", "runtime"},
+      {"git.example.com:2222/a/d", "v1", "runtime"}}},
 };
 
 static void check_wanted(const struct eco_case *row, const struct rb_scan_sheet *sheet, const char *ecosystem)
