@@ -349,6 +349,7 @@ struct rb_scan_wanted {
     const struct rb_tree_entry *entry;
     size_t max_bytes;
     size_t index; /* what the part calls it */
+    bool is_text; /* what is binary need not be read: it is taken as empty, and not noted as skipped */
     void (*take)(struct rb_scan *scan, size_t index, const char *content, size_t len);
     void (*miss)(struct rb_scan *scan, size_t index, enum rb_manifest_status status, const char *error);
 };
