@@ -207,6 +207,7 @@ rb_err rb_yarn_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t 
 rb_err rb_pnpm_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_bun_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_deno_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_deno_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_pyproject_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_pipfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_setup_cfg_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
@@ -256,6 +257,8 @@ rb_err rb_podspec_parse(struct rb_scan_sheet *sheet, const char *text, size_t le
 rb_err rb_conda_environment_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_conda_recipe_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_pixi_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_pixi_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_conda_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_cmake_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_vcpkg_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_conan_text_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);

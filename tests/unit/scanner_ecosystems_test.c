@@ -485,6 +485,38 @@ static const struct lock_case locks[] = {
       {"Firebase/CoreOnly", "8.0.0"},
       {"Near", "0.1", .direct = true, .local = true},
       {"A/B+c", "7.5"}}},
+    {"pixi.lock",
+     "version: 6\nenvironments:\n  default:\n    packages:\n      linux-64:\n"
+     "      - conda: https://c/linux-64/no-1-h_0.conda\npackages:\n"
+     "- conda: https://c/noarch/python-dateutil-2.9.0-pyhd8ed1ab_0.conda\n  sha256: x\n  depends:\n  - six "
+     ">=1.5\n"
+     "- conda: https://c/linux-64/zlib-1.2-h_1.tar.bz2\n- conda: https://c/odd.conda\n"
+     "- pypi: https://f/Requests-2.whl\n  name: Requests\n  version: 2.32.3\n  requires_dist:\n  - idna<4\n"
+     "- pypi: ./\n  name: shop\n  version: 0.1.0\n",
+     {{"python-dateutil", "2.9.0"},
+      {"zlib", "1.2"},
+      {"requests", "2.32.3"},
+      {"shop", "0.1.0", .local = true}}},
+    {"old/pixi.lock",
+     "version: 5\npackages:\n- kind: conda\n  name: zlib\n  version: '1.10'\n  url: https://c/x.conda\n"
+     "- kind: pypi\n  name: A_b\n  version: '1.0'\n",
+     {{"zlib", "1.10"}, {"a-b", "1.0"}}},
+    {"conda-lock.yml",
+     "version: 1\nmetadata:\n  platforms: [linux-64]\npackage:\n- name: python\n  version: 3.12.0\n  "
+     "manager: conda\n"
+     "  platform: linux-64\n  dependencies:\n    zlib: '>=1'\n  category: main\n- name: PyTest\n  version: "
+     "'8.0'\n"
+     "  manager: pip\n  category: dev\n",
+     {{"python", "3.12.0"}, {"pytest", "8.0", .dev = true}}},
+    {"deno.lock",
+     "{\"version\":\"5\",\"specifiers\":{\"jsr:@std/assert@1\":\"1.0.9\",\"npm:preact@*\":\"10.25.0_a@1\","
+     "\"https://x/y.ts\":\"1\"},\"jsr\":{\"@std/assert@1.0.9\":{\"integrity\":\"x\",\"dependencies\":"
+     "[\"jsr:@std/internal\"]}},\"npm\":{\"preact@10.25.0_a@1\":{\"integrity\":\"x\"}},\"remote\":{}}",
+     {{"@std/assert", "1.0.9"}, {"preact", "10.25.0"}, {"@std/assert", "1.0.9"}, {"preact", "10.25.0"}}},
+    {"old/deno.lock",
+     "{\"version\":\"3\",\"packages\":{\"specifiers\":{\"npm:chalk@5\":\"npm:chalk@5.3.0\"},\"npm\":{"
+     "\"chalk@5.3.0\":{\"dependencies\":{\"no\":\"no@1\"}}}}}",
+     {{"chalk", "5.3.0"}, {"chalk", "5.3.0"}}},
     {"conan.lock",
      "{\"version\":\"0.5\",\"requires\":[\"zlib/1.2.11#rev%1665936469.01\"],\"build_requires\":[\"cmake/"
      "3.27.9#r\"]}",
@@ -561,6 +593,36 @@ static void test_locks_are_joined(void **state)
     assert_false(find_dependency(&scan.sheet, "a")->indirect);
     assert_true(find_dependency(&scan.sheet, "rack")->indirect);
     rb_arena_free(arena);
+}
+
+/* Of two versions of a package, deno's lock names the one that was asked for; pixi's are of two ecosystems.
+ */
+static void test_locks_of_addresses(void **state)
+{
+    (void)state;
+    static const struct repo_file deno[] = {
+        {"deno.json", "{\"imports\":{\"a\":\"npm:a@^2\",\"b\":\"jsr:@s/b@1\",\"c\":\"npm:c\"}}"},
+        {"deno.lock",
+         "{\"version\":\"4\",\"specifiers\":{\"npm:a@^2\":\"2.1.0\",\"npm:a@1\":\"1.9.0\",\"jsr:@s/b@1\":"
+         "\"1.0.2\",\"npm:c@*\":\"3.0.0\"},\"jsr\":{\"@s/b@1.0.2\":{}},\"npm\":{\"a@2.1.0\":{},\"a@1.9.0\":"
+         "{},\"c@3.0.0\":{},\"d@4.0.0\":{}}}"},
+    };
+    CHECK_REPO(deno, "deno.json: a ^2 = 2.1.0 (runtime)\ndeno.json: @s/b 1 = 1.0.2 (runtime)\n"
+                     "deno.json: c = 3.0.0 (runtime)\ndeno.lock: a = 1.9.0 (runtime, indirect)\n"
+                     "deno.lock: d = 4.0.0 (runtime, indirect)\n");
+    static const struct repo_file pixi[] = {
+        {"pixi.toml",
+         "[dependencies]\npython='3.12.*'\n[pypi-dependencies]\nflask='*'\n[feature.test.dependencies]\n"
+         "pytest='*'\n"},
+        {"pixi.lock", "version: 6\npackages:\n- conda: https://c/n/iniconfig-2.0.0-h_0.conda\n"
+                      "- conda: https://c/n/pytest-8.3.0-h_0.conda\n  depends:\n  - iniconfig\n"
+                      "- conda: https://c/n/python-3.12.1-h_0.conda\n  depends:\n  - zlib >=1\n"
+                      "- conda: https://c/n/zlib-1.3-h_0.conda\n"
+                      "- pypi: https://f/flask.whl\n  name: flask\n  version: 3.0.0\n"},
+    };
+    CHECK_REPO(pixi, "pixi.toml: python 3.12.* = 3.12.1 (runtime)\npixi.toml: flask = 3.0.0 (runtime)\n"
+                     "pixi.toml: pytest = 8.3.0 (dev)\npixi.lock: iniconfig = 2.0.0 (dev, indirect)\n"
+                     "pixi.lock: zlib = 1.3 (runtime, indirect)\n");
 }
 
 /* What a lock does not say follows from who needs a package: at run time, or only for work on the project. */
@@ -773,6 +835,7 @@ int main(void)
         cmocka_unit_test(test_infrastructure),
         cmocka_unit_test(test_locks),
         cmocka_unit_test(test_locks_are_joined),
+        cmocka_unit_test(test_locks_of_addresses),
         cmocka_unit_test(test_kinds_follow_from_needs),
         cmocka_unit_test(test_xcode_locks),
         cmocka_unit_test(test_packages),
