@@ -64,7 +64,8 @@ static size_t lines_find(struct lines *lines, struct rb_piece name, const struct
                          bool in_address)
 {
     bool is_python = strcmp(item->ecosystem, "pypi") == 0;
-    struct rb_piece requirement = rb_piece_of(item->requirement);
+    /* In XML each has a line of its own. */
+    struct rb_piece requirement = rb_piece_of(rb_piece_starts(lines->text, "<") ? "" : item->requirement);
     size_t len = lines->text.len, first = SIZE_MAX;
     for (size_t i = 0; i < len && lines->work > 0; i++, lines->work--) {
         size_t at = lines->at + i < len ? lines->at + i : lines->at + i - len;
