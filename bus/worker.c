@@ -9,6 +9,7 @@
  * A crash anywhere in between delivers the message again. The consumer and its streams are made sure of at
  * the start and after each reconnect, so that a server that lost its data is whole again within seconds.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -22,7 +23,10 @@
 #define DELAY_MAX_MS     7200000 /* two hours: GitHub's rate limits reset within the hour */
 #define ENSURE_WAIT_MS   1000    /* between two tries to set up what is missing */
 #define CONNECT_SLICE_MS 60000
-#define DEAD_RETRY_MS    10000 /* a dead letter that could not be stored */
+/* Of an event's arena. Who needed so much needed more beside it, which malloc would keep: it goes back at
+ * once. */
+#define TRIM_BYTES    1048576
+#define DEAD_RETRY_MS 10000 /* a dead letter that could not be stored */
 /* Deliveries beyond the last attempt that reach the handler all the same. The server counts those too that
  * ended with a process: handed back when it drained, or lost with it. Only what still has no verdict then is
  * given up unseen, since it may be what ends the processes. */
@@ -284,6 +288,15 @@ static void worker_handle_claimed(struct bus_worker *worker, natsMsg *msg)
     worker_answer(work, &result, body, len);
 }
 
+static void worker_free_arena(struct bus_worker *worker)
+{
+    bool was_large = rb_arena_size(worker->work.arena) > TRIM_BYTES;
+    rb_arena_free(worker->work.arena);
+    worker->work.arena = NULL;
+    if (was_large)
+        malloc_trim(0);
+}
+
 static void worker_handle(struct bus_worker *worker, natsMsg *msg)
 {
     struct bus_runtime *runtime = worker->runtime;
@@ -311,8 +324,7 @@ static void worker_handle(struct bus_worker *worker, natsMsg *msg)
         worker_handle_claimed(worker, msg);
         worker_release(worker);
         memset(&worker->work.event, 0, sizeof(worker->work.event));
-        rb_arena_free(worker->work.arena);
-        worker->work.arena = NULL;
+        worker_free_arena(worker);
     }
     jsMsgMetaData_Destroy(meta);
 }

@@ -290,6 +290,19 @@ static void cargo_lock_wants(struct rb_scan_sheet *sheet, const char *wanter, co
     }
 }
 
+/* "name", "name version", "name version (source)" */
+static void cargo_lock_needs(struct rb_scan_sheet *sheet, const char *name, const json_t *wanted)
+{
+    json_t *entry;
+    size_t i;
+    json_array_foreach(wanted, i, entry)
+    {
+        struct rb_piece rest = rb_piece_of(json_string_value(entry)), needed;
+        if (rb_piece_word(&needed, &rest))
+            rb_scan_lock_needs(sheet, rb_piece_of(name), needed);
+    }
+}
+
 rb_err rb_cargo_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
 {
     json_t *document, *package;
@@ -307,6 +320,8 @@ rb_err rb_cargo_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t
         locked->local = !*rb_json_text(package, "source");
         if (locked->local)
             cargo_lock_wants(sheet, locked->name, rb_json_get(package, "dependencies"));
+        else /* what packages of this repository need is in their manifests, with what it is for */
+            cargo_lock_needs(sheet, locked->name, rb_json_get(package, "dependencies"));
     }
     json_decref(document);
     return RB_OK;

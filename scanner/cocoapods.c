@@ -144,6 +144,23 @@ static void pod_lock_direct(struct rb_scan_sheet *sheet, size_t first, const cha
     }
 }
 
+/* - Firebase/Core (8.0.0):
+ *   - Firebase/CoreOnly (= 8.0.0) */
+static void pod_lock_needs(struct rb_scan_sheet *sheet, const char *text, const json_t *wants)
+{
+    struct rb_piece rest = rb_piece_of(text), name, needed;
+    json_t *want;
+    size_t i;
+    if (!rb_piece_word(&name, &rest))
+        return;
+    json_array_foreach(wants, i, want)
+    {
+        rest = rb_piece_of(json_string_value(want));
+        if (rb_piece_word(&needed, &rest))
+            rb_scan_lock_needs(sheet, name, needed);
+    }
+}
+
 #define POD_DIRECT_MAX 2000 /* each looked for among all; large ones have 200 */
 
 rb_err rb_podfile_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
@@ -159,7 +176,11 @@ rb_err rb_podfile_lock_parse(struct rb_scan_sheet *sheet, const char *text, size
         json_t *wants;
         if (json_is_string(pod))
             pod_lock(sheet, json_string_value(pod), document);
-        json_object_foreach(pod, name, wants) pod_lock(sheet, name, document);
+        json_object_foreach(pod, name, wants)
+        {
+            pod_lock(sheet, name, document);
+            pod_lock_needs(sheet, name, wants);
+        }
     }
     json_array_foreach(rb_json_get(document, "DEPENDENCIES"), i, pod)
     {

@@ -1,4 +1,6 @@
-/* deno.json and deno.jsonc (docs.deno.com, "deno.json"): imports are addresses, "npm:name@^1", "jsr:@a/b@^1".
+/*
+ * deno.json, deno.jsonc and deno.lock (docs.deno.com, "deno.json"): imports are addresses, "npm:name@^1",
+ * "jsr:@a/b@^1".
  */
 #include <stdlib.h>
 #include <string.h>
@@ -57,4 +59,60 @@ rb_err rb_deno_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
     deno_document(sheet, document);
     json_decref(document);
     return RB_OK;
+}
+
+/* ---- deno.lock ---------------------------------------------------------------------------------------- */
+
+static struct rb_scan_locked *deno_lock(struct rb_scan_sheet *sheet, struct rb_piece name,
+                                        struct rb_piece version, bool is_npm)
+{
+    const char *peers = version.len ? memchr(version.at, '_', version.len) : NULL; /* "1.0.0_react@18.0.0" */
+    if (peers)
+        version.len = (size_t)(peers - version.at);
+    struct rb_scan_locked *item = rb_scan_lock(sheet, name.at, name.len, version.at, version.len);
+    if (item)
+        item->ecosystem = is_npm ? "npm" : "jsr";
+    return item;
+}
+
+/* "npm:preact@^10": "10.25.0"; before version 4 the answer is whole, "npm:preact@10.25.0". */
+static void deno_lock_specifier(struct rb_scan_sheet *sheet, struct rb_piece asked, struct rb_piece got)
+{
+    bool is_npm = rb_piece_starts(asked, "npm:");
+    struct rb_piece name, requirement, rest, version = got;
+    if (!is_npm && !rb_piece_starts(asked, "jsr:"))
+        return;
+    rb_npm_split(&name, &requirement, rb_piece_after(asked, 4));
+    if (rb_piece_starts(got, "npm:") || rb_piece_starts(got, "jsr:"))
+        rb_npm_split(&rest, &version, rb_piece_after(got, 4));
+    if (rb_piece_is(requirement, "*"))
+        requirement.len = 0;
+    struct rb_scan_locked *item = deno_lock(sheet, name, version, is_npm);
+    if (item)
+        item->requirement = rb_scan_requirement(sheet, requirement.at, requirement.len);
+}
+
+/* specifiers / "npm:a@^1" = "1.0.0"; npm / "a@1.0.0" / …; version 3 has both in "packages". */
+static void deno_lock_visit(void *arg, const struct rb_walk *at, enum rb_walk_what what,
+                            struct rb_piece value)
+{
+    struct rb_scan_sheet *sheet = arg;
+    size_t base = rb_walk_is(at, 0, "packages");
+    bool is_npm = rb_walk_is(at, base, "npm");
+    if (at->depth != base + 2)
+        return;
+    if (what == RB_WALK_VALUE && rb_walk_is(at, base, "specifiers"))
+        deno_lock_specifier(sheet, at->keys[base + 1], value);
+    if (what != RB_WALK_OPEN || (!is_npm && !rb_walk_is(at, base, "jsr")))
+        return;
+    struct rb_piece name, version;
+    rb_npm_split(&name, &version, at->keys[base + 1]);
+    struct rb_scan_locked *item = deno_lock(sheet, name, version, is_npm);
+    if (item)
+        item->inner = true; /* who asked for it stands in the specifiers */
+}
+
+rb_err rb_deno_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
+{
+    return rb_walk_json(text, len, deno_lock_visit, sheet);
 }

@@ -27,6 +27,7 @@ FORMAT(bun_lock, .name = "bun.lock", .ecosystem = "npm", .parse = rb_bun_lock_pa
 FORMAT(bun_binary, .name = "bun.lockb", .ecosystem = "npm", LOCK); /* binary */
 FORMAT(npm_catalog, .name = "pnpm-workspace.yaml", .ecosystem = "npm", .parse = rb_npm_catalog_parse);
 FORMAT(deno, .name = "deno.json", .ecosystem = "npm", .parse = rb_deno_parse, PACKAGE);
+FORMAT(deno_lock, .name = "deno.lock", .ecosystem = "npm", .parse = rb_deno_lock_parse, LOCK);
 /* Python */
 FORMAT(pyproject, .name = "pyproject.toml", .ecosystem = "pypi", .parse = rb_pyproject_parse, PACKAGE);
 FORMAT(pipfile, .name = "Pipfile", .ecosystem = "pypi", .parse = rb_pipfile_parse);
@@ -88,6 +89,8 @@ FORMAT(podspec, .name = "podspec", .ecosystem = "cocoapods", .parse = rb_podspec
 FORMAT(conda, .name = "environment.yml", .ecosystem = "conda", .parse = rb_conda_environment_parse);
 FORMAT(recipe, .name = "conda recipe", .ecosystem = "conda", .parse = rb_conda_recipe_parse);
 FORMAT(pixi, .name = "pixi.toml", .ecosystem = "conda", .parse = rb_pixi_parse);
+FORMAT(pixi_lock, .name = "pixi.lock", .ecosystem = "conda", .parse = rb_pixi_lock_parse, LOCK);
+FORMAT(conda_lock, .name = "conda-lock.yml", .ecosystem = "conda", .parse = rb_conda_lock_parse, LOCK);
 /* C and C++ */
 FORMAT(cmake, .name = "CMakeLists.txt", .ecosystem = "cmake", .parse = rb_cmake_parse);
 FORMAT(vcpkg, .name = "vcpkg.json", .ecosystem = "vcpkg", .parse = rb_vcpkg_parse);
@@ -174,8 +177,11 @@ static const struct by_text by_name[] = {
     {"conan.lock", &conan_lock},
     {"conanfile.py", &conan_python},
     {"conanfile.txt", &conan_text},
+    {"conda-lock.yaml", &conda_lock},
+    {"conda-lock.yml", &conda_lock},
     {"deno.json", &deno},
     {"deno.jsonc", &deno},
+    {"deno.lock", &deno_lock},
     {"dotnet-tools.json", &dotnet_tools},
     {"flake.lock", &flake_lock},
     {"flake.nix", &flake},
@@ -198,6 +204,7 @@ static const struct by_text by_name[] = {
     {"paket.dependencies", &paket},
     {"paket.lock", &paket_lock},
     {"pdm.lock", &python_lock},
+    {"pixi.lock", &pixi_lock},
     {"pixi.toml", &pixi},
     {"pnpm-lock.yaml", &pnpm_lock},
     {"pnpm-workspace.yaml", &npm_catalog},
@@ -224,10 +231,19 @@ static const struct by_text by_name[] = {
 
 /* Of names that begin with something else than a dot. */
 static const struct by_text by_end[] = {
-    {".gemspec", &gemspec},       {".csproj", &nuget},          {".fsproj", &nuget},
-    {".vbproj", &nuget},          {".sln", &dotnet_sln},        {".slnx", &dotnet_slnx},
-    {".versions.toml", &catalog}, {".podspec", &podspec},       {".tf", &terraform},
-    {".tofu", &terraform},        {".dockerfile", &dockerfile}, {".Dockerfile", &dockerfile},
+    {".gemspec", &gemspec},
+    {".csproj", &nuget},
+    {".fsproj", &nuget},
+    {".vbproj", &nuget},
+    {".sln", &dotnet_sln},
+    {".slnx", &dotnet_slnx},
+    {".versions.toml", &catalog},
+    {".podspec", &podspec},
+    {".tf", &terraform},
+    {".tofu", &terraform},
+    {".dockerfile", &dockerfile},
+    {".Dockerfile", &dockerfile},
+    {".conda-lock.yml", &conda_lock},
 };
 
 /* .env, .env.example, .env.local.sample, env.example */

@@ -259,6 +259,48 @@ rb_err rb_mix_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
     }
 }
 
+/* Behind the brace of {:decimal, "~> 1.0", [hex: :decimal, repo: "hexpm", optional: false]}: up to the
+ * closing one. What is optional is not there for the sake of this package. */
+static void mix_lock_need(struct rb_scan_sheet *sheet, struct rb_lex *lex, struct rb_piece from)
+{
+    static const struct rb_piece none = {"", 0};
+    struct rb_piece to = none, key = none;
+    bool is_optional = false;
+    for (size_t depth = 1;;) {
+        struct rb_lex_token token = rb_lex_next(lex);
+        depth += rb_lex_is(&token, '{') || rb_lex_is(&token, '[');
+        depth -= rb_lex_is(&token, '}') || rb_lex_is(&token, ']');
+        if (depth == 0 || token.kind == RB_LEX_END)
+            break;
+        if (token.kind != RB_LEX_WORD && token.kind != RB_LEX_TEXT)
+            continue;
+        bool is_name = to.len == 0 || rb_piece_is(key, "hex"); /* its application's, better its package's */
+        if (is_name)
+            to = token.piece;
+        else if (rb_piece_is(key, "optional"))
+            is_optional = rb_lex_is_word(&token, "true");
+        key = is_name || token.kind == RB_LEX_TEXT ? none : token.piece;
+    }
+    if (!is_optional)
+        rb_scan_lock_needs(sheet, from, to);
+}
+
+/* The rest of a package's tuple, up to its closing brace: among it the list of what it needs. */
+static void mix_lock_needs(struct rb_scan_sheet *sheet, struct rb_lex *lex, struct rb_piece from)
+{
+    for (size_t depth = 1; depth > 0;) {
+        struct rb_lex_token token = rb_lex_next(lex);
+        if (token.kind == RB_LEX_END)
+            return;
+        if (rb_lex_is(&token, '{')) {
+            mix_lock_need(sheet, lex, from);
+            continue;
+        }
+        depth += rb_lex_is(&token, '[');
+        depth -= rb_lex_is(&token, '}') || rb_lex_is(&token, ']');
+    }
+}
+
 /* %{"name": {:hex, :name, "1.2.3", …}, "other": {:git, "https://…", "commit", …}} */
 rb_err rb_mix_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
 {
@@ -283,7 +325,7 @@ rb_err rb_mix_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t l
             rb_scan_lock(sheet, second.piece.at, second.piece.len, version.piece.at, version.piece.len);
         else if (version.kind == RB_LEX_TEXT && name.kind == RB_LEX_TEXT)
             rb_scan_lock(sheet, name.piece.at, name.piece.len, version.piece.at, version.piece.len);
-        rb_lex_skip(&lex);
+        mix_lock_needs(sheet, &lex, second.piece);
         token = rb_lex_next(&lex);
     }
     return RB_OK;

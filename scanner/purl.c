@@ -280,11 +280,15 @@ static bool name_conan(struct purl *purl, const struct rb_scan_dependency *depen
 /* A provider has two parts, a module three; anything else lies in some repository. */
 static bool name_terraform(struct purl *purl, const struct rb_scan_dependency *dependency)
 {
-    static const char github[] = "github.com/";
-    if (rb_text_starts(dependency->name, github)) {
+    static const struct {
+        const char *host, *type;
+    } hosts[] = {{"github.com/", "github"}, {"bitbucket.org/", "bitbucket"}};
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        if (!rb_text_starts(dependency->name, hosts[i].host))
+            continue;
         struct rb_scan_dependency inner = *dependency;
-        inner.name += sizeof github - 1;
-        purl->type = "github";
+        inner.name += strlen(hosts[i].host);
+        purl->type = hosts[i].type;
         purl->version = *dependency->version ? dependency->version : dependency->requirement;
         return name_github(purl, &inner);
     }

@@ -206,18 +206,24 @@ static void gem_lock_direct(struct rb_scan_sheet *sheet, size_t first, struct rb
 
 rb_err rb_gemfile_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
 {
-    enum { GEM_INDENT = 4, DIRECT_INDENT = 2 };
-    struct rb_piece rest = {text, len}, line, section = {"", 0};
+    enum { DIRECT_INDENT = 2, GEM_INDENT = 4, NEEDED_INDENT = 6 };
+    struct rb_piece rest = {text, len}, line, section = {"", 0}, gem = {"", 0}, needed;
     size_t first = sheet->locked_count;
     int direct = 0;
     while (rb_piece_line(&line, &rest)) {
         size_t indent = gem_indent(line);
         if (indent == 0 && line.len) {
             section = rb_piece_trim(line);
+            gem.len = 0;
         } else if (indent == GEM_INDENT &&
                    (rb_piece_is(section, "GEM") || rb_piece_is(section, "GIT") ||
                     rb_piece_is(section, "PATH") || rb_piece_is(section, "PLUGIN SOURCE"))) {
             gem_lock(sheet, line, rb_piece_is(section, "PATH"));
+            /* What the gems of this repository need stands in their gemspecs, with what it is for. */
+            if (rb_piece_is(section, "PATH") || !rb_piece_word(&gem, &line))
+                gem.len = 0;
+        } else if (indent == NEEDED_INDENT && gem.len && rb_piece_word(&needed, &line)) {
+            rb_scan_lock_needs(sheet, gem, needed);
         } else if (indent == DIRECT_INDENT && rb_piece_is(section, "DEPENDENCIES") &&
                    direct++ < GEM_DIRECT_MAX) {
             gem_lock_direct(sheet, first, line);

@@ -45,6 +45,7 @@ struct rb_scan_dependency {
     const char *version;     /* the one a lock file names; "" when there is none. Set by settling */
     const char *kind;        /* static: one of RB_KIND_… */
     const char *manifest;
+    int line;      /* of the manifest, that names it; 0: not known */
     bool indirect; /* wanted by another dependency, not by this repository (go.mod, lock files) */
     bool aside;    /* from an example, a test or the documentation: says little about the repository itself */
     bool local;    /* a package of this very repository */
@@ -147,6 +148,9 @@ struct rb_scan_dependency *rb_scan_add(struct rb_scan_sheet *sheet, const char *
 /* The same with terminated strings; NULL is "". */
 struct rb_scan_dependency *rb_scan_add_text(struct rb_scan_sheet *sheet, const char *name,
                                             const char *requirement, const char *kind);
+/* Looks up the lines of what the manifest being read has added: dependencies from `first` on, and signs. */
+void rb_scan_find_lines(struct rb_scan_sheet *sheet, size_t first, size_t first_sign, const char *text,
+                        size_t len);
 /* Notes a package of the lock file being read; its further fields are the caller's to fill. NULL when there
  * is no place, no name or no version. */
 struct rb_scan_locked *rb_scan_lock(struct rb_scan_sheet *sheet, const char *name, size_t name_len,
@@ -207,6 +211,7 @@ rb_err rb_yarn_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t 
 rb_err rb_pnpm_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_bun_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_deno_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_deno_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_pyproject_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_pipfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_setup_cfg_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
@@ -256,6 +261,8 @@ rb_err rb_podspec_parse(struct rb_scan_sheet *sheet, const char *text, size_t le
 rb_err rb_conda_environment_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_conda_recipe_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_pixi_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_pixi_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_conda_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_cmake_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_vcpkg_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_conan_text_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
@@ -349,6 +356,7 @@ struct rb_scan_wanted {
     const struct rb_tree_entry *entry;
     size_t max_bytes;
     size_t index; /* what the part calls it */
+    bool is_text; /* what is binary need not be read: it is taken as empty, and not noted as skipped */
     void (*take)(struct rb_scan *scan, size_t index, const char *content, size_t len);
     void (*miss)(struct rb_scan *scan, size_t index, enum rb_manifest_status status, const char *error);
 };

@@ -229,11 +229,12 @@ void rb_scan_read(struct rb_scan *scan, size_t index, const char *content, size_
     scan->sheet.manifest = manifest->path;
     scan->sheet.ecosystem = manifest->format->ecosystem;
     scan->sheet.aside = manifest->aside;
-    size_t members = scan->sheet.members;
+    size_t members = scan->sheet.members, count = scan->sheet.count, signs = scan->sheet.sign_count;
     rb_err err = manifest->format->parse(&scan->sheet, content, len);
     rb_scan_parse_fn look = rb_look_of(manifest->entry->path);
     if (!err && look && look != manifest->format->parse)
         err = look(&scan->sheet, content, len);
+    rb_scan_find_lines(&scan->sheet, count, signs, content, len);
     if (manifest->aside)
         scan->sheet.members = members; /* an example's workspace is not this repository's */
     manifest->status = err ? RB_MANIFEST_UNREADABLE : RB_MANIFEST_PARSED;

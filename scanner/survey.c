@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/github/github.h"
 #include "lib/repo/language.h"
 #include "scanner/text.h"
 
@@ -90,8 +91,10 @@ void rb_scan_languages(struct rb_scan *scan)
     languages_sum(scan);
 }
 
-/* What one request of a hundred gives whole; of it the beginning decides. */
-#define LANGUAGES_BYTES 500000
+/* What a request of a hundred gives whole; of it the beginning decides. All of them have three quarters of a
+ * request: manifests fill it up. */
+#define LANGUAGES_BYTES     500000
+#define LANGUAGES_BYTES_ALL (RB_GITHUB_QUERY_BYTES / 4 * 3)
 
 static void languages_take(struct rb_scan *scan, size_t index, const char *content, size_t len)
 {
@@ -103,12 +106,15 @@ void rb_scan_languages_want(struct rb_scan *scan)
 {
     struct rb_language_wanted wanted[RB_LANGUAGE_WANTED_MAX];
     size_t count = rb_language_tree_wanted(scan->language_tree, wanted);
+    int64_t room = LANGUAGES_BYTES_ALL;
     for (size_t i = 0; i < count; i++) {
         const struct rb_tree_entry *entry = &scan->tree->entries[wanted[i].entry];
-        if (entry->size > LANGUAGES_BYTES) /* decided by its name and neighbours */
+        if (entry->size > LANGUAGES_BYTES || entry->size > room) /* decided by its name and neighbours */
             continue;
+        room -= entry->size;
         rb_scan_want(scan, &(struct rb_scan_wanted){.entry = entry,
                                                     .max_bytes = LANGUAGES_BYTES,
+                                                    .is_text = true,
                                                     .index = wanted[i].entry,
                                                     .take = languages_take});
     }

@@ -288,6 +288,7 @@ static void gather_dependencies(struct gathering *all)
         struct sight sight = {.path = item->manifest,
                               .kind = item->ecosystem,
                               .word = item->name,
+                              .line = item->line,
                               .is_for_development = is_dev};
         size_t count = rb_rules_of_dependency(found, item->ecosystem, item->name);
         for (size_t k = 0; k < count; k++)

@@ -133,6 +133,7 @@ static void hcl_remote(struct rb_scan_sheet *sheet, struct rb_piece source)
             ref.len = end ? (size_t)(end - ref.at) : ref.len;
         }
     }
+    bool is_url = memmem(source.at, source.len, "://", 3);
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
         if (rb_piece_starts(source, prefixes[i]))
             source = rb_piece_after(source, strlen(prefixes[i]));
@@ -147,7 +148,7 @@ static void hcl_remote(struct rb_scan_sheet *sheet, struct rb_piece source)
         memmove(name + head, name + head + 4, source.len - head - 4 + 1);
     }
     colon = strchr(name, ':');
-    if (colon) /* github.com:owner/name */
+    if (colon && !is_url) /* github.com:owner/name; of an address it is the port */
         *colon = '/';
     rb_scan_add(sheet, name, strlen(name), ref.at, ref.len, RB_KIND_RUNTIME);
 }

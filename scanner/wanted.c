@@ -60,6 +60,10 @@ void rb_scan_take(struct rb_scan *scan, size_t index, const char *content, size_
 void rb_scan_lack(struct rb_scan *scan, size_t index, rb_err why, const char *error)
 {
     const struct rb_scan_wanted *wanted = &scan->wanted[index];
+    if (wanted->is_text && why == RB_EINVAL) { /* binary: as far as languages go, it says nothing */
+        wanted->take(scan, wanted->index, "", 0);
+        return;
+    }
     rb_scan_skip(scan, wanted->entry->path,
                  why == RB_ETOOBIG  ? RB_SKIP_SIZE
                  : why == RB_ELIMIT ? RB_SKIP_LIMIT

@@ -13,12 +13,15 @@
 
 #include "lib/repo/internal.h"
 
-#define GROUP_FILES 400               /* four queries, as many as are under way at once */
-#define GROUP_BYTES (4 * 1024 * 1024) /* several times that is held while a group is read */
+#define GROUP_FILES 400 /* four queries, as many as are under way at once */
+/* Two queries, whatever the sizes: what the first has no room for is smaller than one text may be. Several
+ * times that is held while a group is read. */
+#define GROUP_BYTES (2 * RB_GITHUB_QUERY_BYTES - RB_GITHUB_QUERY_TEXT)
 
 struct blob {
     const struct rb_tree_entry *entry;
     size_t max_bytes;
+    bool is_text;
     struct blob *same; /* an earlier one of the group with this name; NULL: none */
     char *content;     /* NULL: not yet, or not to be had */
     size_t len;
@@ -81,7 +84,7 @@ static bool blob_take(struct blob *blob, char *content, size_t len, bool is_new)
 static void blob_prepare(struct blob *blob, const struct rb_repo_want *want)
 {
     const struct rb_tree_entry *entry = want->entry;
-    *blob = (struct blob){.entry = entry, .max_bytes = want->max_bytes};
+    *blob = (struct blob){.entry = entry, .max_bytes = want->max_bytes, .is_text = want->is_text};
     /* A symbolic link's blob is a path, not a file. */
     if (entry->kind != RB_ENTRY_FILE && entry->kind != RB_ENTRY_EXECUTABLE)
         blob_refuse(blob, RB_EINVAL, "it is no regular file");
@@ -118,7 +121,7 @@ static void group_pair(struct group *group, struct blob **sorted)
     for (size_t i = 0; i < group->count; i++) {
         if (sorted[i]->err)
             continue;
-        if (first && first->max_bytes == sorted[i]->max_bytes &&
+        if (first && first->max_bytes == sorted[i]->max_bytes && first->is_text == sorted[i]->is_text &&
             strcmp(first->entry->sha, sorted[i]->entry->sha) == 0)
             sorted[i]->same = first;
         else
@@ -200,6 +203,8 @@ static void batch_on_blob(void *arg, const struct rb_github_blob *answer)
     if (!blob || blob->content)
         return;
     blob->is_answered = true;
+    if (answer->is_binary && blob->is_text)
+        blob_refuse(blob, RB_EINVAL, "it is binary");
     if (!answer->text || answer->is_binary || answer->is_truncated || answer->size != (int64_t)answer->len)
         return;
     char *content = rb_strndup(answer->text, answer->len);

@@ -67,10 +67,10 @@ static const char *const suspects[] = {
     "(?:^|/)mock_[^/]*\\.go$|_mocks?\\.go$",
     "(?:^|/)mocks/[^/]*\\.go$",
     "(?:^|/)(?:clientset|clientsets|informers|listers|applyconfiguration|applyconfigurations)/.*\\.go$",
-    "_grpc_pb\\.js$|_pb\\.js$",
+    "_grpc_pb\\.js$|_pb\\.js$|\\.(?:cjs|umd|iife)\\.js$",
     "\\.pb\\.(?:cc|h|cpp|dart)$|\\.pbjson\\.dart$|\\.pbenum\\.dart$|\\.pbserver\\.dart$",
     "_pb2\\.py$|_pb\\.rb$|_twirp\\.rb$",
-    "\\.(?:g|freezed|gr|config|chopper|mapper|reflectable)\\.dart$"};
+    "\\.(?:g|freezed|gr|config|chopper|mapper|reflectable)\\.dart$|_bundle\\.dart$"};
 #define PATTERNS_MAX 512
 
 static struct language_set *path_set;

@@ -227,7 +227,8 @@ static void file_prepare_generic(struct language_file *file, const char *base)
 
 /* Nobody writes so much of it by hand: a PostScript file is a drawing that a program saved, and a program
  * without an extension is compiled. */
-#define HAND_WRITTEN_MAX 500000
+#define DRAWN_MAX  500000
+#define SCRIPT_MAX 100000
 
 static bool is_drawing(const char *extension)
 {
@@ -251,7 +252,7 @@ static void file_prepare(struct language_file *file, const struct rb_tree_entry 
         (is_under(entry->path, "LC_MESSAGES/") || is_under(entry->path, "locale/") ||
          is_under(entry->path, "locales/")))
         file->candidate_count = 0;
-    if (is_drawing(candidates.extension) && entry->size > HAND_WRITTEN_MAX)
+    if (is_drawing(candidates.extension) && entry->size > DRAWN_MAX)
         file->path |= RB_PATH_GENERATED;
     if (candidates.count == 0)
         file_prepare_generic(file, base_of(entry->path));
@@ -541,10 +542,12 @@ static bool is_header(const struct language_file *file)
     return strcmp(file->extension, ".h") == 0;
 }
 
+/* What lies in a bundle of Apple's is compiled, too. */
 static bool is_bare_program(const struct language_file *file, const struct rb_tree_entry *entry)
 {
     return entry->kind == RB_ENTRY_EXECUTABLE && file->candidate_count == 0 &&
-           !strchr(base_of(entry->path), '.') && entry->size <= HAND_WRITTEN_MAX;
+           !strchr(base_of(entry->path), '.') && entry->size <= SCRIPT_MAX &&
+           !strstr(entry->path, ".framework/") && !strstr(entry->path, ".app/");
 }
 
 /* The language with the most bytes, of those that the names tell. */

@@ -64,6 +64,8 @@ rb_err rb_repo_tree(struct rb_tree *tree, struct rb_repo_handle *handle) RB_MUST
 struct rb_repo_want {
     const struct rb_tree_entry *entry;
     size_t max_bytes;
+    bool is_text; /* of no use otherwise: what GitHub calls binary is not asked for one by one, but given
+                     with RB_EINVAL */
 };
 typedef rb_err (*rb_repo_content_fn)(void *arg, size_t index, const char *content, size_t len, rb_err err,
                                      const char *why);

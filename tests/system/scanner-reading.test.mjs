@@ -2,7 +2,8 @@
 // how much memory it needs, whatever the repository holds.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 import { schema as described } from '@octokit/graphql-schema';
@@ -14,8 +15,9 @@ let h;
 before(async () => { h = await House.start({ programs: ['edge', 'scanner'] }); });
 after(() => h?.stop());
 
-/** A repository of one commit, made without a working tree: `files` is a list of [path, content]; equal contents are stored once. */
-function importRepository(dir, files) {
+/** A repository of one commit, made without a working tree: `files` is a list of [path, content]; equal contents are stored once.
+ * Meanwhile others run: fetch() has to notice connections that are closed for being idle, and would use them otherwise. */
+async function importRepository(dir, files) {
   const marks = new Map();
   const parts = [];
   for (const [, content] of files) {
@@ -27,7 +29,9 @@ function importRepository(dir, files) {
   parts.push(Buffer.from('commit refs/heads/main\ncommitter t <t@example.com> 1700000000 +0000\ndata 5\nStart\n'));
   for (const [name, content] of files) parts.push(Buffer.from(`M 100644 :${marks.get(content)} ${JSON.stringify(name)}\n`));
   execFileSync('git', ['init', '-q', '-b', 'main', dir]);
-  execFileSync('git', ['-C', dir, 'fast-import', '--quiet'], { input: Buffer.concat(parts) });
+  const git = spawn('git', ['-C', dir, 'fast-import', '--quiet'], { stdio: ['pipe', 'inherit', 'inherit'] });
+  git.stdin.end(Buffer.concat(parts));
+  assert.deepEqual(await once(git, 'close'), [0, null]);
 }
 
 /** Serves the repository in `dir` as acme/NAME, with alice as its admin. */
@@ -163,7 +167,7 @@ test('100,000 files, 2,000 manifests and everything that is wrong with files: al
   files.push(['e/package.json', Buffer.from('7b22646570656e64656e63696573223a7b22e9223a2231227d7d', 'hex')]); // é in Latin-1
   files.push(['f/package.json', '{"dependencies":{"with\u0000zero":"1"}}']);
   files.push(['g/package.json', '{"dependencies":{"windows":"1"}}\r\n']);
-  importRepository(`${h.dir}/huge`, files);
+  await importRepository(`${h.dir}/huge`, files);
   await serve('huge', `${h.dir}/huge`);
   const { profile, rest, graphql } = await connected('huge');
   const memory = Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${h.get('scanner').child.pid}/status`, 'utf8'))[1]) / 1024;

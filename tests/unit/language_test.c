@@ -142,6 +142,9 @@ static void paths_tell_what_is_left_out(void **state)
         {"x/y.pb.go", RB_PATH_SUSPECT},
         {"x/zz_generated.deepcopy.go", RB_PATH_SUSPECT},
         {"a_pb2.py", RB_PATH_SUSPECT},
+        {"priv/static/a.cjs.js", RB_PATH_SUSPECT},
+        {"lib/bundles/bloc_bundle.dart", RB_PATH_SUSPECT},
+        {"lib/bundle.js", 0},
         {"x/generate.go", 0},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {

@@ -278,7 +278,7 @@ static void files_are_read_many_at_once(void **state)
     struct rb_repo_want wants[MANY];
     struct rb_repo_usage used;
     for (size_t i = 0; i < MANY; i++)
-        wants[i] = (struct rb_repo_want){&tree.entries[i % tree.count], 4999};
+        wants[i] = (struct rb_repo_want){&tree.entries[i % tree.count], 4999, false};
     must(read_files(&reading, &used, wants, MANY));
     assert_int_equal(reading.count, MANY);
     for (size_t i = 0; i < MANY; i++) {
@@ -316,7 +316,7 @@ static void a_large_file_is_not_trusted_to_be_small(void **state)
     struct rb_tree tree = shop_tree(arena);
     struct rb_repo_usage used;
     struct rb_tree_entry entry = tree.entries[3];
-    struct rb_repo_want want = {&entry, 100};
+    struct rb_repo_want want = {&entry, 100, false};
     /* One that is said to be too large is not even asked for. */
     must(read_files(&reading, &used, &want, 1));
     assert_int_equal(reading.files[0].err, RB_ETOOBIG);
@@ -353,14 +353,14 @@ static void what_was_read_is_kept(void **state)
     struct rb_arena *arena = rb_arena_new();
     struct rb_tree tree = shop_tree(arena);
     struct rb_repo_usage used;
-    const struct rb_repo_want wants[] = {{&tree.entries[0], 100},
-                                         {&tree.entries[1], 100},
-                                         {&tree.entries[0], 100},
-                                         {&tree.entries[3], 5000},
-                                         {&tree.entries[0], 5}};
+    const struct rb_repo_want wants[] = {{&tree.entries[0], 100, false},
+                                         {&tree.entries[1], 100, false},
+                                         {&tree.entries[0], 100, false},
+                                         {&tree.entries[3], 5000, false},
+                                         {&tree.entries[0], 5, false}};
     /* The large one comes by itself, and that fails for now. */
     struct rb_tree_entry large = tree.entries[3];
-    struct rb_repo_want first[] = {wants[0], wants[1], wants[2], {&large, 5000}};
+    struct rb_repo_want first[] = {wants[0], wants[1], wants[2], {&large, 5000, false}};
     large.size = -1;
     standin_control(&standin, "POST", "/faults",
                     "{\"path\":\"/repos/acme/shop/git/blobs\",\"kind\":\"rate-limit\",\"seconds\":1}");
@@ -429,7 +429,7 @@ static void queries_may_fail_as_they_like(void **state)
     struct rb_arena *arena = rb_arena_new();
     struct rb_tree tree = shop_tree(arena);
     const struct rb_repo_want wants[] = {
-        {&tree.entries[0], 100}, {&tree.entries[1], 100}, {&tree.entries[5], 100}};
+        {&tree.entries[0], 100, false}, {&tree.entries[1], 100, false}, {&tree.entries[5], 100, false}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct rb_repo_usage used;
         begin(NULL);
@@ -470,7 +470,7 @@ static void what_is_no_text_is_read_to_the_byte(void **state)
         "even", "update installations set repo_full_name = 'acme/shop', repo_id = 77"};
     struct rb_arena *arena = rb_arena_new();
     struct rb_repo_usage used;
-    struct rb_repo_want wants[8];
+    struct rb_repo_want wants[9];
     standin_git(standin.dir, script);
     char *body = rb_asprintf("{\"owner\":\"acme\",\"name\":\"odd\",\"path\":\"%s/odd\"}", standin.dir);
     standin_control(&standin, "POST", "/repos", body);
@@ -481,8 +481,10 @@ static void what_is_no_text_is_read_to_the_byte(void **state)
     struct rb_tree tree = shop_tree(arena);
     assert_int_equal(tree.count, 8);
     for (size_t i = 0; i < 8; i++)
-        wants[i] = (struct rb_repo_want){&tree.entries[i], 1 << 20};
-    must(read_files(&reading, &used, wants, 8));
+        wants[i] = (struct rb_repo_want){&tree.entries[i], 1 << 20, false};
+    wants[8] = (struct rb_repo_want){&tree.entries[0], 1 << 20, .is_text = true};
+    must(read_files(&reading, &used, wants, 9));
+    assert_int_equal(reading.files[8].err, RB_EINVAL); /* the query's answer was enough */
     assert_memory_equal(reading.files[0].content, "a\0b", 4);
     assert_string_equal(reading.files[1].content, "caf\xe9\n");
     assert_string_equal(reading.files[2].content, "\xef\xbf\xbd");

@@ -339,7 +339,9 @@ static const struct eco_case infrastructure[] = {
      "  source  = \"terraform-aws-modules/vpc/aws//modules/x\"\n  version = \"5.1.2\"\n"
      "  tags = { source = \"no\", version = \"no\" }\n}\nmodule \"near\" {\n  source = \"./near\"\n}\n"
      "module \"git\" {\n  source = \"git::https://u:t@github.com/a/b.git//sub?ref=v1.2.0&depth=1\"\n}\n"
-     "module \"ssh\" {\n  source = \"git@github.com:a/c.git\"\n}\nmodule \"computed\" {\n  source = "
+     "module \"ssh\" {\n  source = \"git@github.com:a/c.git\"\n}\nmodule \"port\" {\n"
+     "  source = \"git::ssh://git@git.example.com:2222/a/d.git?ref=v1\"\n}\nmodule \"computed\" {\n  source "
+     "= "
      "\"${var.x[\"a\"]}/y\"\n}\n"
      "resource \"x\" \"y\" {\n  source = \"a/b/c\"\n  text = <<-EOT\n    module \"no\" {\n      source = "
      "\"a/b/d\"\n    }\n  EOT\n}\n",
@@ -348,7 +350,8 @@ static const struct eco_case infrastructure[] = {
       {"acme/cloud", "", "runtime"},
       {"terraform-aws-modules/vpc/aws", "5.1.2", "runtime"},
       {"github.com/a/b//sub", "v1.2.0", "runtime"},
-      {"github.com/a/c", "", "runtime"}}},
+      {"github.com/a/c", "", "runtime"},
+      {"git.example.com:2222/a/d", "v1", "runtime"}}},
 };
 
 static void check_wanted(const struct eco_case *row, const struct rb_scan_sheet *sheet, const char *ecosystem)
@@ -482,6 +485,38 @@ static const struct lock_case locks[] = {
       {"Firebase/CoreOnly", "8.0.0"},
       {"Near", "0.1", .direct = true, .local = true},
       {"A/B+c", "7.5"}}},
+    {"pixi.lock",
+     "version: 6\nenvironments:\n  default:\n    packages:\n      linux-64:\n"
+     "      - conda: https://c/linux-64/no-1-h_0.conda\npackages:\n"
+     "- conda: https://c/noarch/python-dateutil-2.9.0-pyhd8ed1ab_0.conda\n  sha256: x\n  depends:\n  - six "
+     ">=1.5\n"
+     "- conda: https://c/linux-64/zlib-1.2-h_1.tar.bz2\n- conda: https://c/odd.conda\n"
+     "- pypi: https://f/Requests-2.whl\n  name: Requests\n  version: 2.32.3\n  requires_dist:\n  - idna<4\n"
+     "- pypi: ./\n  name: shop\n  version: 0.1.0\n",
+     {{"python-dateutil", "2.9.0"},
+      {"zlib", "1.2"},
+      {"requests", "2.32.3"},
+      {"shop", "0.1.0", .local = true}}},
+    {"old/pixi.lock",
+     "version: 5\npackages:\n- kind: conda\n  name: zlib\n  version: '1.10'\n  url: https://c/x.conda\n"
+     "- kind: pypi\n  name: A_b\n  version: '1.0'\n",
+     {{"zlib", "1.10"}, {"a-b", "1.0"}}},
+    {"conda-lock.yml",
+     "version: 1\nmetadata:\n  platforms: [linux-64]\npackage:\n- name: python\n  version: 3.12.0\n  "
+     "manager: conda\n"
+     "  platform: linux-64\n  dependencies:\n    zlib: '>=1'\n  category: main\n- name: PyTest\n  version: "
+     "'8.0'\n"
+     "  manager: pip\n  category: dev\n",
+     {{"python", "3.12.0"}, {"pytest", "8.0", .dev = true}}},
+    {"deno.lock",
+     "{\"version\":\"5\",\"specifiers\":{\"jsr:@std/assert@1\":\"1.0.9\",\"npm:preact@*\":\"10.25.0_a@1\","
+     "\"https://x/y.ts\":\"1\"},\"jsr\":{\"@std/assert@1.0.9\":{\"integrity\":\"x\",\"dependencies\":"
+     "[\"jsr:@std/internal\"]}},\"npm\":{\"preact@10.25.0_a@1\":{\"integrity\":\"x\"}},\"remote\":{}}",
+     {{"@std/assert", "1.0.9"}, {"preact", "10.25.0"}, {"@std/assert", "1.0.9"}, {"preact", "10.25.0"}}},
+    {"old/deno.lock",
+     "{\"version\":\"3\",\"packages\":{\"specifiers\":{\"npm:chalk@5\":\"npm:chalk@5.3.0\"},\"npm\":{"
+     "\"chalk@5.3.0\":{\"dependencies\":{\"no\":\"no@1\"}}}}}",
+     {{"chalk", "5.3.0"}, {"chalk", "5.3.0"}}},
     {"conan.lock",
      "{\"version\":\"0.5\",\"requires\":[\"zlib/1.2.11#rev%1665936469.01\"],\"build_requires\":[\"cmake/"
      "3.27.9#r\"]}",

@@ -73,6 +73,8 @@ static void test_package_urls(void **state)
         {"terraform", "terraform-aws-modules/vpc/aws", "5.1.2", "",
          "pkg:terraform/terraform-aws-modules/vpc/aws@5.1.2"},
         {"terraform", "github.com/A/b//sub", "v1", "", "pkg:github/a/b@v1#sub"},
+        {"terraform", "bitbucket.org/A/b", "v1", "", "pkg:bitbucket/a/b@v1"},
+        {"terraform", "git.example.com:8443/a/b", "v1", "", ""},
         {"cmake", "fmt", "https://github.com/fmtlib/fmt.git 10.2.1", "", "pkg:github/fmtlib/fmt@10.2.1"},
         {"cmake", "ZLIB", "", "", ""},
         {"nothing", "x", "1", "", ""},

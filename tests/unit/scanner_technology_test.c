@@ -322,19 +322,68 @@ static void test_workspaces_and_evidence(void **state)
     (void)state;
     struct rb_arena *arena = rb_arena_new();
     assert_string_equal(
-        FOUND_IN(arena, "a/b", {"package.json", "{\"workspaces\":[\"apps/*\"],\"jest\":{}}"},
-                 {"apps/web/package.json", "{\"name\":\"web\",\"dependencies\":{\"react\":\"18\"}}"},
+        FOUND_IN(arena, "a/b", {"package.json", "{\"workspaces\":[\"apps/*\"],\n\"jest\":{}}"},
+                 {"apps/web/package.json", "{\"name\":\"web\",\n\"dependencies\":{\n\"react\":\"18\"}}"},
                  {"apps/admin/package.json", "{\"name\":\"admin\",\"dependencies\":{\"react\":\"18\"}}"},
                  {"apps/web/src/deep/x.svelte", NULL}, {"requirements/base.txt", "flask\n"},
                  {"node_modules/x/a.vue", NULL},
                  {".env.example", "# STRIPE_API_KEY=\nA=1\nexport SENTRY_DSN = x\n"}),
-        "React[apps/admin apps/web](npm:react@apps/admin/package.json:0 npm:react@apps/web/package.json:0), "
-        "Svelte[apps/web](file@apps/web/src/deep/x.svelte:0), Flask[](pypi:flask@requirements/base.txt:0), "
-        "Jest[](key:jest@package.json:0), Sentry[](env:SENTRY_DSN@.env.example:3)");
+        "React[apps/admin apps/web](npm:react@apps/admin/package.json:1 npm:react@apps/web/package.json:3), "
+        "Svelte[apps/web](file@apps/web/src/deep/x.svelte:0), Flask[](pypi:flask@requirements/base.txt:1), "
+        "Jest[](key:jest@package.json:2), Sentry[](env:SENTRY_DSN@.env.example:3)");
     /* At most so many places, the first. */
     assert_string_equal(FOUND_IN(arena, "a/b", {"a.tf", NULL}, {"b.tf", NULL}, {"c.tf", NULL}, {"d.tf", NULL},
                                  {"e.tf", NULL}, {"f.tf", NULL}),
                         "Terraform[](file@a.tf:0 file@b.tf:0 file@c.tf:0 file@d.tf:0 file@e.tf:0)");
+    rb_arena_free(arena);
+}
+
+/* The line that names a dependency, not one that only has its name in it; none where it is written otherwise.
+ */
+static void test_lines(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *text, *name;
+        int line;
+    } rows[] = {
+        {"package.json",
+         "{\"name\":\"a\",\"description\":\"for react\",\n\"scripts\":{\"x\":\"react "
+         "-v\"},\n\"dependencies\":{\n"
+         "\"react-dom\":\"^18.1\",\"@types/react\":\"^18.2\",\n\"react\":\"^18.2\"}}",
+         "react", 5},
+        {"requirements.txt", "# graphql\nGraphQL_Core>=3\n", "graphql-core", 2},
+        {"requirements.txt", "a-b==1\na==1\nb==2", "b", 3},
+        {"pom.xml",
+         "<project><groupId>g</groupId><artifactId>x</"
+         "artifactId>\n<dependencies><dependency>\n<groupId>junit</groupId>\n"
+         "<artifactId>junit-dep</artifactId></dependency></dependencies></project>",
+         "junit:junit-dep", 4},
+        {"main.tf",
+         "terraform {\n required_providers {\n  aws = {\n   source = "
+         "\"registry.terraform.io/hashicorp/aws\"\n  }\n }\n}\n",
+         "hashicorp/aws", 4},
+        {"main.tf", "module \"x\" {\n source = \"git::https://github.com/a/b.git//sub\"\n}\n",
+         "github.com/a/b//sub", 0},
+        {"Package.swift", "// a\n.package(url: \"https://github.com/vapor/vapor.git\", from: \"4.0.0\")",
+         "github.com/vapor/vapor", 2},
+        {"go.mod", "module m\nrequire (\n\tx.org/a/v2 v2.0.0\n\tx.org/a v1.0.0\n)\n", "x.org/a", 4},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct rb_arena *arena = rb_arena_new();
+        struct rb_scan_sheet sheet;
+        assert_int_equal(read_manifest(&sheet, arena, rows[i].path, rows[i].text), RB_OK);
+        rb_scan_find_lines(&sheet, 0, 0, rows[i].text, strlen(rows[i].text));
+        const struct rb_scan_dependency *item = find_dependency(&sheet, rows[i].name);
+        if (!item || item->line != rows[i].line)
+            fail_msg("%s, %s: line %d", rows[i].path, rows[i].name, item ? item->line : -1);
+        rb_arena_free(arena);
+    }
+    struct rb_arena *arena = rb_arena_new();
+    assert_string_equal(
+        FOUND_IN(arena, "a/b", {"package.json", "{\"x\":\"node\",\n\"engines\":\n{\"node\":\"20\"}}"},
+                 {"pyproject.toml", "[project]\nname='a'\n[tool.ruff_x]\n[tool.ruff.lint]\n"}),
+        "Node.js[](key:engines.node@package.json:3), Ruff[](table:tool.ruff@pyproject.toml:4)");
     rb_arena_free(arena);
 }
 
@@ -349,10 +398,10 @@ static void test_what_is_aside(void **state)
                  {"e2e/tests/playwright.config.ts", NULL}, {"tests/fixtures/jest.config.js", NULL},
                  {"Cargo.toml", "[dev-dependencies]\naxum = \"1\"\nproptest = \"1\"\n"}),
         "Vue[](file@src/App.vue:0), Playwright[](file@e2e/tests/playwright.config.ts:0), "
-        "proptest[](cargo:proptest@Cargo.toml:0), "
+        "proptest[](cargo:proptest@Cargo.toml:3), "
         "Docusaurus[](file@docs/conf/docusaurus.config.js:0), Cargo[](file@Cargo.toml:0), "
-        "React?[examples/x](npm:react@examples/x/package.json:0), Svelte?[](file@docs/x.svelte:0), "
-        "Axum?[](cargo:axum@Cargo.toml:0), Jest?[](file@tests/fixtures/jest.config.js:0)");
+        "React?[examples/x](npm:react@examples/x/package.json:1), Svelte?[](file@docs/x.svelte:0), "
+        "Axum?[](cargo:axum@Cargo.toml:2), Jest?[](file@tests/fixtures/jest.config.js:0)");
     rb_arena_free(arena);
 }
 
@@ -373,18 +422,18 @@ static void test_what_the_repository_is_itself(void **state)
     assert_string_equal(FOUND_IN(arena, "redis/redis-server", {"utils/requirements.txt", "redis\n"}),
                         "pip[utils](file@utils/requirements.txt:0)");
     assert_string_equal(FOUND_IN(arena, "redis/redistribution", {"r/requirements.txt", "redis\n"}),
-                        "Redis[r](pypi:redis@r/requirements.txt:0), pip[r](file@r/requirements.txt:0)");
+                        "Redis[r](pypi:redis@r/requirements.txt:1), pip[r](file@r/requirements.txt:0)");
     assert_string_equal(FOUND_IN(arena, "me/redis", {"r/requirements.txt", "redis\n"}),
-                        "Redis[r](pypi:redis@r/requirements.txt:0), pip[r](file@r/requirements.txt:0)");
+                        "Redis[r](pypi:redis@r/requirements.txt:1), pip[r](file@r/requirements.txt:0)");
     /* A part beside its whole is nothing more; without it, it is. */
     assert_string_equal(
         FOUND_IN(arena, "a/b", {"composer.json", "{\"require\":{\"symfony/intl\":\"7\"}}"}),
-        "Symfony components[](composer:symfony/intl@composer.json:0), Composer[](file@composer.json:0)");
+        "Symfony components[](composer:symfony/intl@composer.json:1), Composer[](file@composer.json:0)");
     assert_string_equal(
         FOUND_IN(
             arena, "a/b",
             {"composer.json", "{\"require\":{\"symfony/intl\":\"7\",\"symfony/framework-bundle\":\"7\"}}"}),
-        "Symfony[](composer:symfony/framework-bundle@composer.json:0), Composer[](file@composer.json:0)");
+        "Symfony[](composer:symfony/framework-bundle@composer.json:1), Composer[](file@composer.json:0)");
     rb_arena_free(arena);
 }
 
@@ -498,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_rule_cases),
         cmocka_unit_test(test_each_category),
         cmocka_unit_test(test_workspaces_and_evidence),
+        cmocka_unit_test(test_lines),
         cmocka_unit_test(test_what_is_aside),
         cmocka_unit_test(test_what_the_repository_is_itself),
         cmocka_unit_test(test_hostile_names),

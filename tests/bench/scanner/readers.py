@@ -17,6 +17,7 @@ import sys
 import tomllib
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import hcl2
 import yaml
@@ -396,13 +397,27 @@ def helm(path, found):
             (found.also if local else found.names).add(one.get("name"))
 
 
+def module_address(source):
+    """Where a module from a repository lies ("Module Sources", developer.hashicorp.com): host and path, without getter,
+    scheme, user, ref and the folder within; None for one of a registry or on the disk."""
+    address = re.sub(r"^\w+::", "", source.split("?")[0])
+    if parts := re.fullmatch(r"[\w.-]+@([\w.-]+):(.+)", address):
+        address = f"{parts[1]}/{parts[2]}"
+    elif "://" in address:
+        parts = urlsplit(address)
+        address = (parts.netloc.rpartition("@")[2] or "") + parts.path
+    elif address == source and not re.match(r"(github\.com|bitbucket\.org)/", address):
+        return None
+    return re.sub(r"\.git$", "", address.split("//")[0])
+
+
 def terraform(path, found):
     data = hcl2.loads(text_of(path))
     plain = lambda text: str(text).strip('"')  # noqa: E731 newer releases of the library keep the quotes
     for block in items(data.get("module")):
         for body in block.values():
             source = plain(table(body).get("source", ""))
-            (found.also if source.startswith(".") or "$" in source or "://" in source or "git" in source else found.names).add(source)
+            (found.also if source.startswith(".") or "$" in source else found.names).add(module_address(source) or source)
     for block in items(data.get("terraform")):
         for providers in items(block.get("required_providers")):
             for body in providers.values():
