@@ -276,8 +276,9 @@ static void as_many_as_there_may_be(void **state)
 static void see_tree(int64_t generation, const char *commit, int seconds)
 {
     run("test_tree",
-        "with tree as (insert into trees (repo_id, commit_sha, entries, entry_count, complete) values ($1, "
-        "split_part($3, ' ', 1), '', 0, true) on conflict do nothing) insert into tree_heads (repo_id, "
+        "with tree as (insert into trees (repo_id, commit_sha, part_count, entry_count, complete, reason) "
+        "values ($1, "
+        "split_part($3, ' ', 1), 0, 0, true, '') on conflict do nothing) insert into tree_heads (repo_id, "
         "generation, commit_sha, seen_at) values ($1, $2, split_part($3, ' ', 1), date_trunc('second', "
         "now()) "
         "- split_part($3, ' ', 2)::interval)",
