@@ -1,12 +1,209 @@
 /*
  * The difference of two trees: both sides come sorted by the bytes of their paths, and are walked side by
- * side. The old side is another tree in memory, or the store's pages, of which one is held at a time.
+ * side, first their files, then their folders. The old side is another tree in memory, or the store's pages,
+ * of which one is held at a time. What is kept is the place of what is new or changed, and the path of what
+ * is gone; rows are made of it a batch at a time.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "grapher/graph_store.h"
+#include "lib/repo/path.h"
 
-/* ---- rows ---------------------------------------------------------------------------------------------- */
+int64_t graph_file_links(const struct rb_graph_file *file)
+{
+    return *file->directory ? 2 : 1;
+}
+
+/* ---- a side -------------------------------------------------------------------------------------------- */
+
+struct side {
+    struct rb_graph *graph;
+    int64_t repo_id;
+    const struct rb_graph_tree *tree; /* NULL: the store's pages */
+    bool is_directories;
+    struct rb_graph_walk *walk;  /* of a tree's files */
+    struct rb_arena *page_arena; /* of the present page */
+    struct rb_graph_page files;
+    struct rb_graph_directory_page directories;
+    size_t page_at;
+    /* The present row. */
+    const char *path; /* NULL at the end */
+    const struct rb_graph_file *file;
+    size_t place;
+};
+
+static rb_err side_read_page(struct side *side, const char *after)
+{
+    const struct graph_store *store = side->graph->store;
+    const struct graph_bounds bounds = {.after = after, .limit = RB_GRAPH_PAGE_MAX};
+    side->page_arena = rb_arena_new();
+    side->page_at = 0;
+    return side->is_directories
+               ? store->read_directories(&side->directories, side->graph, side->repo_id, &bounds,
+                                         side->page_arena)
+               : store->read_files(&side->files, side->graph, side->repo_id, &bounds, side->page_arena);
+}
+
+static rb_err side_next_of_store(struct side *side)
+{
+    struct rb_arena *former = NULL; /* holds the path before */
+    const char *before = side->path ? side->path : "";
+    const char *next = side->is_directories ? side->directories.next : side->files.next;
+    size_t count = side->is_directories ? side->directories.count : side->files.count;
+    rb_err err = RB_OK;
+    if (side->page_at == count && next) {
+        former = side->page_arena;
+        err = side_read_page(side, next);
+        count = side->is_directories ? side->directories.count : side->files.count;
+    }
+    side->path = NULL;
+    side->file = NULL;
+    if (!err && side->page_at < count) {
+        size_t at = side->page_at++;
+        side->file = side->is_directories ? NULL : &side->files.files[at];
+        side->path = side->is_directories ? side->directories.directories[at].path : side->file->path;
+        if (strcmp(before, side->path) >= 0)
+            err = rb_error_set(RB_EINTERNAL, "the store's order of paths is not that of their bytes");
+    }
+    rb_arena_free(former);
+    return err;
+}
+
+static rb_err side_next(struct side *side)
+{
+    const struct rb_graph_tree *tree = side->tree;
+    side->place++;
+    if (!tree)
+        return side_next_of_store(side);
+    if (side->is_directories) {
+        side->path = side->place < tree->directory_count ? tree->directories[side->place].path : NULL;
+    } else {
+        side->file = rb_graph_walk_next(side->walk);
+        side->path = side->file ? side->file->path : NULL;
+    }
+    return RB_OK;
+}
+
+/* To its first row. */
+static rb_err side_open(struct side *side, struct rb_graph *graph, int64_t repo_id,
+                        const struct rb_graph_tree *tree, bool is_directories)
+{
+    *side = (struct side){.graph = graph, .repo_id = repo_id, .tree = tree, .is_directories = is_directories};
+    side->files.next = side->directories.next = "";
+    if (tree && !is_directories) {
+        side->walk = rb_malloc(sizeof *side->walk);
+        rb_graph_walk_begin(side->walk, tree);
+    }
+    side->place = SIZE_MAX; /* the one before the first */
+    return side_next(side);
+}
+
+static void side_close(struct side *side)
+{
+    free(side->walk);
+    rb_arena_free(side->page_arena);
+}
+
+/* ---- side by side -------------------------------------------------------------------------------------- */
+
+/* A list in the arena with room for one more: what it had before stays there, as much again at most. */
+static void *list_grow(void *items, size_t count, size_t *capacity, size_t size, struct rb_arena *arena)
+{
+    if (count < *capacity)
+        return items;
+    *capacity = *capacity ? *capacity * 2 : 64;
+    void *grown = rb_arena_alloc(arena, *capacity * size);
+    if (count)
+        memcpy(grown, items, count * size);
+    return grown;
+}
+
+static void places_add(struct graph_places *places, size_t place, struct rb_arena *arena)
+{
+    places->at = list_grow(places->at, places->count, &places->capacity, sizeof *places->at, arena);
+    places->at[places->count++] = (uint32_t)place; /* a tree has RB_TREE_ENTRIES_MAX at most */
+}
+
+static void paths_add(struct graph_paths *list, const char *path, struct rb_arena *arena)
+{
+    list->paths = list_grow(list->paths, list->count, &list->capacity, sizeof *list->paths, arena);
+    list->paths[list->count++] = rb_arena_strdup(arena, path);
+}
+
+/* Folders are the same when their paths are. */
+static bool row_is_same(const struct rb_graph_file *a, const struct rb_graph_file *b)
+{
+    return !a || !b ||
+           (a->size == b->size && a->is_test == b->is_test && a->is_generated == b->is_generated &&
+            a->is_vendored == b->is_vendored && strcmp(a->sha, b->sha) == 0 &&
+            strcmp(a->language ? a->language : "", b->language ? b->language : "") == 0);
+}
+
+static rb_err difference_walk(struct graph_difference *difference, struct side *old, struct side *new,
+                              struct rb_arena *arena)
+{
+    bool is_directories = new->is_directories;
+    struct graph_places *put = is_directories ? &difference->put_directories : &difference->put_files;
+    struct graph_paths *gone = is_directories ? &difference->gone_directories : &difference->gone_files;
+    rb_err err = RB_OK;
+    while (!err && (old->path || new->path)) {
+        int order = !old->path ? 1 : !new->path ? -1 : strcmp(old->path, new->path);
+        if (order < 0) {
+            difference->gone_links += old->file ? graph_file_links(old->file) : 1;
+            paths_add(gone, old->path, arena);
+        } else if (order > 0 || !row_is_same(old->file, new->file)) {
+            places_add(put, new->place, arena);
+        }
+        if (order >= 0)
+            err = side_next(new);
+        if (!err && order <= 0)
+            err = side_next(old);
+    }
+    return err;
+}
+
+static rb_err difference_of(struct graph_difference *difference, struct rb_graph *graph,
+                            const struct rb_graph_tree *old_tree, bool is_directories, struct rb_arena *arena)
+{
+    const struct rb_graph_tree *tree = difference->tree;
+    struct side old, new;
+    rb_err err = side_open(&old, graph, tree->repo_id, old_tree, is_directories);
+    rb_err other = side_open(&new, graph, tree->repo_id, tree, is_directories);
+    err = err ? err : other;
+    if (!err)
+        err = difference_walk(difference, &old, &new, arena);
+    side_close(&old);
+    side_close(&new);
+    return err;
+}
+
+static void difference_begin(struct graph_difference *difference, const struct rb_graph_tree *tree,
+                             struct rb_arena *arena)
+{
+    *difference =
+        (struct graph_difference){.tree = tree, .walk = rb_arena_alloc(arena, sizeof *difference->walk)};
+    rb_graph_walk_begin(difference->walk, tree);
+}
+
+void graph_difference_all(struct graph_difference *difference, const struct rb_graph_tree *tree,
+                          struct rb_arena *arena)
+{
+    difference_begin(difference, tree, arena);
+    difference->put_directories = (struct graph_places){.is_all = true, .count = tree->directory_count};
+    difference->put_files = (struct graph_places){.is_all = true, .count = tree->file_count};
+}
+
+rb_err graph_difference_find(struct graph_difference *difference, struct rb_graph *graph,
+                             const struct rb_graph_tree *tree, const struct rb_graph_tree *old,
+                             struct rb_arena *arena)
+{
+    difference_begin(difference, tree, arena);
+    rb_err err = difference_of(difference, graph, old, false, arena);
+    return err ? err : difference_of(difference, graph, old, true, arena);
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------- */
 
 size_t graph_rows_count(const struct graph_rows *rows)
 {
@@ -14,8 +211,14 @@ size_t graph_rows_count(const struct graph_rows *rows)
            rows->gone_directory_count;
 }
 
-/* How many of the `count` rows of one kind lie in the slice, and from where on. */
-static size_t slice_part(size_t *begin, size_t *at, size_t *left, size_t count)
+size_t graph_difference_count(const struct graph_difference *difference)
+{
+    return difference->put_directories.count + difference->put_files.count + difference->gone_files.count +
+           difference->gone_directories.count;
+}
+
+/* How many of the `count` rows of one kind are in the batch, and from where on. */
+static size_t batch_part(size_t *begin, size_t *at, size_t *left, size_t count)
 {
     *begin = *at < count ? *at : count;
     size_t part = count - *begin < *left ? count - *begin : *left;
@@ -24,222 +227,59 @@ static size_t slice_part(size_t *begin, size_t *at, size_t *left, size_t count)
     return part;
 }
 
-void graph_rows_slice(struct graph_rows *slice, const struct graph_rows *rows, size_t at, size_t count)
+static size_t places_get(const struct graph_places *places, size_t at)
 {
-    size_t begin;
-    slice->put_directory_count = slice_part(&begin, &at, &count, rows->put_directory_count);
-    slice->put_directories = rows->put_directories + begin;
-    slice->put_file_count = slice_part(&begin, &at, &count, rows->put_file_count);
-    slice->put_files = rows->put_files + begin;
-    slice->gone_file_count = slice_part(&begin, &at, &count, rows->gone_file_count);
-    slice->gone_files = rows->gone_files + begin;
-    slice->gone_directory_count = slice_part(&begin, &at, &count, rows->gone_directory_count);
-    slice->gone_directories = rows->gone_directories + begin;
+    return places->is_all ? at : places->at[at];
 }
 
-int64_t graph_file_links(const struct rb_graph_file *file)
-{
-    return *file->directory ? 2 : 1;
-}
-
-/* ---- the old side -------------------------------------------------------------------------------------- */
-
-/* Files, or folders where `is_directories`. */
-struct stream {
-    struct rb_graph *graph;
-    const struct rb_graph_tree *old; /* NULL: the store's pages */
-    int64_t repo_id;
-    bool is_directories;
-    struct rb_arena *page_arena; /* of the present page */
-    struct rb_graph_page files;
-    struct rb_graph_directory_page directories;
-    size_t at;
-};
-
-static void stream_open(struct stream *stream, struct rb_graph *graph, int64_t repo_id,
-                        const struct rb_graph_tree *old, bool is_directories)
-{
-    *stream =
-        (struct stream){.graph = graph, .old = old, .repo_id = repo_id, .is_directories = is_directories};
-    if (old) {
-        stream->files = (struct rb_graph_page){.files = old->files, .count = old->file_count};
-        stream->directories =
-            (struct rb_graph_directory_page){.directories = old->directories, .count = old->directory_count};
-    } else {
-        stream->files.next = stream->directories.next = "";
-    }
-}
-
-static void stream_close(struct stream *stream)
-{
-    rb_arena_free(stream->page_arena);
-}
-
-static const char *stream_path(const struct stream *stream)
-{
-    if (stream->is_directories)
-        return stream->at < stream->directories.count ? stream->directories.directories[stream->at].path
-                                                      : NULL;
-    return stream->at < stream->files.count ? stream->files.files[stream->at].path : NULL;
-}
-
-static rb_err stream_read_page(struct stream *stream, const char *after)
-{
-    const struct graph_store *store = stream->graph->store;
-    struct rb_arena *before = stream->page_arena; /* holds `after` */
-    const struct graph_bounds bounds = {.after = after, .limit = RB_GRAPH_PAGE_MAX};
-    stream->page_arena = rb_arena_new();
-    stream->at = 0;
-    rb_err err =
-        stream->is_directories
-            ? store->read_directories(&stream->directories, stream->graph, stream->repo_id, &bounds,
-                                      stream->page_arena)
-            : store->read_files(&stream->files, stream->graph, stream->repo_id, &bounds, stream->page_arena);
-    const char *path = err ? NULL : stream_path(stream);
-    if (path && strcmp(after, path) >= 0)
-        err = rb_error_set(RB_EINTERNAL, "the store's order of paths is not that of their bytes");
-    rb_arena_free(before);
-    return err;
-}
-
-/* The present path, NULL at the end. */
-static rb_err stream_peek(const char **path, struct stream *stream)
-{
-    const char *next = stream->is_directories ? stream->directories.next : stream->files.next;
-    *path = stream_path(stream);
-    if (*path || !next)
-        return RB_OK;
-    rb_err err = stream_read_page(stream, next);
-    *path = err ? NULL : stream_path(stream);
-    return err;
-}
-
-/* The path behind the present one. */
-static rb_err stream_next(const char **path, struct stream *stream)
-{
-    const char *before = stream_path(stream);
-    stream->at++;
-    const char *next = stream_path(stream);
-    if (next && strcmp(before, next) >= 0)
-        return rb_error_set(RB_EINTERNAL, "the store's order of paths is not that of their bytes");
-    return stream_peek(path, stream);
-}
-
-/* ---- side by side -------------------------------------------------------------------------------------- */
-
-/* Paths that are gone; a list that grows. */
-struct gone {
-    const char **paths;
-    size_t count, capacity;
-};
-
-static void gone_add(struct gone *gone, const char *path, struct rb_arena *arena)
-{
-    if (gone->count == gone->capacity) { /* what it had before stays in the arena: as much again at most */
-        size_t capacity = gone->capacity ? gone->capacity * 2 : 64;
-        const char **paths = rb_arena_alloc(arena, capacity * sizeof *paths);
-        if (gone->count)
-            memcpy(paths, gone->paths, gone->count * sizeof *paths);
-        gone->paths = paths;
-        gone->capacity = capacity;
-    }
-    gone->paths[gone->count++] = rb_arena_strdup(arena, path);
-}
-
-static bool file_is_same(const struct rb_graph_file *a, const struct rb_graph_file *b)
-{
-    return a->size == b->size && a->is_test == b->is_test && a->is_generated == b->is_generated &&
-           a->is_vendored == b->is_vendored && strcmp(a->sha, b->sha) == 0 &&
-           strcmp(a->language ? a->language : "", b->language ? b->language : "") == 0;
-}
-
-static int order_of(const char *old, const char *new)
-{
-    return !old ? 1 : !new ? -1 : strcmp(old, new);
-}
-
-static rb_err difference_files(struct graph_difference *difference, struct stream *old,
-                               const struct rb_graph_tree *tree, struct rb_arena *arena)
-{
-    struct graph_rows *rows = &difference->rows;
-    struct gone gone = {.paths = rb_arena_alloc(arena, 0)};
-    const char *path = NULL;
-    size_t new = 0;
-    rows->put_files = rb_arena_alloc(arena, tree->file_count * sizeof *rows->put_files);
-    rb_err err = stream_peek(&path, old);
-    while (!err && (path || new < tree->file_count)) {
-        int order = order_of(path, new < tree->file_count ? tree->files[new].path : NULL);
-        if (order < 0) {
-            difference->gone_links += graph_file_links(&old->files.files[old->at]);
-            gone_add(&gone, path, arena);
-        } else if (order > 0 || !file_is_same(&old->files.files[old->at], &tree->files[new])) {
-            rows->put_files[rows->put_file_count++] = &tree->files[new];
-        }
-        new += order >= 0;
-        if (order <= 0)
-            err = stream_next(&path, old);
-    }
-    rows->gone_files = gone.paths;
-    rows->gone_file_count = gone.count;
-    return err;
-}
-
-static rb_err difference_directories(struct graph_difference *difference, struct stream *old,
-                                     const struct rb_graph_tree *tree, struct rb_arena *arena)
-{
-    struct graph_rows *rows = &difference->rows;
-    struct gone gone = {.paths = rb_arena_alloc(arena, 0)};
-    const char *path = NULL;
-    size_t new = 0;
-    rows->put_directories = rb_arena_alloc(arena, tree->directory_count * sizeof *rows->put_directories);
-    rb_err err = stream_peek(&path, old);
-    while (!err && (path || new < tree->directory_count)) {
-        int order = order_of(path, new < tree->directory_count ? tree->directories[new].path : NULL);
-        if (order < 0) {
-            difference->gone_links++;
-            gone_add(&gone, path, arena);
-        } else if (order > 0) {
-            rows->put_directories[rows->put_directory_count++] = &tree->directories[new];
-        }
-        new += order >= 0;
-        if (order <= 0)
-            err = stream_next(&path, old);
-    }
-    rows->gone_directories = gone.paths;
-    rows->gone_directory_count = gone.count;
-    return err;
-}
-
-void graph_difference_all(struct graph_difference *difference, const struct rb_graph_tree *tree,
-                          struct rb_arena *arena)
-{
-    struct graph_rows *rows = &difference->rows;
-    *difference = (struct graph_difference){.count = tree->directory_count + tree->file_count};
-    rows->put_directories = rb_arena_alloc(arena, tree->directory_count * sizeof *rows->put_directories);
-    rows->put_files = rb_arena_alloc(arena, tree->file_count * sizeof *rows->put_files);
-    rows->put_directory_count = tree->directory_count;
-    rows->put_file_count = tree->file_count;
-    rows->gone_files = rows->gone_directories = rb_arena_alloc(arena, 0);
-    for (size_t i = 0; i < tree->directory_count; i++)
-        rows->put_directories[i] = &tree->directories[i];
-    for (size_t i = 0; i < tree->file_count; i++)
-        rows->put_files[i] = &tree->files[i];
-}
-
-rb_err graph_difference_find(struct graph_difference *difference, struct rb_graph *graph,
-                             const struct rb_graph_tree *tree, const struct rb_graph_tree *old,
+static void take_directories(struct graph_rows *rows, const struct graph_difference *difference, size_t begin,
                              struct rb_arena *arena)
 {
-    struct stream stream;
-    *difference = (struct graph_difference){0};
-    stream_open(&stream, graph, tree->repo_id, old, false);
-    rb_err err = difference_files(difference, &stream, tree, arena);
-    stream_close(&stream);
-    if (err)
-        return err;
-    stream_open(&stream, graph, tree->repo_id, old, true);
-    err = difference_directories(difference, &stream, tree, arena);
-    stream_close(&stream);
-    difference->count = graph_rows_count(&difference->rows);
-    return err;
+    rows->put_directories = rb_arena_alloc(arena, rows->put_directory_count * sizeof *rows->put_directories);
+    for (size_t i = 0; i < rows->put_directory_count; i++)
+        rows->put_directories[i] =
+            &difference->tree->directories[places_get(&difference->put_directories, begin + i)];
+}
+
+/* The folder is that of the file before, most often. */
+static struct rb_graph_file *file_copy(const struct rb_graph_file *file, const struct rb_graph_file *before,
+                                       struct rb_arena *arena)
+{
+    struct rb_graph_file *copy = rb_arena_alloc(arena, sizeof *copy);
+    *copy = *file;
+    copy->path = rb_arena_strdup(arena, file->path);
+    copy->name = rb_path_base(copy->path);
+    copy->directory = before && strcmp(before->directory, file->directory) == 0
+                          ? before->directory
+                          : rb_arena_strdup(arena, file->directory);
+    copy->sha = rb_arena_strdup(arena, file->sha);
+    return copy;
+}
+
+static void take_files(struct graph_rows *rows, struct graph_difference *difference, size_t begin,
+                       struct rb_arena *arena)
+{
+    const struct rb_graph_file *before = NULL, *file;
+    rows->put_files = rb_arena_alloc(arena, rows->put_file_count * sizeof *rows->put_files);
+    for (size_t i = 0; i < rows->put_file_count; i++) {
+        size_t place = places_get(&difference->put_files, begin + i);
+        do
+            file = rb_graph_walk_next(difference->walk);
+        while (difference->walked++ < place);
+        rows->put_files[i] = before = file_copy(file, before, arena);
+    }
+}
+
+void graph_difference_take(struct graph_rows *rows, struct graph_difference *difference, size_t at,
+                           size_t count, struct rb_arena *arena)
+{
+    size_t begin;
+    rows->put_directory_count = batch_part(&begin, &at, &count, difference->put_directories.count);
+    take_directories(rows, difference, begin, arena);
+    rows->put_file_count = batch_part(&begin, &at, &count, difference->put_files.count);
+    take_files(rows, difference, begin, arena);
+    rows->gone_file_count = batch_part(&begin, &at, &count, difference->gone_files.count);
+    rows->gone_files = rows->gone_file_count ? difference->gone_files.paths + begin : NULL;
+    rows->gone_directory_count = batch_part(&begin, &at, &count, difference->gone_directories.count);
+    rows->gone_directories = rows->gone_directory_count ? difference->gone_directories.paths + begin : NULL;
 }

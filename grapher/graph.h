@@ -46,22 +46,49 @@ struct rb_graph_directory {
     const char *path;
     const char *parent; /* "" is the root */
 };
+/* What is known of an entry of a file list beside what the list says. */
+struct rb_graph_judged {
+    int16_t language; /* lib/repo/language.h */
+    bool is_test : 1, is_generated : 1, is_vendored : 1;
+};
+/* A million rows are made when they are wanted, one after the other (rb_graph_walk), and are never all there
+ * at once. */
 struct rb_graph_tree {
     int64_t repo_id;
     int64_t generation;
     const char *full_name;
-    const char *commit;                /* "" for an empty repository */
-    bool complete;                     /* false: nothing is removed */
-    const struct rb_graph_file *files; /* sorted by path, strcmp */
+    const char *commit; /* "" for an empty repository */
+    bool complete;      /* false: nothing is removed */
     size_t file_count;
+    int64_t file_links;                           /* of the repository and of folders to files */
     const struct rb_graph_directory *directories; /* sorted by path: a parent stands before what it holds */
     size_t directory_count;
+    /* Of what files are made: the list, what is known of each of its entries, and those whose path is cut. */
+    const struct rb_tree *source;
+    const struct rb_graph_judged *judged;
+    const struct rb_graph_file *cut; /* sorted by path */
+    size_t cut_count;
+    const struct rb_graph_file *files; /* without a source: all of them at hand, sorted by path */
 };
 /* A path as the graph holds it; in the arena or `path` itself. Pure. */
 const char *rb_graph_path(const char *path, struct rb_arena *arena);
-/* The rows of a tree, in `arena`, borrowing from `source`. Directories are those that hold files; submodules
- * are not files of this repository and left out. Fills all but repo_id, generation and full_name. Pure. */
+/* The rows of a tree, in `arena`, borrowing from `source` (its entries or parts). Directories are those that
+ * hold files; submodules are not files of this repository and left out. Fills all but repo_id, generation and
+ * full_name. Pure. */
 void rb_graph_rows(struct rb_graph_tree *tree, const struct rb_tree *source, struct rb_arena *arena);
+
+/* Walks the rows of files in the order of their paths (strcmp). */
+struct rb_graph_walk {
+    const struct rb_graph_tree *tree;
+    struct rb_tree_walk entries;
+    size_t at; /* of tree->cut or tree->files */
+    bool has_file;
+    struct rb_graph_file file; /* of the source, that comes next where it is there */
+    char directory[RB_GRAPH_PATH_MAX + 1];
+};
+void rb_graph_walk_begin(struct rb_graph_walk *walk, const struct rb_graph_tree *tree);
+/* NULL at the end. Gone with the next call. */
+const struct rb_graph_file *rb_graph_walk_next(struct rb_graph_walk *walk);
 
 /* ---- the store ---------------------------------------------------------------------------------------- */
 

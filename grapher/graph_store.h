@@ -60,7 +60,7 @@ struct graph_found {
     int64_t written;
 };
 
-/* Rows, in the order in which they are written: pointers into what somebody else holds. */
+/* A batch of rows, in the order in which they are written: pointers into what somebody else holds. */
 struct graph_rows {
     const struct rb_graph_directory **put_directories;
     const struct rb_graph_file **put_files;
@@ -165,14 +165,30 @@ void graph_file_of(struct rb_graph_file *file, const char *path, struct rb_arena
 
 /* ---- the difference (difference.c) --------------------------------------------------------------------- */
 
+/* Rows of a tree, by their place among its files or folders. */
+struct graph_places {
+    bool is_all;
+    uint32_t *at;
+    size_t count, capacity;
+};
+struct graph_paths {
+    const char **paths;
+    size_t count, capacity;
+};
+/* What has to be written and removed, in this order: folders, files, files and folders that are gone. */
 struct graph_difference {
-    struct graph_rows rows; /* in the arena, or the tree's */
-    size_t count;           /* of all rows */
-    int64_t gone_links;     /* of what is gone from the tree */
+    const struct rb_graph_tree *tree;
+    struct graph_places put_directories, put_files;
+    struct graph_paths gone_files, gone_directories;
+    int64_t gone_links;         /* of what is gone from the tree */
+    struct rb_graph_walk *walk; /* of the files that are taken */
+    size_t walked;
 };
 size_t graph_rows_count(const struct graph_rows *rows);
-/* `count` rows from `at` on; a view of `rows`. */
-void graph_rows_slice(struct graph_rows *slice, const struct graph_rows *rows, size_t at, size_t count);
+size_t graph_difference_count(const struct graph_difference *difference);
+/* `count` rows from `at` on, in the arena or the tree's. Not before those that were taken last. */
+void graph_difference_take(struct graph_rows *rows, struct graph_difference *difference, size_t at,
+                           size_t count, struct rb_arena *arena);
 /* Links of the repository and of the folder to a file. */
 int64_t graph_file_links(const struct rb_graph_file *file);
 /* All of the tree, for a first build. */

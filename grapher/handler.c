@@ -101,35 +101,56 @@ static void job_note(struct job *job, const struct rb_graph_about *graph, int64_
                                      graph->complete ? "" : "; the list is not complete", more));
 }
 
-static rb_err job_run(struct job *job)
+/* An earlier attempt at this event has built the graph, and failed at what comes behind. */
+static rb_err job_find_built(bool *is_built, struct rb_graph_about *graph, struct job *job)
 {
-    struct rb_arena *arena = rb_work_arena(job->work);
+    int64_t generation = job->about->generation;
+    rb_err err = rb_graph_awaits_list(is_built, job->graph, job->about->repo_id, generation);
+    if (err || !*is_built)
+        return err;
+    err = rb_graph_about(graph, job->graph, job->about->repo_id);
+    *is_built = !err && graph->generation == generation && !graph->is_changing;
+    return err == RB_ENOTFOUND ? RB_OK : err;
+}
+
+static rb_err job_build(struct rb_graph_about *graph, struct job *job)
+{
     struct rb_tree tree;
-    struct rb_graph_about graph = {0};
-    const char *note = "";
     rb_work_progress(job->work, 0, 0, "reading the file list");
     rb_err err = rb_repo_tree(&tree, job->handle);
     if (err)
         return err;
-    rb_graph_rows(&job->tree, &tree, arena);
+    rb_graph_rows(&job->tree, &tree, rb_work_arena(job->work));
     err = rb_grapher_with_store(job->work, job->graph, job_write, job);
     if (err == RB_ESTALE) {
-        err = job_share(&graph, job);
+        err = job_share(graph, job);
     } else { /* what was just written needs no reading */
-        graph.files = job->written.files;
-        graph.links = job->written.links;
-        graph.complete = tree.complete;
-        snprintf(graph.commit, sizeof graph.commit, "%s", tree.commit);
+        graph->files = job->written.files;
+        graph->links = job->written.links;
+        graph->complete = tree.complete;
+        snprintf(graph->commit, sizeof graph->commit, "%s", tree.commit);
         if (!err)
             err = rb_graph_note_built(job->graph, job->about->repo_id, job->about->generation, tree.commit);
     }
+    if (!err)
+        rb_log_info(
+            "graphed repo=%s installation=%lld generation=%lld files=%lld links=%lld changed=%lld ms=%lld",
+            job->tree.full_name, (long long)job->about->installation_id, (long long)job->about->generation,
+            (long long)graph->files, (long long)graph->links, (long long)job->written.changed,
+            (long long)(rb_clock_ms() - job->started_ms));
+    return err;
+}
+
+static rb_err job_run(struct job *job)
+{
+    struct rb_graph_about graph = {0};
+    const char *note = "";
+    bool is_built = false;
+    rb_err err = job_find_built(&is_built, &graph, job);
+    if (!err && !is_built)
+        err = job_build(&graph, job);
     if (err)
         return err;
-    rb_log_info(
-        "graphed repo=%s installation=%lld generation=%lld files=%lld links=%lld changed=%lld ms=%lld",
-        job->tree.full_name, (long long)job->about->installation_id, (long long)job->about->generation,
-        (long long)graph.files, (long long)graph.links, (long long)job->written.changed,
-        (long long)(rb_clock_ms() - job->started_ms));
     job_note(job, &graph, job->written.changed, "");
     err = job_publish(job, &graph);
     if (!err) /* beside the build, which others wait for */

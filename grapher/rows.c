@@ -1,4 +1,8 @@
-/* From the tree to the rows of the graph: files with the folder they stand in, folders with theirs. Pure. */
+/*
+ * From the tree to the rows of the graph: files with the folder they stand in, folders with theirs. Pure.
+ * What takes all of the tree to know (languages, folders) is found once; the rows of files are made from it
+ * while they are walked.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,106 +49,231 @@ static bool rows_is_file(const struct rb_tree_entry *entry)
            entry->kind == RB_ENTRY_SYMLINK;
 }
 
-static int rows_compare_files(const void *a, const void *b)
-{
-    return strcmp(((const struct rb_graph_file *)a)->path, ((const struct rb_graph_file *)b)->path);
-}
-
 static int rows_compare_directories(const void *a, const void *b)
 {
     return strcmp(((const struct rb_graph_directory *)a)->path, ((const struct rb_graph_directory *)b)->path);
 }
 
-struct rows {
-    struct rb_arena *arena;
-    struct rb_graph_directory *directories;
-    size_t count, capacity;
+static int rows_compare_files(const void *a, const void *b)
+{
+    return strcmp(((const struct rb_graph_file *)a)->path, ((const struct rb_graph_file *)b)->path);
+}
+
+/* ---- what takes all of the tree ------------------------------------------------------------------------ */
+
+struct folder {
+    const char *path; /* as the graph has it */
+    size_t len;       /* as it is in the tree */
 };
 
-static void rows_add_directory(struct rows *rows, const char *path, const char *parent)
+struct rows {
+    struct rb_arena *arena;
+    struct rb_graph_tree *tree;
+    struct rb_graph_directory *directories;
+    size_t count, capacity;
+    struct rb_graph_file *cut; /* files whose paths are cut */
+    size_t cut_count, cut_capacity;
+    char before[RB_TREE_PATH_MAX + 1]; /* the folder of the file before, with the slash at its end */
+    size_t before_len;
+    struct folder *above; /* the same and those above it, the top one first */
+    size_t depth, depth_capacity;
+};
+
+static const char *rows_folder(const struct rows *rows)
+{
+    return rows->depth ? rows->above[rows->depth - 1].path : "";
+}
+
+/* A row for the folder that is the first `len` bytes of `path`, below the one that is open. */
+static void rows_add_directory(struct rows *rows, const char *path, size_t len)
 {
     if (rows->count == rows->capacity) {
         rows->capacity = rows->capacity ? rows->capacity * 2 : 256;
         rows->directories = rb_realloc(rows->directories, rows->capacity * sizeof *rows->directories);
     }
-    rows->directories[rows->count++] = (struct rb_graph_directory){.path = path, .parent = parent};
+    if (rows->depth == rows->depth_capacity) {
+        rows->depth_capacity = rows->depth_capacity ? rows->depth_capacity * 2 : 16;
+        rows->above = rb_realloc(rows->above, rows->depth_capacity * sizeof *rows->above);
+    }
+    const char *folder = rows_path(path, len, rows->arena);
+    rows->directories[rows->count++] =
+        (struct rb_graph_directory){.path = folder, .parent = rows_folder(rows)};
+    rows->above[rows->depth++] = (struct folder){folder, len};
 }
 
 /*
- * The folder of `path`, and a row for each folder above it that the path before did not pass through. Sorted
- * paths pass through a folder in one run or, where "a-b" stands between "a" and "a/c", in several: so a
- * folder may get more than one row, and the caller keeps one of each.
+ * Opens the folder of `path`, with a row for each folder on the way that the path before did not pass
+ * through. Sorted paths pass through a folder in one run or, where "a-b" stands between "a" and "a/c", in
+ * several: so a folder may get more than one row, and the caller keeps one of each.
  */
-static const char *rows_folders(struct rows *rows, const char *path, const char *before)
+static void rows_open_folder(struct rows *rows, const char *path)
 {
-    const char *parent = "";
-    size_t shared = 0;
-    while (before[shared] && before[shared] == path[shared])
+    const char *slash = strrchr(path, '/');
+    size_t shared = 0, len = slash ? (size_t)(slash - path) + 1 : 0;
+    if (len == rows->before_len && memcmp(path, rows->before, len) == 0)
+        return; /* files of one folder stand together */
+    while (shared < rows->before_len && rows->before[shared] == path[shared])
         shared++;
-    for (size_t i = 0; path[i]; i++) {
-        if (path[i] != '/')
-            continue;
-        const char *folder = rows_path(path, i, rows->arena);
-        if (i >= shared)
-            rows_add_directory(rows, folder, parent);
-        parent = folder;
+    while (rows->depth && rows->above[rows->depth - 1].len >= shared)
+        rows->depth--;
+    for (size_t i = rows->depth ? rows->above[rows->depth - 1].len + 1 : 0; i < len; i++) {
+        if (path[i] == '/')
+            rows_add_directory(rows, path, i);
     }
-    return parent;
+    memcpy(rows->before, path, len);
+    rows->before_len = len;
+}
+
+/* Everything but the path and the folder. */
+static void rows_fill(struct rb_graph_file *file, const struct rb_tree_entry *entry,
+                      const struct rb_graph_judged *judged)
+{
+    file->name = rb_path_base(file->path);
+    file->language = judged->language == RB_LANGUAGE_NONE ? NULL : rb_languages[judged->language].name;
+    file->sha = entry->sha;
+    file->size = entry->size > 0 ? entry->size : 0;
+    file->is_test = judged->is_test;
+    file->is_generated = judged->is_generated;
+    file->is_vendored = judged->is_vendored;
+}
+
+/* Cut paths have an order of their own, and their ids are not made again and again. */
+static void rows_add_cut(struct rows *rows, const struct rb_tree_entry *entry,
+                         const struct rb_graph_judged *judged)
+{
+    if (rows->cut_count == rows->cut_capacity) {
+        rows->cut_capacity = rows->cut_capacity ? rows->cut_capacity * 2 : 16;
+        rows->cut = rb_realloc(rows->cut, rows->cut_capacity * sizeof *rows->cut);
+    }
+    struct rb_graph_file *file = &rows->cut[rows->cut_count++];
+    *file = (struct rb_graph_file){.path = rb_graph_path(entry->path, rows->arena),
+                                   .directory = rows_folder(rows)};
+    rows_fill(file, entry, judged);
+    file->sha = rb_arena_strdup(rows->arena, entry->sha);
+}
+
+static void rows_add_file(struct rows *rows, const struct rb_tree_entry *entry,
+                          struct rb_graph_judged *judged)
+{
+    rows_open_folder(rows, entry->path);
+    judged->is_test = rb_path_is_test(entry->path);
+    judged->is_vendored = rb_path_is_vendored(entry->path);
+    if (strlen(entry->path) > RB_GRAPH_PATH_MAX)
+        rows_add_cut(rows, entry, judged);
+    rows->tree->file_count++;
+    rows->tree->file_links += rows->before_len ? 2 : 1;
+}
+
+static const struct rb_graph_judged *rows_judge(struct rows *rows, const struct rb_tree *source)
+{
+    struct rb_graph_judged *judged = rb_arena_alloc(rows->arena, source->count * sizeof *judged);
+    struct rb_arena *scratch = rb_arena_new();
+    const struct rb_language_tree *languages = rb_language_tree_new(source, scratch);
+    struct rb_tree_walk *walk = rb_arena_alloc(scratch, sizeof *walk);
+    rb_tree_walk_begin(walk, source);
+    for (size_t i = 0; i < source->count; i++) {
+        const struct rb_tree_entry *entry = rb_tree_walk_next(walk);
+        if (!rows_is_file(entry))
+            continue;
+        judged[i].language = (int16_t)rb_language_tree_of(languages, i);
+        judged[i].is_generated = rb_language_tree_is_generated(languages, i);
+        rows_add_file(rows, entry, &judged[i]);
+    }
+    rb_arena_free(scratch);
+    return judged;
+}
+
+static void rows_keep_directories(struct rb_graph_tree *tree, const struct rows *rows)
+{
+    size_t kept = 0;
+    if (rows->count)
+        qsort(rows->directories, rows->count, sizeof *rows->directories, rows_compare_directories);
+    for (size_t i = 0; i < rows->count; i++) {
+        if (kept == 0 || strcmp(rows->directories[kept - 1].path, rows->directories[i].path) != 0)
+            rows->directories[kept++] = rows->directories[i];
+    }
+    struct rb_graph_directory *directories = rb_arena_alloc(rows->arena, kept * sizeof *directories);
+    if (kept)
+        memcpy(directories, rows->directories, kept * sizeof *directories);
+    tree->directories = directories;
+    tree->directory_count = kept;
+}
+
+static void rows_keep_cut(struct rb_graph_tree *tree, const struct rows *rows)
+{
+    struct rb_graph_file *cut = rb_arena_alloc(rows->arena, rows->cut_count * sizeof *cut);
+    if (rows->cut_count) {
+        memcpy(cut, rows->cut, rows->cut_count * sizeof *cut);
+        qsort(cut, rows->cut_count, sizeof *cut, rows_compare_files);
+    }
+    tree->cut = cut;
+    tree->cut_count = rows->cut_count;
 }
 
 void rb_graph_rows(struct rb_graph_tree *tree, const struct rb_tree *source, struct rb_arena *arena)
 {
-    struct rows rows = {.arena = arena};
-    struct rb_graph_file *files = rb_arena_alloc(arena, source->count * sizeof *files);
-    struct rb_arena *scratch = rb_arena_new();
-    const struct rb_language_tree *languages = rb_language_tree_new(source, scratch);
-    const char *before = "", *folder = "";
-    size_t count = 0, folder_len = 0;
+    struct rb_tree *own = rb_arena_alloc(arena, sizeof *own);
+    struct rows *rows = rb_calloc(1, sizeof *rows);
+    *own = *source;
+    rows->arena = arena;
+    rows->tree = tree;
+    tree->commit = own->commit;
+    tree->complete = own->complete;
+    tree->source = own;
+    tree->file_count = 0;
+    tree->file_links = 0;
+    tree->judged = rows_judge(rows, own);
+    rows_keep_directories(tree, rows);
+    rows_keep_cut(tree, rows);
+    free(rows->directories);
+    free(rows->above);
+    free(rows->cut);
+    free(rows);
+}
 
-    for (size_t i = 0; i < source->count; i++) {
-        const struct rb_tree_entry *entry = &source->entries[i];
-        if (!rows_is_file(entry))
+/* ---- walking ------------------------------------------------------------------------------------------- */
+
+void rb_graph_walk_begin(struct rb_graph_walk *walk, const struct rb_graph_tree *tree)
+{
+    walk->tree = tree;
+    walk->at = 0;
+    walk->has_file = false;
+    walk->file = (struct rb_graph_file){.directory = walk->directory};
+    walk->directory[0] = '\0';
+    if (tree->source)
+        rb_tree_walk_begin(&walk->entries, tree->source);
+}
+
+/* The next file whose path is whole. */
+static bool walk_read(struct rb_graph_walk *walk)
+{
+    struct rb_tree_walk *entries = &walk->entries;
+    for (const struct rb_tree_entry *entry; (entry = rb_tree_walk_next(entries));) {
+        if (!rows_is_file(entry) || strlen(entry->path) > RB_GRAPH_PATH_MAX)
             continue;
-        const char *slash = strrchr(entry->path, '/');
-        size_t len = slash ? (size_t)(slash - entry->path) : 0;
-        /* Files of one folder stand together: its path is made once for all of them. */
-        if (count == 0 || len != folder_len || memcmp(entry->path, before, len) != 0) {
-            folder = rows_folders(&rows, entry->path, before);
-            folder_len = len;
-        }
-        int language = rb_language_tree_of(languages, i);
-        const char *path = rows_path(entry->path, strlen(entry->path), arena);
-        files[count++] = (struct rb_graph_file){
-            .path = path,
-            .directory = folder,
-            .name = rb_path_base(path),
-            .language = language == RB_LANGUAGE_NONE ? NULL : rb_languages[language].name,
-            .sha = entry->sha,
-            .size = entry->size > 0 ? entry->size : 0,
-            .is_test = rb_path_is_test(entry->path),
-            .is_generated = rb_language_tree_is_generated(languages, i),
-            .is_vendored = rb_path_is_vendored(entry->path),
-        };
-        before = entry->path;
+        walk->file.path = entry->path;
+        rows_fill(&walk->file, entry, &walk->tree->judged[entries->index - 1]);
+        size_t len = (size_t)(walk->file.name - entry->path);
+        memcpy(walk->directory, entry->path, len);
+        walk->directory[len ? len - 1 : 0] = '\0'; /* without its slash */
+        return true;
     }
-    rb_arena_free(scratch);
-    if (count)
-        qsort(files, count, sizeof *files, rows_compare_files);
-    if (rows.count)
-        qsort(rows.directories, rows.count, sizeof *rows.directories, rows_compare_directories);
-    size_t kept = 0;
-    for (size_t i = 0; i < rows.count; i++) {
-        if (kept == 0 || strcmp(rows.directories[kept - 1].path, rows.directories[i].path) != 0)
-            rows.directories[kept++] = rows.directories[i];
+    return false;
+}
+
+const struct rb_graph_file *rb_graph_walk_next(struct rb_graph_walk *walk)
+{
+    const struct rb_graph_tree *tree = walk->tree;
+    const struct rb_graph_file *files = tree->source ? tree->cut : tree->files;
+    size_t count = tree->source ? tree->cut_count : tree->file_count;
+    const struct rb_graph_file *at_hand = walk->at < count ? &files[walk->at] : NULL;
+    if (tree->source && !walk->has_file)
+        walk->has_file = walk_read(walk);
+    bool is_at_hand = at_hand && (!walk->has_file || strcmp(at_hand->path, walk->file.path) < 0);
+    if (is_at_hand || !walk->has_file) {
+        walk->at += is_at_hand;
+        return at_hand;
     }
-    struct rb_graph_directory *directories = rb_arena_alloc(arena, kept * sizeof *directories);
-    if (kept)
-        memcpy(directories, rows.directories, kept * sizeof *directories);
-    free(rows.directories);
-    tree->commit = source->commit;
-    tree->complete = source->complete;
-    tree->files = files;
-    tree->file_count = count;
-    tree->directories = directories;
-    tree->directory_count = kept;
+    walk->has_file = false;
+    return &walk->file;
 }

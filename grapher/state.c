@@ -87,6 +87,19 @@ rb_err rb_graph_is_listed(bool *listed, struct rb_graph *graph, int64_t repo_id)
     return err;
 }
 
+rb_err rb_graph_awaits_list(bool *awaits, struct rb_graph *graph, int64_t repo_id, int64_t generation)
+{
+    static const struct rb_statement statement = {
+        "graph_awaits_list",
+        "select 1 from graph_states where repo_id = $1 and generation = $2 and listed_at is null"};
+    struct rb_rows *rows = NULL;
+    const struct rb_param params[] = {RB_P_INT(repo_id), RB_P_INT(generation)};
+    rb_err err = rb_db_query(&rows, graph->db, &statement, params, 2);
+    *awaits = !err && rb_rows_count(rows) > 0;
+    rb_rows_free(rows);
+    return err;
+}
+
 rb_err rb_graph_note_listed(struct rb_graph *graph, int64_t repo_id)
 {
     static const struct rb_statement statement = {

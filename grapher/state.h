@@ -25,6 +25,10 @@ rb_err rb_graph_freshness(json_t **freshness, struct rb_graph *graph, int64_t re
 rb_err rb_graph_is_listed(bool *listed, struct rb_graph *graph, int64_t repo_id) RB_MUST_CHECK;
 rb_err rb_graph_note_listed(struct rb_graph *graph, int64_t repo_id) RB_MUST_CHECK;
 
+/* Whether the build of this generation has ended, and only that listing has not. */
+rb_err rb_graph_awaits_list(bool *awaits, struct rb_graph *graph, int64_t repo_id,
+                            int64_t generation) RB_MUST_CHECK;
+
 /* Removes all that is known, unless it is of a newer generation. */
 rb_err rb_graph_forget_state(struct rb_graph *graph, int64_t repo_id, int64_t generation) RB_MUST_CHECK;
 

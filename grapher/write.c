@@ -20,6 +20,7 @@ struct writing {
     struct rb_graph *graph;
     struct graph_write write;
     struct graph_difference difference;
+    size_t count; /* of its rows */
     struct rb_arena *arena;
     rb_graph_progress_fn progress;
     void *progress_arg;
@@ -90,15 +91,13 @@ static struct graph_totals write_totals(struct writing *writing)
     const struct rb_graph_tree *tree = writing->write.tree;
     struct graph_difference *difference = &writing->difference;
     struct graph_totals totals = {.files = (int64_t)tree->file_count,
-                                  .links = (int64_t)tree->directory_count};
-    for (size_t i = 0; i < tree->file_count; i++)
-        totals.links += graph_file_links(&tree->files[i]);
+                                  .links = (int64_t)tree->directory_count + tree->file_links};
     if (!tree->complete) {
-        totals.files += (int64_t)difference->rows.gone_file_count;
+        totals.files += (int64_t)difference->gone_files.count;
         totals.links += difference->gone_links;
-        difference->rows.gone_file_count = difference->rows.gone_directory_count = 0;
-        difference->count = graph_rows_count(&difference->rows);
+        difference->gone_files.count = difference->gone_directories.count = 0;
     }
+    writing->count = graph_difference_count(difference);
     return totals;
 }
 
@@ -107,7 +106,7 @@ static struct graph_totals write_totals(struct writing *writing)
 static rb_err write_go_on(struct writing *writing)
 {
     if (writing->progress &&
-        !writing->progress(writing->progress_arg, writing->write.at, (int64_t)writing->difference.count))
+        !writing->progress(writing->progress_arg, writing->write.at, (int64_t)writing->count))
         return rb_error_set(RB_EUNAVAILABLE, "the grapher is stopping");
     return RB_OK;
 }
@@ -118,14 +117,14 @@ static bool write_is_at_once(const struct writing *writing)
 {
     const struct graph_write *write = &writing->write;
     return write->found.is_visible && !write->found.is_unfinished &&
-           writing->difference.count <= writing->graph->store->at_once_rows;
+           writing->count <= writing->graph->store->at_once_rows;
 }
 
 static rb_err write_batches(struct writing *writing)
 {
     const struct graph_store *store = writing->graph->store;
     struct graph_write *write = &writing->write;
-    size_t total = writing->difference.count;
+    size_t total = writing->count;
     rb_err err = write->is_claimed ? RB_OK : write_claim(writing);
     while (!err && (size_t)write->at < total) {
         struct graph_rows batch;
@@ -134,8 +133,10 @@ static rb_err write_batches(struct writing *writing)
         err = write_go_on(writing);
         if (err)
             return err;
-        graph_rows_slice(&batch, &writing->difference.rows, (size_t)write->at, count);
+        struct rb_arena *arena = rb_arena_new();
+        graph_difference_take(&batch, &writing->difference, (size_t)write->at, count, arena);
         err = store->put(writing->graph, write, &batch);
+        rb_arena_free(arena);
         if (!err)
             write->at += (int64_t)count;
     }
@@ -146,6 +147,7 @@ static rb_err write_locked(struct rb_graph_written *written, struct writing *wri
 {
     const struct graph_store *store = writing->graph->store;
     struct graph_write *write = &writing->write;
+    struct graph_rows all;
     const struct graph_rows *at_once = NULL;
     rb_err err = store->look(&write->found, writing->graph, write->tree);
     if (err)
@@ -153,7 +155,8 @@ static rb_err write_locked(struct rb_graph_written *written, struct writing *wri
     err = write_find_difference(writing);
     const struct graph_totals totals = write_totals(writing);
     if (!err && write_is_at_once(writing)) {
-        at_once = &writing->difference.rows;
+        graph_difference_take(&all, &writing->difference, 0, writing->count, writing->arena);
+        at_once = &all;
         err = write_go_on(writing);
     } else if (!err) {
         err = write_batches(writing);
@@ -165,7 +168,7 @@ static rb_err write_locked(struct rb_graph_written *written, struct writing *wri
         return err;
     }
     *written = (struct rb_graph_written){
-        .files = totals.files, .links = totals.links, .changed = (int64_t)writing->difference.count};
+        .files = totals.files, .links = totals.links, .changed = (int64_t)writing->count};
     if (writing->progress)
         writing->progress(writing->progress_arg, written->changed, written->changed);
     return RB_OK;

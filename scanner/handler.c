@@ -145,6 +145,7 @@ static rb_err job_run(struct job *job)
     rb_err err = rb_repo_tree(&job->tree, job->handle);
     if (err)
         return err;
+    rb_tree_unpack(&job->tree, rb_work_arena(job->work));
     rb_scan_survey(&job->scan, &job->tree, rb_work_arena(job->work));
     err = job_read_wanted(job);
     if (err)

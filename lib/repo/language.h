@@ -48,7 +48,8 @@ int rb_language_of(const char *path);
 /* ---- a file list -------------------------------------------------------------------------------------- */
 
 struct rb_language_tree;
-/* `tree` and `arena` must outlive it. Settled already, with what the file list says. */
+/* `tree` and `arena` must outlive it. Settled already, with what the file list says. Contents can be read
+ * only where `tree` is an array. */
 struct rb_language_tree *rb_language_tree_new(const struct rb_tree *tree, struct rb_arena *arena);
 
 #define RB_LANGUAGE_READ_BYTES 131072 /* what linguist looks at of a file */

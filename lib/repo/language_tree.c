@@ -144,7 +144,7 @@ static void evidence_grow(struct evidence *all)
 
 static void evidence_add(struct evidence *all, uint64_t folder, int language, int64_t bytes)
 {
-    if (all->used * 2 > all->mask)
+    if (all->used * 4 > all->mask * 3) /* of a million files there are a million of these */
         evidence_grow(all);
     struct slot *slot = evidence_slot(all, evidence_key(folder, language));
     all->used += slot->key == 0;
@@ -263,31 +263,33 @@ static bool name_is(const char *base, const char *extension, const char *name)
     return strcmp(base, name) == 0 || (*name == '.' && extension && strcmp(extension, name) == 0);
 }
 
-/* Which hints this list gives, a bit for each. */
-static uint32_t hints_find(const struct rb_tree *tree)
+/* Which hints a file gives, a bit for each, and which it speaks against. */
+static void hints_note(uint32_t *found, uint32_t *against, const struct rb_tree_entry *entry)
 {
-    uint32_t found = 0, against = 0;
-    for (size_t i = 0; i < tree->count; i++) {
-        const char *base = base_of(tree->entries[i].path), *extension = strrchr(base, '.');
-        for (size_t k = 0; k < COUNT(hints) && entry_is_file(&tree->entries[i]); k++) {
-            if (name_is(base, extension, hints[k].name))
-                found |= 1U << k;
-            if (hints[k].unless && name_is(base, extension, hints[k].unless))
-                against |= 1U << k;
-        }
+    const char *base = base_of(entry->path), *extension = strrchr(base, '.');
+    for (size_t k = 0; k < COUNT(hints) && entry_is_file(entry); k++) {
+        if (name_is(base, extension, hints[k].name))
+            *found |= 1U << k;
+        if (hints[k].unless && name_is(base, extension, hints[k].unless))
+            *against |= 1U << k;
     }
-    return found & ~against;
 }
 
 struct rb_language_tree *rb_language_tree_new(const struct rb_tree *tree, struct rb_arena *arena)
 {
     struct rb_language_tree *all = rb_arena_alloc(arena, sizeof *all);
+    uint32_t found = 0, against = 0;
     *all = (struct rb_language_tree){.tree = tree, .arena = arena, .attributes = NULL};
     all->files = rb_arena_alloc(arena, tree->count * sizeof *all->files + 1);
     all->is_open = open_languages(arena);
-    all->hints = hints_find(tree);
-    for (size_t i = 0; i < tree->count; i++)
-        file_prepare(&all->files[i], &tree->entries[i]);
+    all->walk = rb_arena_alloc(arena, sizeof *all->walk);
+    rb_tree_walk_begin(all->walk, tree);
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct rb_tree_entry *entry = rb_tree_walk_next(all->walk);
+        hints_note(&found, &against, entry);
+        file_prepare(&all->files[i], entry);
+    }
+    all->hints = found & ~against;
     rb_language_tree_settle(all);
     return all;
 }
@@ -555,13 +557,15 @@ static int main_language(const struct rb_language_tree *all)
 {
     int64_t *bytes = rb_calloc(rb_language_total, sizeof *bytes), most = 0;
     int best = RB_LANGUAGE_NONE;
+    rb_tree_walk_begin(all->walk, all->tree);
     for (size_t i = 0; i < all->tree->count; i++) {
         const struct language_file *file = &all->files[i];
+        const struct rb_tree_entry *entry = rb_tree_walk_next(all->walk);
         if (file->language == RB_LANGUAGE_NONE || file->is_left_out ||
             rb_languages[file->language].type != RB_PROGRAMMING)
             continue;
         int language = rb_languages[file->language].group;
-        bytes[language] += entry_bytes(&all->tree->entries[i]);
+        bytes[language] += entry_bytes(entry);
         if (bytes[language] > most) {
             most = bytes[language];
             best = language;
@@ -576,27 +580,28 @@ static int main_language(const struct rb_language_tree *all)
 static void decider_run(struct decider *decider)
 {
     struct rb_language_tree *all = decider->all;
-    const struct rb_tree_entry *entries = all->tree->entries;
     for (int pass = 0; pass < 3; pass++) {
+        rb_tree_walk_begin(all->walk, all->tree);
         for (size_t i = 0; i < all->tree->count; i++) {
             struct language_file *file = &all->files[i];
+            const struct rb_tree_entry *entry = rb_tree_walk_next(all->walk);
             if (!file->is_file || file->is_decided)
                 continue;
             if (pass == 0) {
-                file_attributes(file, all->attributes, &entries[i]);
+                file_attributes(file, all->attributes, entry);
                 file->is_decided = file_is_certain(file);
             } else if (file->candidate_count && (pass == 2 || !is_header(file))) {
-                file->language = (int16_t)(is_header(file) ? decide_header(decider, entries[i].path)
-                                                           : decide_open(decider, file, entries[i].path));
+                file->language = (int16_t)(is_header(file) ? decide_header(decider, entry->path)
+                                                           : decide_open(decider, file, entry->path));
                 file->is_decided = true;
-            } else if (pass == 2 && is_bare_program(file, &entries[i]) && !file->is_read) {
-                file->language = (int16_t)decide_program(decider, entries[i].path);
+            } else if (pass == 2 && is_bare_program(file, entry) && !file->is_read) {
+                file->language = (int16_t)decide_program(decider, entry->path);
             }
             if (!file->is_decided || pass == 2)
                 continue;
-            decider_learn(decider, file, &entries[i]);
+            decider_learn(decider, file, entry);
             if (pass == 0)
-                decider_learn_content(decider, file, &entries[i]);
+                decider_learn_content(decider, file, entry);
         }
         if (pass == 0)
             all->main_language = main_language(all);

@@ -24,6 +24,7 @@ struct language_file {
 struct rb_language_tree {
     const struct rb_tree *tree;
     struct rb_arena *arena;
+    struct rb_tree_walk *walk;     /* through the tree, again and again */
     struct language_file *files;   /* one for each entry */
     struct attributes *attributes; /* NULL: none read yet */
     const bool *is_open;           /* of each language: some extension leaves it open */

@@ -46,7 +46,8 @@ rb_err rb_repo_open(struct rb_repo_handle **out, const struct rb_repo_sources *s
 void rb_repo_close(struct rb_repo_handle *handle); /* wipes the token; NULL is fine */
 const struct rb_repo *rb_repo_about(const struct rb_repo_handle *handle);
 
-/* An empty repository (GitHub: 409) gives a complete tree of 0 entries with commit "". */
+/* Packed (rb_tree_unpack() makes it an array). An empty repository (GitHub: 409) gives a complete tree of 0
+ * entries with commit "". */
 rb_err rb_repo_tree(struct rb_tree *tree, struct rb_repo_handle *handle) RB_MUST_CHECK;
 
 /*

@@ -2,6 +2,9 @@
  * A tree from GitHub: the head commit, then its whole tree in one request. Where GitHub truncates it (100,000
  * entries or 7 MB), folder by folder: the root alone, then each directory with everything below, and one that
  * is truncated again is opened in turn. What cannot be had is said, never passed over.
+ *
+ * Folders are read where what is below them has its place in the order of paths, so that entries come in that
+ * order: of a large repository only what GitHub says at once is held spread out, and the rest is packed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,27 +15,27 @@
 #define TREE_REQUESTS_MAX \
     2000 /* of a person's 5,000 an hour; a repository that needs more is given incomplete */
 
-struct tree_entries {
-    struct rb_tree_entry *items;
-    size_t count, capacity;
+struct tree_item {
+    struct rb_tree_entry entry;
+    bool is_below; /* everything below a folder that is still to be read; its path is the folder's with a
+                      slash */
 };
 
-/* A directory that is still to be read. */
-struct tree_folder {
-    const char *path; /* "" is the root */
-    char sha[RB_SHA_SIZE];
-    bool recursive; /* tried with everything below first */
+/* What GitHub lists at once. */
+struct tree_listing {
+    const char *folder; /* "" is the root */
+    struct rb_arena *arena;
+    struct tree_item *items;
+    size_t count, capacity;
+    bool is_truncated;
 };
 
 struct tree_walk {
     struct rb_repo_handle *handle;
-    struct rb_arena *arena;
-    struct tree_entries entries;
-    struct tree_folder *folders; /* a stack */
-    size_t folder_count, folder_capacity;
-    const struct tree_folder *reading;
-    size_t mark; /* entries before the folder being read */
+    struct rb_tree *tree;
+    struct rb_tree_packer *packer;
     int requests;
+    size_t lost; /* entries whose path another one has, too */
 };
 
 static enum rb_entry_kind tree_kind_of(const char *type, const char *mode)
@@ -46,119 +49,121 @@ static enum rb_entry_kind tree_kind_of(const char *type, const char *mode)
     return strcmp(mode, "100755") == 0 ? RB_ENTRY_EXECUTABLE : RB_ENTRY_FILE;
 }
 
+static struct rb_tree_entry *tree_new_item(struct tree_listing *listing, bool is_below)
+{
+    if (listing->count == listing->capacity) {
+        listing->capacity = listing->capacity ? listing->capacity * 2 : 256;
+        listing->items = rb_realloc(listing->items, listing->capacity * sizeof *listing->items);
+    }
+    struct tree_item *item = &listing->items[listing->count++];
+    *item = (struct tree_item){.is_below = is_below};
+    return &item->entry;
+}
+
 static rb_err tree_add(void *arg, const char *path, const char *mode, const char *type, const char *sha,
                        int64_t size)
 {
-    struct tree_walk *walk = arg;
-    struct tree_entries *entries = &walk->entries;
-    const char *folder = walk->reading->path;
-    if (entries->count >= RB_TREE_ENTRIES_MAX)
-        return rb_error_set(RB_ETOOBIG, "the repository has more than %d entries", RB_TREE_ENTRIES_MAX);
-    if (entries->count == entries->capacity) {
-        entries->capacity = entries->capacity ? entries->capacity * 2 : 1024;
-        entries->items = rb_realloc(entries->items, entries->capacity * sizeof(entries->items[0]));
-    }
-    struct rb_tree_entry *entry = &entries->items[entries->count++];
+    struct tree_listing *listing = arg;
+    struct rb_tree_entry *entry = tree_new_item(listing, false);
     *entry = (struct rb_tree_entry){.kind = tree_kind_of(type, mode), .size = size};
-    entry->path =
-        *folder ? rb_arena_printf(walk->arena, "%s/%s", folder, path) : rb_arena_strdup(walk->arena, path);
+    entry->path = *listing->folder ? rb_arena_printf(listing->arena, "%s/%s", listing->folder, path)
+                                   : rb_arena_strdup(listing->arena, path);
     snprintf(entry->sha, sizeof(entry->sha), "%s", sha);
     if (entry->kind == RB_ENTRY_DIRECTORY || entry->kind == RB_ENTRY_SUBMODULE)
         entry->size = -1;
     return RB_OK;
 }
 
-static void tree_push(struct tree_walk *walk, const char *path, const char *sha, bool recursive)
+static int tree_compare(const void *a, const void *b)
 {
-    if (walk->folder_count == walk->folder_capacity) {
-        walk->folder_capacity = walk->folder_capacity ? walk->folder_capacity * 2 : 64;
-        walk->folders = rb_realloc(walk->folders, walk->folder_capacity * sizeof(walk->folders[0]));
-    }
-    struct tree_folder *folder = &walk->folders[walk->folder_count++];
-    *folder = (struct tree_folder){.path = path, .recursive = recursive};
-    snprintf(folder->sha, sizeof(folder->sha), "%s", sha);
+    const struct tree_item *left = a, *right = b;
+    return strcmp(left->entry.path, right->entry.path);
 }
 
-static rb_err tree_read_folder(bool *truncated, struct tree_walk *walk, const struct tree_folder *folder)
+static rb_err tree_list(struct tree_listing *listing, struct tree_walk *walk, const char *sha, bool recursive)
 {
     struct rb_github_request request;
     struct rb_github_response response = {0};
-    walk->reading = folder;
-    walk->mark = walk->entries.count;
+    listing->count = 0;
     walk->requests++;
-    rb_github_get_tree(&request, walk->handle->about.owner, walk->handle->about.name, folder->sha,
-                       folder->recursive);
+    rb_github_get_tree(&request, walk->handle->about.owner, walk->handle->about.name, sha, recursive);
     rb_err err = repo_ask(&response, walk->handle, &request);
     if (!err)
-        err = rb_github_read_tree(truncated, &response, tree_add, walk);
-    walk->reading = NULL;
+        err = rb_github_read_tree(&listing->is_truncated, &response, tree_add, listing);
     rb_github_response_clear(&response);
     return err;
 }
 
-/* Reads everything below the folders on the stack. */
-static rb_err tree_walk_all(struct rb_tree *tree, struct tree_walk *walk)
+/* The folder alone: what is below each of its folders has to be read in turn. */
+static rb_err tree_list_alone(struct tree_listing *listing, struct tree_walk *walk, const char *sha)
 {
-    while (walk->folder_count > 0) {
-        struct tree_folder folder = walk->folders[--walk->folder_count];
-        bool truncated = false;
-        if (walk->requests >= TREE_REQUESTS_MAX) {
-            tree->complete = false;
-            snprintf(tree->incomplete_reason, sizeof(tree->incomplete_reason),
-                     "it takes more than %d requests to read this repository", TREE_REQUESTS_MAX);
-            return RB_OK;
-        }
-        rb_err err = tree_read_folder(&truncated, walk, &folder);
-        if (err)
-            return err;
-        if (!truncated && folder.recursive)
+    rb_err err = tree_list(listing, walk, sha, false);
+    if (err)
+        return err;
+    if (listing->is_truncated) { /* one folder with more entries than GitHub lists: no way to the rest */
+        walk->tree->complete = false;
+        snprintf(walk->tree->incomplete_reason, sizeof(walk->tree->incomplete_reason),
+                 "GitHub does not list all of one folder");
+    }
+    for (size_t i = 0, count = listing->count; i < count; i++) {
+        if (listing->items[i].entry.kind != RB_ENTRY_DIRECTORY)
             continue;
-        if (!folder.recursive) {
-            if (truncated) { /* one folder with more entries than GitHub lists: there is no way to the rest */
-                tree->complete = false;
-                snprintf(tree->incomplete_reason, sizeof(tree->incomplete_reason),
-                         "GitHub does not list all of one folder");
-            }
-            for (size_t i = walk->mark; i < walk->entries.count; i++) {
-                const struct rb_tree_entry *entry = &walk->entries.items[i];
-                if (entry->kind == RB_ENTRY_DIRECTORY)
-                    tree_push(walk, entry->path, entry->sha, true);
-            }
-            continue;
-        }
-        walk->entries.count = walk->mark; /* the part of it is dropped: what follows reads it whole */
-        tree_push(walk, folder.path, folder.sha, false);
+        struct rb_tree_entry *below = tree_new_item(listing, true);
+        *below = listing->items[i].entry;
+        below->path = rb_arena_printf(listing->arena, "%s/", below->path);
     }
     return RB_OK;
 }
 
-static int tree_compare(const void *a, const void *b)
+/* Each path once: names that differ only in bytes GitHub replaced may have become equal. */
+static rb_err tree_pack(struct tree_walk *walk, const struct rb_tree_entry *entry)
 {
-    const struct rb_tree_entry *left = a, *right = b;
-    return strcmp(left->path, right->path);
+    if (strcmp(rb_tree_packer_last(walk->packer), entry->path) < 0)
+        return rb_tree_packer_add(walk->packer, entry);
+    walk->lost++;
+    return RB_OK;
 }
 
-/* Sorted, each path once (names that differ only in bytes GitHub replaced may have become equal). */
-static void tree_finish(struct rb_tree *tree, struct tree_walk *walk)
+static rb_err tree_read_below(struct tree_walk *walk, const char *folder, const char *sha);
+
+static rb_err tree_pack_listing(struct tree_walk *walk, struct tree_listing *listing)
 {
-    struct tree_entries *entries = &walk->entries;
-    size_t kept = 0;
-    if (entries->count)
-        qsort(entries->items, entries->count, sizeof(entries->items[0]), tree_compare);
-    for (size_t i = 0; i < entries->count; i++) {
-        if (kept == 0 || strcmp(entries->items[kept - 1].path, entries->items[i].path) != 0)
-            entries->items[kept++] = entries->items[i];
+    rb_err err = RB_OK;
+    if (listing->count)
+        qsort(listing->items, listing->count, sizeof *listing->items, tree_compare);
+    for (size_t i = 0; i < listing->count && !err; i++) {
+        const struct rb_tree_entry *entry = &listing->items[i].entry;
+        if (!listing->items[i].is_below) {
+            err = tree_pack(walk, entry);
+            continue;
+        }
+        const char *folder = rb_arena_strndup(listing->arena, entry->path, strlen(entry->path) - 1);
+        err = tree_read_below(walk, folder, entry->sha);
     }
-    if (kept < entries->count) {
-        tree->complete = false;
-        snprintf(tree->incomplete_reason, sizeof(tree->incomplete_reason), "%zu paths cannot be told apart",
-                 entries->count - kept);
+    return err;
+}
+
+/* Calls itself for the folders of one that is too large; no deeper than there are requests. */
+static rb_err tree_read_below(struct tree_walk *walk, const char *folder, const char *sha)
+{
+    if (walk->requests >= TREE_REQUESTS_MAX) {
+        walk->tree->complete = false;
+        snprintf(walk->tree->incomplete_reason, sizeof(walk->tree->incomplete_reason),
+                 "it takes more than %d requests to read this repository", TREE_REQUESTS_MAX);
+        return RB_OK;
     }
-    struct rb_tree_entry *items = rb_arena_alloc(walk->arena, kept * sizeof(items[0]));
-    if (kept)
-        memcpy(items, entries->items, kept * sizeof(items[0]));
-    tree->entries = items;
-    tree->count = kept;
+    struct tree_listing listing = {.folder = folder, .arena = rb_arena_new()};
+    rb_err err = tree_list(&listing, walk, sha, true);
+    if (!err && listing.is_truncated) { /* the part of it is dropped: what follows reads it whole */
+        rb_arena_free(listing.arena);
+        listing.arena = rb_arena_new();
+        err = tree_list_alone(&listing, walk, sha);
+    }
+    if (!err)
+        err = tree_pack_listing(walk, &listing);
+    free(listing.items);
+    rb_arena_free(listing.arena);
+    return err;
 }
 
 static rb_err tree_fetch_commit(char tree_sha[65], struct rb_tree *tree, char etag[160], bool *unchanged,
@@ -192,12 +197,15 @@ rb_err repo_fetch_tree(void *arg, struct rb_tree *tree, char etag[160], bool *un
     rb_err err = tree_fetch_commit(tree_sha, tree, etag, unchanged, handle, hint);
     if (err || *unchanged || !*tree_sha)
         return err;
-    struct tree_walk walk = {.handle = handle, .arena = arena};
-    tree_push(&walk, "", tree_sha, true);
-    err = tree_walk_all(tree, &walk);
+    struct tree_walk walk = {.handle = handle, .tree = tree, .packer = rb_tree_packer_new(arena)};
+    err = tree_read_below(&walk, "", tree_sha);
     if (!err)
-        tree_finish(tree, &walk);
-    free(walk.folders);
-    free(walk.entries.items);
+        rb_tree_packer_end(tree, walk.packer);
+    if (!err && walk.lost) {
+        tree->complete = false;
+        snprintf(tree->incomplete_reason, sizeof(tree->incomplete_reason), "%zu paths cannot be told apart",
+                 walk.lost);
+    }
+    rb_tree_packer_free(walk.packer);
     return err;
 }

@@ -200,14 +200,52 @@ struct rb_tree_entry {
     char sha[RB_SHA_SIZE];
     int64_t size; /* bytes; -1 where there is none (directories, submodules) */
 };
-/* Entries sorted by the bytes of their path; no path twice. Directories are in the list. */
+#define RB_TREE_SIZE_MAX    1000000000000000 /* a petabyte: no file of a repository has it */
+#define RB_TREE_PATH_MAX    65535 /* git's own index holds no longer ones comfortably; GitHub's are shorter */
+#define RB_TREE_ENTRIES_MAX 2000000 /* files of the largest known public repositories, with room */
+struct rb_tree_part {
+    const unsigned char *data;
+    size_t len;
+};
+/* Entries sorted by the bytes of their path; no path twice. Directories are in the list. Either an array,
+ * each entry at hand; or packed, a third of the memory, to be walked in order. */
 struct rb_tree {
     char commit[RB_SHA_SIZE];
-    const struct rb_tree_entry *entries;
-    size_t count;
+    const struct rb_tree_entry *entries; /* NULL where it is packed */
+    const struct rb_tree_part *parts;
+    size_t part_count;
+    size_t count;  /* of entries */
     bool complete; /* false: GitHub could not give it all; nothing may be deleted on its strength */
     char incomplete_reason[128];
 };
+/* Walks a tree of either form from its first entry to its last. */
+struct rb_tree_walk {
+    const struct rb_tree *tree;
+    size_t index; /* entries that have been given */
+    size_t part, at, path_len;
+    struct rb_tree_entry entry;
+    char path[RB_TREE_PATH_MAX + 1];
+};
+void rb_tree_walk_begin(struct rb_tree_walk *walk, const struct rb_tree *tree);
+/* NULL at the end. Gone with the next call where the tree is packed. */
+const struct rb_tree_entry *rb_tree_walk_next(struct rb_tree_walk *walk);
+
+/* Packs entries that come one by one, in order. The parts are in the arena, and are what is stored. */
+struct rb_tree_packer;
+struct rb_tree_packer *rb_tree_packer_new(struct rb_arena *arena);
+void rb_tree_packer_free(struct rb_tree_packer *packer); /* NULL is fine */
+/* RB_EINVAL: not behind the one before, or not as struct rb_tree has it; RB_ETOOBIG: too many. */
+rb_err rb_tree_packer_add(struct rb_tree_packer *packer, const struct rb_tree_entry *entry) RB_MUST_CHECK;
+const char *rb_tree_packer_last(const struct rb_tree_packer *packer); /* path; "" before the first */
+/* A whole part, from outside. RB_EPROTOCOL when it is no such thing to the last byte: nothing is added then.
+ */
+rb_err rb_tree_packer_add_part(struct rb_tree_packer *packer, const void *data, size_t len) RB_MUST_CHECK;
+/* Makes `tree` what has been added; its other fields stay. */
+void rb_tree_packer_end(struct rb_tree *tree, struct rb_tree_packer *packer);
+/* From one form to the other, in the arena. */
+rb_err rb_tree_pack(struct rb_tree *tree, struct rb_arena *arena) RB_MUST_CHECK;
+void rb_tree_unpack(struct rb_tree *tree, struct rb_arena *arena);
+
 /* Which tree: the head of the default branch as the event of this generation saw it. All subscribers that
  * handle the same event get the same commit. */
 struct rb_tree_key {
@@ -219,33 +257,22 @@ struct rb_tree_hint {
     char commit[RB_SHA_SIZE];
     char etag[160];
 };
-/* Fetches the tree from GitHub: fills `tree` (memory from `arena`) and the new `etag`. When GitHub answers
- * 304 to the hint, only sets *unchanged: the cache then serves the hint's commit. */
+/* Fetches the tree from GitHub: fills `tree` (of either form, memory from `arena`) and the new `etag`. When
+ * GitHub answers 304 to the hint, only sets *unchanged: the cache then serves the hint's commit. */
 typedef rb_err (*rb_tree_fetch_fn)(void *arg, struct rb_tree *tree, char etag[160], bool *unchanged,
                                    const struct rb_tree_hint *hint, struct rb_arena *arena);
 /*
  * Gives the tree of `key`, from the cache or through `fetch`. The first to come holds an advisory lock while
  * it fetches, the others wait for that lock (at most `wait_ms`: RB_ETIMEOUT) and find the tree in the cache;
- * if the first one dies, its session ends and the next takes over. `tree` lives in `arena`. A tree that is
- * not complete is cached for its own key only, never served for another generation.
+ * if the first one dies, its session ends and the next takes over. `tree` is packed and lives in `arena`. A
+ * tree that is not complete is cached for its own key only, never served for another generation.
  */
 rb_err rb_tree_get(struct rb_tree *tree, struct rb_db *db, const struct rb_tree_key *key, int wait_ms,
                    rb_tree_fetch_fn fetch, void *arg, struct rb_arena *arena) RB_MUST_CHECK;
-/* The tree of a commit that is stored and whole, of `max` entries at most, in the arena. RB_ENOTFOUND: there
- * is none. */
+/* The tree of a commit that is stored and whole, of `max` entries at most, packed in the arena. RB_ENOTFOUND:
+ * there is none. */
 rb_err rb_tree_of_commit(struct rb_tree *tree, struct rb_db *db, int64_t repo_id, const char *commit,
                          size_t max, struct rb_arena *arena) RB_MUST_CHECK;
-/* The stored form (a header line, then one line a path, lengths first); exposed for its tests and benchmarks.
- */
-#define RB_TREE_SIZE_MAX 1000000000000000 /* a petabyte: no file of a repository has it */
-/* Appends. RB_EINVAL when the entries are not as struct rb_tree has them, RB_ETOOBIG beyond the limits. */
-rb_err rb_tree_encode(struct rb_buf *out, const struct rb_tree *tree) RB_MUST_CHECK;
-/* RB_EPROTOCOL when `data` is no such thing to the last byte. `commit` is left empty: it stands beside. */
-rb_err rb_tree_decode(struct rb_tree *tree, const void *data, size_t len,
-                      struct rb_arena *arena) RB_MUST_CHECK;
-#define RB_TREE_ENTRIES_MAX 2000000   /* files of the largest known public repositories, with room */
-#define RB_TREE_BYTES_MAX   402653184 /* 384 MiB encoded: a bytea must stay below 1 GiB */
-
 /* ---- blob cache --------------------------------------------------------------------------------------- */
 
 /* Contents of files by their name in git, which is their hash; of one repository alone, since who may see one

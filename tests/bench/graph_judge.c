@@ -13,6 +13,7 @@
 #include <curl/curl.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,13 +73,14 @@ static struct rb_tree *tree_of(const struct judge *judge, bool is_changed)
 {
     static const char *const extensions[] = {"ts", "go", "py", "json", "c", "md", "java", "tsx"};
     struct rb_tree *tree = rb_arena_alloc(judge->arena, sizeof *tree);
-    struct rb_tree_entry *entries = rb_arena_alloc(judge->arena, judge->files * sizeof *entries);
+    struct rb_arena *scratch = rb_arena_new(); /* the list is at hand as a handler has it: packed */
+    struct rb_tree_entry *entries = rb_arena_alloc(scratch, judge->files * sizeof *entries);
     for (size_t i = 0; i < judge->files; i++) {
         bool is_moved = is_changed && i % 1000 < 3;
         unsigned content = (unsigned)i + (is_changed && i % 1000 >= 3 && i % 1000 < 7);
-        entries[i].path = rb_arena_printf(
-            judge->arena, "services/s%02zu/src/%sarea%zu/part%zu/%sfile_%06zu.%s", i / 5000,
-            i % 3 ? "" : "lib/", i / 500 % 10, i / 20 % 25, is_moved ? "new_" : "", i, extensions[i % 8]);
+        entries[i].path = rb_arena_printf(scratch, "services/s%02zu/src/%sarea%zu/part%zu/%sfile_%06zu.%s",
+                                          i / 5000, i % 3 ? "" : "lib/", i / 500 % 10, i / 20 % 25,
+                                          is_moved ? "new_" : "", i, extensions[i % 8]);
         entries[i].size = (int64_t)(i * 7919 % 20000);
         snprintf(entries[i].sha, sizeof entries[i].sha, "%08x%08x%08x%08x%08x", content, ~content,
                  content * 2654435761u, content ^ 0x5bd1e995u, content);
@@ -86,6 +88,10 @@ static struct rb_tree *tree_of(const struct judge *judge, bool is_changed)
     qsort(entries, judge->files, sizeof *entries, compare_entries);
     *tree = (struct rb_tree){.entries = entries, .count = judge->files, .complete = true};
     snprintf(tree->commit, sizeof tree->commit, "%040x", is_changed ? 2u : 1u);
+    if (rb_tree_pack(tree, judge->arena))
+        fprintf(stderr, "graph_judge: %s\n", rb_error_text());
+    rb_arena_free(scratch);
+    malloc_trim(0);
     return tree;
 }
 
@@ -133,11 +139,13 @@ static json_t *step_remove(const struct judge *judge, int64_t repo_id, int64_t g
 static json_t *step_rows(const struct judge *judge, const char *path)
 {
     struct rb_graph_tree rows = {.repo_id = 1};
+    struct rb_graph_walk *walk = rb_arena_alloc(judge->arena, sizeof *walk);
     FILE *file = fopen(path, "w");
     rb_graph_rows(&rows, tree_of(judge, false), judge->arena);
-    for (size_t i = 0; file && i < rows.file_count; i++)
-        fprintf(file, "%s\t%s\t%" PRId64 "\t%s\n", rows.files[i].path,
-                rows.files[i].language ? rows.files[i].language : "", rows.files[i].size, rows.files[i].sha);
+    rb_graph_walk_begin(walk, &rows);
+    for (const struct rb_graph_file *row; file && (row = rb_graph_walk_next(walk));)
+        fprintf(file, "%s\t%s\t%" PRId64 "\t%s\n", row->path, row->language ? row->language : "", row->size,
+                row->sha);
     bool is_written = file && fclose(file) == 0;
     return json_pack("{s:I, s:s*}", "files", (json_int_t)rows.file_count, "error",
                      is_written ? NULL : "the file cannot be written");

@@ -3,6 +3,7 @@
 #ifndef RB_TESTS_GRAPH_FIXTURE_H
 #define RB_TESTS_GRAPH_FIXTURE_H
 
+#include "tests/unit/graph_rows.h"
 #include "tests/unit/servers.h"
 
 #include "grapher/graph.h"
@@ -125,6 +126,15 @@ static inline int compare_entries(const void *a, const void *b)
     return strcmp(((const struct rb_tree_entry *)a)->path, ((const struct rb_tree_entry *)b)->path);
 }
 
+/* The rows of a tree that is packed, as it comes from the store; for the tests all of them at hand, too. */
+static inline void make_rows(struct rb_graph_tree *rows, const struct rb_tree *tree, struct rb_arena *arena)
+{
+    struct rb_tree packed = *tree;
+    assert_int_equal(rb_tree_pack(&packed, arena), RB_OK);
+    rb_graph_rows(rows, &packed, arena);
+    rows->files = files_at_hand(rows, arena);
+}
+
 /* Rows of files whose object name is made of `version`. */
 static inline void tree_of(struct rb_graph_tree *rows, const char *const *paths, size_t count,
                            const char *version)
@@ -142,7 +152,7 @@ static inline void tree_of(struct rb_graph_tree *rows, const char *const *paths,
     snprintf(tree->commit, sizeof tree->commit, "%s", version);
     *rows = (struct rb_graph_tree){
         .repo_id = fixture.repo_id, .generation = ++fixture.generation, .full_name = "acme/shop"};
-    rb_graph_rows(rows, tree, fixture.arena);
+    make_rows(rows, tree, fixture.arena);
 }
 
 /* What a reader sees must be exactly the rows. */

@@ -42,7 +42,7 @@ static void rows_of_model(struct rb_graph_tree *rows, bool complete, struct rb_a
     snprintf(tree->commit, sizeof tree->commit, "%040llx", (unsigned long long)chance_next());
     *rows = (struct rb_graph_tree){
         .repo_id = fixture.repo_id, .generation = fixture.generation, .full_name = "acme/shop"};
-    rb_graph_rows(rows, tree, arena);
+    make_rows(rows, tree, arena);
 }
 
 static const char *or_empty(const char *text)
@@ -75,6 +75,8 @@ static void rows_after(struct rb_graph_tree *out, int64_t *changed, const struct
     struct rb_graph_directory *directories =
         rb_arena_alloc(arena, (directory_count + 1) * sizeof *directories);
     *out = *rows;
+    out->source = NULL;
+    out->file_links = 0;
     out->full_name = rb_arena_strdup(arena, rows->full_name);
     out->commit = rb_arena_strdup(arena, rows->commit);
     out->files = files;
@@ -106,6 +108,7 @@ static void rows_after(struct rb_graph_tree *out, int64_t *changed, const struct
         files[i].name = rb_arena_strdup(arena, files[i].name);
         files[i].sha = rb_arena_strdup(arena, files[i].sha);
         files[i].language = files[i].language ? rb_arena_strdup(arena, files[i].language) : NULL;
+        out->file_links += *files[i].directory ? 2 : 1;
     }
     for (size_t i = 0; i < directory_count; i++) {
         directories[i].path = rb_arena_strdup(arena, directories[i].path);

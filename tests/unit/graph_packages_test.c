@@ -276,8 +276,9 @@ static void as_many_as_there_may_be(void **state)
 static void see_tree(int64_t generation, const char *commit, int seconds)
 {
     run("test_tree",
-        "with tree as (insert into trees (repo_id, commit_sha, entries, entry_count, complete) values ($1, "
-        "split_part($3, ' ', 1), '', 0, true) on conflict do nothing) insert into tree_heads (repo_id, "
+        "with tree as (insert into trees (repo_id, commit_sha, part_count, entry_count, complete, reason) "
+        "values ($1, "
+        "split_part($3, ' ', 1), 0, 0, true, '') on conflict do nothing) insert into tree_heads (repo_id, "
         "generation, commit_sha, seen_at) values ($1, $2, split_part($3, ' ', 1), date_trunc('second', "
         "now()) "
         "- split_part($3, ' ', 2)::interval)",
@@ -331,6 +332,30 @@ static void note_built(int64_t generation, const char *commit)
     assert_int_equal(rb_graph_note_built(fixture.graph, fixture.repo_id, generation, commit), RB_OK);
 }
 
+static bool awaits_list(int64_t generation)
+{
+    bool awaits = false;
+    assert_int_equal(rb_graph_awaits_list(&awaits, fixture.graph, fixture.repo_id, generation), RB_OK);
+    return awaits;
+}
+
+/* A build that has ended is not made again for the sake of the list of what is open. */
+static void only_the_list_is_missing(void **state)
+{
+    (void)state;
+    if (skipped())
+        return;
+    connect_person(1);
+    assert_false(awaits_list(5)); /* nothing is built */
+    build(5);
+    assert_false(awaits_list(5)); /* its end is not noted */
+    note_built(5, COMMIT_A);
+    assert_true(awaits_list(5));
+    assert_false(awaits_list(6)); /* which has not built */
+    assert_int_equal(rb_graph_note_listed(fixture.graph, fixture.repo_id), RB_OK);
+    assert_false(awaits_list(5));
+}
+
 static void a_merge_leaves_it_behind(void **state)
 {
     (void)state;
@@ -376,6 +401,7 @@ int main(void)
         BOTH(before_and_after_a_build),
         BOTH(one_set_for_all_people),
         {"postgresql: as_many_as_there_may_be", as_many_as_there_may_be, setup_postgres, teardown, NULL},
+        BOTH(only_the_list_is_missing),
         BOTH(a_merge_leaves_it_behind),
     };
     return cmocka_run_group_tests(tests, setup_all, teardown_all);

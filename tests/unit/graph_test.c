@@ -10,6 +10,7 @@
 
 #include "grapher/graph.h"
 #include "grapher/neo4j.h"
+#include "tests/unit/graph_rows.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
@@ -25,6 +26,7 @@ static void rows_of(struct rb_graph_tree *rows, struct rb_tree_entry *entries, s
     qsort(entries, count, sizeof *entries, compare);
     *rows = (struct rb_graph_tree){.repo_id = 1, .generation = 1, .full_name = "a/b"};
     rb_graph_rows(rows, &tree, arena);
+    rows->files = files_at_hand(rows, arena);
 }
 
 static void files_stand_in_their_folders(void **state)

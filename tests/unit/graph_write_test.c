@@ -189,24 +189,24 @@ static void a_first_build_goes_on(void **state)
 static void store_tree(const char *const *paths, size_t count, const char *version)
 {
     static const struct rb_statement put_tree = {
-        "put_tree", "insert into trees (repo_id, commit_sha, entries, entry_count, complete) values ($1, $2, "
-                    "$3, $4, true)"};
+        "put_tree",
+        "with tree as (insert into trees (repo_id, commit_sha, part_count, entry_count, complete, "
+        "reason) values ($1, $2, 1, $4, true, '') returning repo_id, commit_sha) insert into "
+        "tree_parts (repo_id, commit_sha, part, entries) select repo_id, commit_sha, 0, $3 from tree"};
     struct rb_tree_entry *entries = rb_arena_alloc(fixture.arena, count * sizeof *entries);
-    struct rb_buf body;
     for (size_t i = 0; i < count; i++) {
         entries[i].path = paths[i];
         entries[i].size = (int64_t)strlen(paths[i]);
         snprintf(entries[i].sha, sizeof entries[i].sha, "%s", version);
     }
     qsort(entries, count, sizeof *entries, compare_entries);
-    rb_buf_init(&body, 1000000);
-    assert_int_equal(
-        rb_tree_encode(&body, &(struct rb_tree){.entries = entries, .count = count, .complete = true}),
-        RB_OK);
+    struct rb_tree tree = {.entries = entries, .count = count};
+    assert_int_equal(rb_tree_pack(&tree, fixture.arena), RB_OK);
+    assert_int_equal(tree.part_count, 1);
     const struct rb_param params[] = {RB_P_INT(fixture.repo_id), RB_P_TEXT(version),
-                                      RB_P_BYTES(body.data, body.len), RB_P_INT((int64_t)count)};
+                                      RB_P_BYTES(tree.parts[0].data, tree.parts[0].len),
+                                      RB_P_INT((int64_t)count)};
     assert_int_equal(rb_db_query(NULL, fixture.db, &put_tree, params, 4), RB_OK);
-    rb_buf_free(&body);
 }
 
 /* With the former tree still stored, the store is not read: what is wrong there stays so until the commit is

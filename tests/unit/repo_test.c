@@ -158,6 +158,7 @@ static void a_truncated_tree_is_walked_to_the_same_list(void **state)
             standin_control(&standin, "POST", "/faults", rows[i].fault);
         must(open_repo(&repo, 1, 5, arena));
         must(rb_repo_tree(&tree, repo));
+        rb_tree_unpack(&tree, arena);
         assert_int_equal(strlen(tree.commit), 40);
         assert_int_equal(tree.complete, rows[i].complete);
         assert_int_equal(*tree.incomplete_reason != 0, !rows[i].complete);
@@ -170,6 +171,42 @@ static void a_truncated_tree_is_walked_to_the_same_list(void **state)
         rb_repo_close(repo);
         rb_arena_free(arena);
     }
+}
+
+#define TREES_SAY(body)                 \
+    "{\"path\":\"/repos/acme/shop/git/" \
+    "trees\",\"kind\":\"status\",\"status\":200,\"count\":1,\"body\":{\"tree\":[" body ",\"truncated\":"
+#define ENTRY(path, type) \
+    "{\"path\":\"" path "\",\"mode\":\"100644\",\"type\":\"" type "\",\"size\":1,\"sha\":\"" SHA_1 "\"}"
+#define SHA_1 "1111111111111111111111111111111111111111"
+
+/* What is below a folder has its place behind "a-b"; and of two names that GitHub made equal one is left. */
+static void folders_are_read_in_the_order_of_paths(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {
+        TREES_SAY("]") "true}}", /* all, and the root alone */
+        TREES_SAY(ENTRY("b", "blob") "," ENTRY("a", "tree") "," ENTRY("a-b", "blob") "," ENTRY(
+            "b", "blob") "]") "false}}",
+        TREES_SAY(ENTRY("y", "blob") "," ENTRY("x", "tree") "," ENTRY("x/z", "blob") "]") "false}}",
+    };
+    static const char *const wanted[] = {"a", "a-b", "a/x", "a/x/z", "a/y", "b"};
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_repo_handle *repo = NULL;
+    struct rb_tree tree;
+    begin(NULL);
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+        standin_control(&standin, "POST", "/faults", answers[i]);
+    must(open_repo(&repo, 1, 5, arena));
+    must(rb_repo_tree(&tree, repo));
+    rb_tree_unpack(&tree, arena);
+    assert_int_equal(tree.count, sizeof(wanted) / sizeof(wanted[0]));
+    for (size_t i = 0; i < tree.count; i++)
+        assert_string_equal(tree.entries[i].path, wanted[i]);
+    assert_false(tree.complete);
+    assert_string_equal(tree.incomplete_reason, "1 paths cannot be told apart");
+    rb_repo_close(repo);
+    rb_arena_free(arena);
 }
 
 static void failures_of_github_are_told_apart(void **state)
@@ -264,6 +301,7 @@ static struct rb_tree shop_tree(struct rb_arena *arena)
     struct rb_tree tree;
     must(open_repo(&repo, 1, 5, arena));
     must(rb_repo_tree(&tree, repo));
+    rb_tree_unpack(&tree, arena);
     rb_repo_close(repo);
     return tree;
 }
@@ -536,6 +574,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(opening_asks_for_the_present_generation, begin),
         cmocka_unit_test_setup(a_truncated_tree_is_walked_to_the_same_list, begin),
+        cmocka_unit_test_setup(folders_are_read_in_the_order_of_paths, begin),
         cmocka_unit_test_setup(failures_of_github_are_told_apart, begin),
         cmocka_unit_test_setup(files_are_read_many_at_once, begin),
         cmocka_unit_test_setup(a_large_file_is_not_trusted_to_be_small, begin),

@@ -47,6 +47,8 @@ static int64_t ask(const char *name, const char *sql)
 
 /* ---- the stored form ---------------------------------------------------------------------------------- */
 
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
 static const struct rb_tree_entry some_entries[] = {
     {.path = "README.md", .kind = RB_ENTRY_FILE, .sha = SHA_A, .size = 12},
     {.path = "a b\nc\t\xff\xfe", .kind = RB_ENTRY_SYMLINK, .sha = SHA_A, .size = 0},
@@ -58,8 +60,6 @@ static const struct rb_tree_entry some_entries[] = {
 static void assert_same_tree(const struct rb_tree *got, const struct rb_tree *wanted)
 {
     assert_int_equal(got->count, wanted->count);
-    assert_int_equal(got->complete, wanted->complete);
-    assert_string_equal(got->incomplete_reason, wanted->incomplete_reason);
     for (size_t i = 0; i < wanted->count; i++) {
         assert_string_equal(got->entries[i].path, wanted->entries[i].path);
         assert_int_equal(got->entries[i].kind, wanted->entries[i].kind);
@@ -68,38 +68,101 @@ static void assert_same_tree(const struct rb_tree *got, const struct rb_tree *wa
     }
 }
 
-static void a_stored_tree_reads_back(void **state)
+static void pack(struct rb_tree *tree, struct rb_arena *arena)
 {
-    (void)state;
-    const struct rb_tree trees[] = {
-        {.complete = true},
-        {.complete = true, .entries = some_entries, .count = 5},
-        {.complete = false, .entries = some_entries, .count = 3, .incomplete_reason = "why\nnot: \"x\" 7 "},
-    };
-    for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++) {
-        struct rb_arena *arena = rb_arena_new();
-        struct rb_buf buf;
-        struct rb_tree got;
-        rb_buf_init(&buf, 1 << 16);
-        must(rb_tree_encode(&buf, &trees[i]));
-        must(rb_tree_decode(&got, buf.data, buf.len, arena));
-        assert_same_tree(&got, &trees[i]);
-        /* Cut off anywhere, or with anything behind, it is no tree. */
-        for (size_t len = 0; len < buf.len; len++) {
-            char *cut = rb_malloc(len); /* of exactly this size, so that sanitizers see a look beyond it */
-            memcpy(cut, buf.data, len);
-            assert_int_equal(rb_tree_decode(&got, cut, len, arena), RB_EPROTOCOL);
-            assert_int_equal(got.count, 0);
-            free(cut);
-        }
-        must(rb_buf_append(&buf, "\n", 1));
-        assert_int_equal(rb_tree_decode(&got, buf.data, buf.len, arena), RB_EPROTOCOL);
-        rb_buf_free(&buf);
-        rb_arena_free(arena);
-    }
+    tree->entries = some_entries;
+    tree->count = COUNT(some_entries);
+    must(rb_tree_pack(tree, arena));
+    assert_int_equal(tree->part_count, 1);
 }
 
-static void trees_that_cannot_be_are_not_stored(void **state)
+static rb_err read_part(struct rb_tree *tree, const void *data, size_t len, struct rb_arena *arena)
+{
+    struct rb_tree_packer *packer = rb_tree_packer_new(arena);
+    rb_err err = rb_tree_packer_add_part(packer, data, len);
+    rb_tree_packer_end(tree, packer);
+    rb_tree_packer_free(packer);
+    return err;
+}
+
+static void a_packed_tree_reads_back(void **state)
+{
+    (void)state;
+    const struct rb_tree wanted = {.entries = some_entries, .count = COUNT(some_entries)};
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_tree got = {0}, none = {.entries = some_entries};
+    struct rb_tree packed = {0};
+    must(rb_tree_pack(&none, arena));
+    assert_null(none.entries);
+    rb_tree_unpack(&none, arena);
+    assert_int_equal(none.count, 0);
+    pack(&packed, arena);
+    must(read_part(&got, packed.parts[0].data, packed.parts[0].len, arena));
+    rb_tree_unpack(&got, arena);
+    assert_same_tree(&got, &wanted);
+    /* Cut off anywhere it is no tree, or has fewer entries; with anything behind it is none. */
+    for (size_t len = 0; len < packed.parts[0].len; len++) {
+        char *cut = rb_malloc(len); /* of exactly this size, so that sanitizers see a look beyond it */
+        memcpy(cut, packed.parts[0].data, len);
+        rb_err err = read_part(&got, cut, len, arena);
+        assert_int_equal(err ? err : RB_EPROTOCOL, RB_EPROTOCOL);
+        assert_true(got.count < wanted.count);
+        assert_int_equal(got.count == 0, err != RB_OK);
+        free(cut);
+    }
+    char *longer = rb_calloc(packed.parts[0].len + 1, 1);
+    memcpy(longer, packed.parts[0].data, packed.parts[0].len);
+    assert_int_equal(read_part(&got, longer, packed.parts[0].len + 1, arena), RB_EPROTOCOL);
+    free(longer);
+    rb_arena_free(arena);
+}
+
+/* More than a part holds, in less than half the memory; and what follows a part must stand behind it. */
+static void a_large_tree_has_several_parts(void **state)
+{
+    (void)state;
+    enum { FILES = 20000 };
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_tree_entry *entries = rb_arena_alloc(arena, FILES * sizeof *entries);
+    size_t path_bytes = 0;
+    for (size_t i = 0; i < FILES; i++) {
+        entries[i] = (struct rb_tree_entry){
+            .path = rb_arena_printf(arena, "services/part%03zu/file%05zu.c", i / 100, i),
+            .size = (int64_t)(i * i)};
+        snprintf(entries[i].sha, sizeof entries[i].sha, "%064zx", i);
+        path_bytes += strlen(entries[i].path) + 1;
+    }
+    const struct rb_tree wanted = {.entries = entries, .count = FILES};
+    struct rb_tree packed = wanted;
+    must(rb_tree_pack(&packed, arena));
+    size_t bytes = 0;
+    for (size_t i = 0; i < packed.part_count; i++)
+        bytes += packed.parts[i].len;
+    assert_true(packed.part_count >= 3);
+    assert_true(bytes < (FILES * sizeof *entries + path_bytes) / 2);
+    struct rb_tree_walk *walk = rb_malloc(sizeof *walk);
+    for (int round = 0; round < 2; round++) { /* it may be walked again */
+        rb_tree_walk_begin(walk, &packed);
+        for (size_t i = 0; i < FILES; i++)
+            assert_string_equal(rb_tree_walk_next(walk)->path, entries[i].path);
+        assert_null(rb_tree_walk_next(walk));
+    }
+    free(walk);
+    struct rb_tree_packer *packer = rb_tree_packer_new(arena);
+    struct rb_tree got = {0};
+    must(rb_tree_packer_add_part(packer, packed.parts[0].data, packed.parts[0].len));
+    assert_int_equal(rb_tree_packer_add_part(packer, packed.parts[0].data, packed.parts[0].len),
+                     RB_EPROTOCOL);
+    for (size_t i = 1; i < packed.part_count; i++)
+        must(rb_tree_packer_add_part(packer, packed.parts[i].data, packed.parts[i].len));
+    rb_tree_packer_end(&got, packer);
+    rb_tree_packer_free(packer);
+    rb_tree_unpack(&got, arena);
+    assert_same_tree(&got, &wanted);
+    rb_arena_free(arena);
+}
+
+static void trees_that_cannot_be_are_not_packed(void **state)
 {
     (void)state;
     static char long_path[70000];
@@ -111,66 +174,57 @@ static void trees_that_cannot_be_are_not_stored(void **state)
         {{.path = "a", .sha = SHA_A}, {.path = long_path, .sha = SHA_A}},
         {{.path = "a", .sha = SHA_A, .size = -2}, {.path = "b", .sha = SHA_A}},
         {{.path = "a", .sha = SHA_A, .size = INT64_MAX}, {.path = "b", .sha = SHA_A}},
+        {{.path = "a", .sha = "abc"}, {.path = "b", .sha = SHA_A}},
+        {{.path = "a", .sha = "AB"}, {.path = "b", .sha = SHA_A}},
     };
-    struct rb_buf buf;
+    struct rb_arena *arena = rb_arena_new();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const struct rb_tree tree = {.complete = true, .entries = rows[i], .count = 2};
-        rb_buf_init(&buf, 1 << 20);
-        assert_int_equal(rb_tree_encode(&buf, &tree), RB_EINVAL);
-        rb_buf_free(&buf);
+        struct rb_tree tree = {.complete = true, .entries = rows[i], .count = 2};
+        assert_int_equal(rb_tree_pack(&tree, arena), RB_EINVAL);
     }
-    rb_buf_init(&buf, 100);
-    assert_int_equal(rb_tree_encode(&buf, &(struct rb_tree){.entries = some_entries, .count = 5}),
-                     RB_ETOOBIG);
-    rb_buf_free(&buf);
+    rb_arena_free(arena);
 }
 
 static void hostile_bytes_are_refused(void **state)
 {
     (void)state;
-    static const char *const rows[] = {
-        "",
-        "rbtree1",
-        "rbtree2 0 1 0 \n",
-        "rbtree1 -1 1 0 \n",
-        "rbtree1 1 1 0 \n",
-        "rbtree1 2000001 1 0 \n",
-        "rbtree1 99999999999999999999 1 0 \n",
-        "rbtree1 18446744073709551615 1 0 \n",
-        "rbtree1 0 2 0 \n",
-        "rbtree1 0 -1 0 \n",
-        "rbtree1 0 0 -5 \n",
-        "rbtree1 0 0 128 \n",
-        "rbtree1 0 0 5 abc\n",
-        "rbtree1 0 1 0\n",
-        "rbtree1 1 1 0 \nz 1 a 1 a\n",
-        "rbtree1 1 1 0 \nf -2 a 1 a\n",
-        "rbtree1 1 1 0 \nf - a 1 a\n",
-        "rbtree1 1 1 0 \nf --1 a 1 a\n",
-        "rbtree1 1 1 0 \nf 1000000000000001 a 1 a\n",
-        "rbtree1 1 1 0 \nf 1 g 1 a\n",
-        "rbtree1 1 1 0 \nf 1 A 1 a\n",
-        "rbtree1 1 1 0 \nf 1 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 1 a\n",
-        "rbtree1 1 1 0 \nf 1 a 0 \n",
-        "rbtree1 1 1 0 \nf 1 a -1 a\n",
-        "rbtree1 1 1 0 \nf 1 a 2 a\n",
-        "rbtree1 1 1 0 \nf 1 a 65536 a\n",
-        "rbtree1 1 1 0 \nf 1 a 1 ab\n",
-        "rbtree1 2 1 0 \nf 1 a 1 b\nf 1 a 1 a\n",
-        "rbtree1 2 1 0 \nf 1 a 1 a\nf 1 a 1 a\n",
-        "rbtree1 1 1 0 \nf 1 a 1 a\nf 1 a 1 b\n",
+    /* Kind, size + 1, length of the name and the name, shared, length and path. */
+    static const struct {
+        const char *data;
+        size_t len;
+    } rows[] = {
+#define ROW(text) {text, sizeof(text) - 1}
+        ROW(""),
+        ROW("\0"),
+        ROW("\5\1\0\0\1a"),                                       /* no such kind */
+        ROW("\0\x80"),                                            /* a number without an end */
+        ROW("\0\xff\xff\xff\xff\xff\xff\xff\x7f\0\0\1a"),         /* larger than a petabyte */
+        ROW("\0\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\0\0\1a"), /* more than 63 bits */
+        ROW("\0\1\x21"
+            "ABCDEFGHABCDEFGHABCDEFGHABCDEFGHA\0\1a"), /* a name of 33 bytes */
+        ROW("\0\1\x20"
+            "ABC\0\1a"),                /* more than there is */
+        ROW("\0\1\0\1\1a"),             /* shares with nothing */
+        ROW("\0\1\0\0\0"),              /* no path */
+        ROW("\0\1\0\0\2a"),             /* more than there is */
+        ROW("\0\1\0\0\2a\0"),           /* a zero */
+        ROW("\0\1\0\0\xff\xff\x7f"),    /* 2 MB of path */
+        ROW("\0\1\0\0\1b\0\1\0\0\1a"),  /* not sorted */
+        ROW("\0\1\0\0\1a\0\1\0\0\1a"),  /* twice */
+        ROW("\0\1\0\0\1a\0\1\0\1\0"),   /* twice */
+        ROW("\0\1\0\0\2ab\0\1\0\1\1a"), /* not sorted */
+#undef ROW
     };
     struct rb_arena *arena = rb_arena_new();
-    struct rb_tree tree;
-    must(rb_tree_decode(&tree, "rbtree1 1 1 0 \nf 1 a 1 a\n", 25, arena)); /* what the rows differ from */
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (rb_tree_decode(&tree, rows[i], strlen(rows[i]), arena) != RB_EPROTOCOL)
-            fail_msg("accepted: %s", rows[i]);
+    struct rb_tree tree = {0};
+    must(read_part(&tree, "\0\1\0\0\1a", 6, arena)); /* what the rows differ from */
+    assert_int_equal(tree.count, 1);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        if (read_part(&tree, rows[i].data, rows[i].len, arena) != RB_EPROTOCOL)
+            fail_msg("accepted: row %zu", i);
+        assert_int_equal(tree.count, 0);
     }
-    assert_int_equal(rb_tree_decode(&tree, "rbtree1 1 1 0 \nf 1 a 1 \0\n", 25, arena), RB_EPROTOCOL);
-    assert_int_equal(rb_tree_decode(&tree, "rbtree1 1 1 0 \n\0 1 a 1 a\n", 25, arena), RB_EPROTOCOL);
-    assert_int_equal(rb_tree_decode(&tree, NULL, 0, arena), RB_EPROTOCOL);
-    assert_true(rb_arena_size(arena) < 1 << 20); /* no count was believed before its bytes were there */
+    assert_true(rb_arena_size(arena) < 1 << 20); /* no number was believed before its bytes were there */
     rb_arena_free(arena);
 }
 
@@ -178,26 +232,29 @@ static void hostile_bytes_are_refused(void **state)
 static void altered_bytes_are_harmless(void **state)
 {
     (void)state;
-    struct rb_buf buf, again;
-    rb_buf_init(&buf, 1 << 16);
-    rb_buf_init(&again, 1 << 16);
-    must(rb_tree_encode(&buf, &(struct rb_tree){.complete = true, .entries = some_entries, .count = 5}));
-    static const unsigned char values[] = {0, ' ', '-', '0', '1', '9', '\n', 'f', 0xff};
-    for (size_t at = 0; at < buf.len; at++) {
-        char saved = buf.data[at];
+    static const unsigned char values[] = {0, 1, 2, 4, 5, 20, 'a', 0x7f, 0x80, 0xff};
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_tree packed = {0};
+    pack(&packed, arena);
+    size_t len = packed.parts[0].len;
+    unsigned char *data = rb_malloc(len);
+    memcpy(data, packed.parts[0].data, len);
+    for (size_t at = 0; at < len; at++) {
+        unsigned char saved = data[at];
         for (size_t v = 0; v < sizeof(values); v++) {
-            struct rb_arena *arena = rb_arena_new();
-            struct rb_tree tree;
-            buf.data[at] = (char)values[v];
-            rb_buf_reset(&again);
-            if (rb_tree_decode(&tree, buf.data, buf.len, arena) == RB_OK)
-                must(rb_tree_encode(&again, &tree)); /* it keeps its own rules */
-            rb_arena_free(arena);
+            struct rb_arena *scratch = rb_arena_new();
+            struct rb_tree tree = {0};
+            data[at] = values[v];
+            if (read_part(&tree, data, len, scratch) == RB_OK) {
+                rb_tree_unpack(&tree, scratch);
+                must(rb_tree_pack(&tree, scratch)); /* it keeps its own rules */
+            }
+            rb_arena_free(scratch);
         }
-        buf.data[at] = saved;
+        data[at] = saved;
     }
-    rb_buf_free(&buf);
-    rb_buf_free(&again);
+    free(data);
+    rb_arena_free(arena);
 }
 
 /* ---- the cache ---------------------------------------------------------------------------------------- */
@@ -261,6 +318,9 @@ static rb_err get(struct github *github, int64_t repo, int64_t generation, const
         assert_string_equal(tree.commit, commit);
         assert_int_equal(tree.count, count);
         assert_int_equal(tree.complete, count == 5 || count == 0);
+        assert_string_equal(tree.incomplete_reason, tree.complete ? "" : "too much");
+        rb_tree_unpack(&tree, arena);
+        assert_same_tree(&tree, &(struct rb_tree){.entries = some_entries, .count = count});
     }
     rb_arena_free(arena);
     return err;
@@ -372,10 +432,10 @@ static void a_damaged_tree_is_fetched_again(void **state)
     int quiet = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     must(get(&github, 7, 1, SHA_A, 5));
     dup2(null, STDERR_FILENO); /* it warns, as it should */
-    ask("damage", "update trees set entries = 'rbtree0 ' || entries where repo_id = 7");
+    ask("damage", "update tree_parts set entries = 'a' || entries where repo_id = 7");
     must(get(&github, 7, 1, SHA_A, 5)); /* its own */
     assert_int_equal(github.calls, 2);
-    ask("damage", "update trees set entries = '' where repo_id = 7");
+    ask("damage", "update tree_parts set entries = '' where repo_id = 7");
     must(get(&github, 7, 2, SHA_A, 5)); /* the one a 304 leads to */
     assert_int_equal(github.calls, 4);
     dup2(quiet, STDERR_FILENO);
@@ -519,8 +579,9 @@ static void waiting_for_the_first_has_a_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_stored_tree_reads_back),
-        cmocka_unit_test(trees_that_cannot_be_are_not_stored),
+        cmocka_unit_test(a_packed_tree_reads_back),
+        cmocka_unit_test(a_large_tree_has_several_parts),
+        cmocka_unit_test(trees_that_cannot_be_are_not_packed),
         cmocka_unit_test(hostile_bytes_are_refused),
         cmocka_unit_test(altered_bytes_are_harmless),
         cmocka_unit_test(a_tree_is_fetched_once_for_its_generation),
