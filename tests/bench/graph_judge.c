@@ -4,8 +4,8 @@
  *
  *   build REPO_ID GENERATION    write it            again …    write it once more, unchanged
  *   change REPO_ID GENERATION   write it with 0.4 % of the files changed, 0.3 % new and 0.3 % gone
- *   remove REPO_ID GENERATION   remove it           rows FILE  the files for the others: path, language,
- * size, sha
+ *   remove REPO_ID GENERATION   remove it
+ *   rows FILE                   the files for the others: path, language, size, sha, three marks
  *
  * Of DATABASE_URL and, where it is set, NEO4J_URI. CPU is that of this process; `rows_ms` is its part that
  * makes rows of a tree, before the write.
@@ -158,8 +158,9 @@ static json_t *step_rows(const struct judge *judge, const char *path)
     FILE *file = fopen(path, "w");
     rb_graph_rows(&rows, tree_of(judge, false), judge->arena);
     for (size_t i = 0; file && i < rows.file_count; i++)
-        fprintf(file, "%s\t%s\t%" PRId64 "\t%s\n", rows.files[i].path,
-                rows.files[i].language ? rows.files[i].language : "", rows.files[i].size, rows.files[i].sha);
+        fprintf(file, "%s\t%s\t%" PRId64 "\t%s\t%d%d%d\n", rows.files[i].path,
+                rows.files[i].language ? rows.files[i].language : "", rows.files[i].size, rows.files[i].sha,
+                rows.files[i].is_test, rows.files[i].is_generated, rows.files[i].is_vendored);
     bool is_written = file && fclose(file) == 0;
     return json_pack("{s:I, s:s*}", "files", (json_int_t)rows.file_count, "error",
                      is_written ? NULL : "the file cannot be written");
