@@ -119,7 +119,7 @@ export class Neo4j {
   async plan(statement, values) {
     const all = Object.fromEntries(statement.parameters.map((name) => [name, values[name] ?? null]));
     all.repo_ids = all.repo_ids?.map((id) => neo4j.int(id)) ?? null;
-    return (await this.run(`profile ${statement.neo4j}`, all)).summary.profile;
+    return (await this.run(`profile ${statement.neo4j}`, { given: all })).summary.profile;
   }
 }
 
