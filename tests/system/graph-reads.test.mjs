@@ -87,14 +87,14 @@ function suite(store, settings) {
     await h.launch('grapher');
     await h.untilDone(h.installation);
     await h.db.query('update installations set repo_id = repo_id + 1000000 where id = $1', [h.installation]);
-    const none = await h.request('GET', '/api/v1/repos/acme/shop/files');
+    const none = await read(h, '/api/v1/repos/acme/shop/files');
     await h.db.query('update installations set repo_id = repo_id - 1000000 where id = $1', [h.installation]);
     assert.equal(none.status, 404, none.text);
     assert.match(none.json.detail, /no graph yet/);
   });
 
   it('all files, in pages of every size', async () => {
-    const whole = await h.request('GET', '/api/v1/repos/acme/shop/files');
+    const whole = await read(h, '/api/v1/repos/acme/shop/files');
     assert.equal(whole.status, 200, whole.text);
     assert.equal(whole.json.commit, h.commit);
     assert.equal(whole.json.repo, 'acme/shop');
@@ -138,7 +138,7 @@ function suite(store, settings) {
   });
 
   it('the links: CONTAINS, each once, in pages of every size', async () => {
-    const whole = await h.request('GET', '/api/v1/repos/acme/shop/graph?limit=1000');
+    const whole = await read(h, '/api/v1/repos/acme/shop/graph?limit=1000');
     assert.equal(whole.status, 200, whole.text);
     const text = (link) => `${Object.entries(link.from)} ${link.type} ${Object.entries(link.to)}`;
     const expected = [
@@ -158,7 +158,7 @@ function suite(store, settings) {
   });
 
   it('ETag: 304 until the graph or the question is another', async () => {
-    const first = await h.request('GET', '/api/v1/repos/acme/shop/files');
+    const first = await read(h, '/api/v1/repos/acme/shop/files');
     const etag = first.headers.get('etag');
     assert.match(etag, /^"[^"]+"$/);
     const again = await h.request('GET', '/api/v1/repos/acme/shop/files', { headers: { 'if-none-match': etag } });
