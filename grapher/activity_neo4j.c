@@ -14,36 +14,40 @@
 
 #define UNLESS_NEWER(node)                                                         \
     "SET " node "._lock = true REMOVE " node "._lock WITH r, " node " WHERE " node \
-    ".version IS NULL OR " node ".version <= $version "
-#define AUTHOR(node)                                                               \
-    "CALL (" node ") { MATCH (" node                                               \
-    ")-[a:AUTHORED_BY]->(d:Developer) WHERE d.github_id <> $author_id DELETE a } " \
-    "CALL (r, " node ") { WITH r, " node                                           \
-    " WHERE $author_id <> 0 MERGE (d:Developer {github_id: $author_id}) SET "      \
-    "d.login = $author_login MERGE (" node ")-[:AUTHORED_BY]->(d) MERGE (d)-[:CONTRIBUTED_TO]->(r) } "
-#define REPOSITORY \
-    "MERGE (r:Repository {repo_id: $repo_id}) ON CREATE SET r.generation = 0, r.full_name = $full_name "
+    ".version IS NULL OR " node ".version <= $given.version "
+#define AUTHOR(node)                                                                      \
+    "CALL (" node ") { MATCH (" node                                                      \
+    ")-[a:AUTHORED_BY]->(d:Developer) WHERE d.github_id <> $given.author_id DELETE a } "  \
+    "CALL (r, " node ") { WITH r, " node                                                  \
+    " WHERE $given.author_id <> 0 MERGE (d:Developer {github_id: $given.author_id}) SET " \
+    "d.login = $given.author_login MERGE (" node ")-[:AUTHORED_BY]->(d) MERGE (d)-[:CONTRIBUTED_TO]->(r) } "
+#define REPOSITORY                                                                                  \
+    "MERGE (r:Repository {repo_id: $given.repo_id}) ON CREATE SET r.generation = 0, r.full_name = " \
+    "$given.full_name "
 
 static const char put_pull_request_statement[] =
-    REPOSITORY "MERGE (p:PullRequest {repo_id: $repo_id, number: $number}) " UNLESS_NEWER(
-        "p") "SET p.version = $version, p.title = $title, p.state = $state, p.created_at = "
-             "datetime($created_at), p.merged_at = datetime($merged_at) "
-             "SET p.head_sha = CASE WHEN $has_touches THEN $head_sha ELSE coalesce(p.head_sha, '') END "
+    REPOSITORY "MERGE (p:PullRequest {repo_id: $given.repo_id, number: $given.number}) " UNLESS_NEWER(
+        "p") "SET p.version = $given.version, p.title = $given.title, p.state = $given.state, p.created_at = "
+             "datetime($given.created_at), p.merged_at = datetime($given.merged_at) "
+             "SET p.head_sha = CASE WHEN $given.has_touches THEN $given.head_sha ELSE coalesce(p.head_sha, "
+             "'') END "
              "WITH r, p " AUTHOR("p") //
-    "CALL (p) { WITH p WHERE $has_touches MATCH (p)-[t:TOUCHES]->(f:File) WHERE NOT f.path IN [touch IN "
-    "$touches | touch[0]] DELETE t WITH DISTINCT f WHERE f.generation IS NULL AND NOT EXISTS { "
+    "CALL (p) { WITH p WHERE $given.has_touches MATCH (p)-[t:TOUCHES]->(f:File) WHERE NOT f.path IN [touch "
+    "IN "
+    "$given.touches | touch[0]] DELETE t WITH DISTINCT f WHERE f.generation IS NULL AND NOT EXISTS { "
     "(f)<-[:TOUCHES]-() } DELETE f } "
-    "CALL (p) { UNWIND $touches AS touch MERGE (f:File {repo_id: $repo_id, path: touch[0]}) MERGE "
+    "CALL (p) { UNWIND $given.touches AS touch MERGE (f:File {repo_id: $given.repo_id, path: touch[0]}) "
+    "MERGE "
     "(p)-[t:TOUCHES]->(f) SET t.additions = touch[1], t.deletions = touch[2] } "
-    "CALL (p) { MATCH (p)-[c:CLOSES]->(i:Issue) WHERE NOT [i.repo_id, i.number] IN $closes DELETE c } "
-    "CALL (p) { UNWIND $closes AS ref MERGE (i:Issue {repo_id: ref[0], number: ref[1]}) MERGE "
+    "CALL (p) { MATCH (p)-[c:CLOSES]->(i:Issue) WHERE NOT [i.repo_id, i.number] IN $given.closes DELETE c } "
+    "CALL (p) { UNWIND $given.closes AS ref MERGE (i:Issue {repo_id: ref[0], number: ref[1]}) MERGE "
     "(p)-[:CLOSES]->(i) } "
     "RETURN true";
 
 static const char put_issue_statement[] =
-    REPOSITORY "MERGE (i:Issue {repo_id: $repo_id, number: $number}) " UNLESS_NEWER(
-        "i") "SET i.version = $version, i.title = $title, i.state = $state, i.created_at = "
-             "datetime($created_at) WITH r, i " AUTHOR("i") "RETURN true";
+    REPOSITORY "MERGE (i:Issue {repo_id: $given.repo_id, number: $given.number}) " UNLESS_NEWER(
+        "i") "SET i.version = $given.version, i.title = $given.title, i.state = $given.state, i.created_at = "
+             "datetime($given.created_at) WITH r, i " AUTHOR("i") "RETURN true";
 
 static rb_err neo4j_put(bool *written, struct rb_graph *graph, const char *statement, json_t *parameters)
 {
@@ -88,7 +92,8 @@ rb_err graph_neo4j_pull_request_head(char head[RB_SHA_SIZE], struct rb_graph *gr
     json_t *values = NULL, *parameters = json_pack("{s:I, s:I}", "repo_id", (json_int_t)repo_id, "number",
                                                    (json_int_t)number);
     rb_err err = graph_neo4j_ask(
-        &values, graph, "MATCH (p:PullRequest {repo_id: $repo_id, number: $number}) RETURN p.head_sha",
+        &values, graph,
+        "MATCH (p:PullRequest {repo_id: $given.repo_id, number: $given.number}) RETURN p.head_sha",
         &parameters);
     const char *found = json_string_value(json_array_get(json_array_get(values, 0), 0));
     snprintf(head, RB_SHA_SIZE, "%s", found ? found : "");

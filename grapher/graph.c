@@ -39,11 +39,6 @@ rb_err rb_graph_ping(struct rb_graph *graph)
     return graph->store->ping(graph);
 }
 
-rb_err rb_graph_about(struct rb_graph_about *about, struct rb_graph *graph, int64_t repo_id)
-{
-    return graph->store->about(about, graph, repo_id);
-}
-
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
 void graph_directory_of(struct rb_graph_directory *directory, const char *path, struct rb_arena *arena)

@@ -23,53 +23,51 @@ static const char *const constraints[] = {
     "CALL db.awaitIndexes(50)", /* seconds: below the time limit of a request */
 };
 
-static const char about_statement[] =
-    "MATCH (r:Repository {repo_id: $repo_id}) WHERE r.built IS NOT NULL "
-    "RETURN r.full_name, r.commit, r.built, r.files, r.links, r.complete, r.generation <> r.built OR "
-    "r.changing IS NOT NULL";
+/* Ordered by all columns of the index, so that the server walks it instead of sorting; one list, which takes
+ * it a quarter of what as many rows do. */
+#define WITHIN(node) node ".path > $given.after AND ($given.before IS NULL OR " node ".path < $given.before) "
+static const char read_files_statement[] = "MATCH (f:File {repo_id: $given.repo_id}) WHERE " WITHIN(
+    "f") "AND f.generation IS NOT NULL AND ($given.language IS NULL OR f.language = $given.language) "
+         "WITH f ORDER BY f.repo_id, f.path LIMIT $given.limit "
+         "RETURN collect([f.path, f.language, f.size, f.sha, f.is_test, f.is_generated, f.is_vendored])";
 
-/* Ordered by all columns of the index, so that the server walks it instead of sorting. */
-#define WITHIN(node) node ".path > $after AND ($before IS NULL OR " node ".path < $before) "
-static const char read_files_statement[] = "MATCH (f:File {repo_id: $repo_id}) WHERE " WITHIN(
-    "f") "AND f.generation IS NOT NULL AND ($language IS NULL OR f.language = $language) "
-         "RETURN f.path, f.language, f.size, f.sha, f.is_test, f.is_generated, f.is_vendored ORDER BY "
-         "f.repo_id, f.path LIMIT $limit";
-
-static const char read_directories_statement[] = "MATCH (d:Directory {repo_id: $repo_id}) WHERE " WITHIN(
-    "d") "AND d.generation IS NOT NULL "
-         "RETURN d.path ORDER BY d.repo_id, d.path LIMIT $limit";
+static const char read_directories_statement[] =
+    "MATCH (d:Directory {repo_id: $given.repo_id}) WHERE " WITHIN(
+        "d") "AND d.generation IS NOT NULL "
+             "WITH d ORDER BY d.repo_id, d.path LIMIT $given.limit RETURN collect([d.path])";
 
 /* Readers find nothing from here on. The Graph is there until all else is gone: it fences builders. */
 static const char forget_statement[] =
-    "OPTIONAL MATCH (g:Graph {repo_id: $repo_id}) OPTIONAL MATCH (n:Repository {repo_id: $repo_id}) "
+    "OPTIONAL MATCH (g:Graph {repo_id: $given.repo_id}) OPTIONAL MATCH (n:Repository {repo_id: "
+    "$given.repo_id}) "
     "WITH coalesce(g, n) AS found WHERE found IS NOT NULL "
-    "MERGE (r:Graph {repo_id: $repo_id}) ON CREATE SET r.generation = 0 " LOCKED
-    "WITH r WHERE r.generation <= $generation "
-    "SET r.generation = $generation, r.writer = $writer "
+    "MERGE (r:Graph {repo_id: $given.repo_id}) ON CREATE SET r.generation = 0 " LOCKED
+    "WITH r WHERE r.generation <= $given.generation "
+    "SET r.generation = $given.generation, r.writer = $given.writer "
     "REMOVE r:Repository, r.built, r.commit, r.building, r.written RETURN true";
 /* `match` has a bound on `path` where the key has one, so that its index is used. */
-#define FORGET(match)                                                                      \
-    "MATCH (r:Graph {repo_id: $repo_id}) " LOCKED "WITH r, r.writer = $writer AS current " \
-    "CALL (r, current) { WITH r, current WHERE current MATCH " match                       \
-    " WITH n LIMIT $limit DETACH DELETE n RETURN count(*) AS gone } RETURN current, gone"
+#define FORGET(match)                                                                                  \
+    "MATCH (r:Graph {repo_id: $given.repo_id}) " LOCKED "WITH r, r.writer = $given.writer AS current " \
+    "CALL (r, current) { WITH r, current WHERE current MATCH " match                                   \
+    " WITH n LIMIT $given.limit DETACH DELETE n RETURN count(*) AS gone } RETURN current, gone"
 /* People last, and those only who have nothing else. */
 static const char forget_people_statement[] =
-    "MATCH (r:Graph {repo_id: $repo_id}) " LOCKED "WITH r, r.writer = $writer AS current "
+    "MATCH (r:Graph {repo_id: $given.repo_id}) " LOCKED "WITH r, r.writer = $given.writer AS current "
     "CALL (current) { WITH current WHERE current "
-    "MATCH (n:Graph|Repository {repo_id: $repo_id})<-[c:CONTRIBUTED_TO]-(d) "
-    "WITH c, d LIMIT $limit DELETE c WITH collect(DISTINCT d) AS people "
+    "MATCH (n:Graph|Repository {repo_id: $given.repo_id})<-[c:CONTRIBUTED_TO]-(d) "
+    "WITH c, d LIMIT $given.limit DELETE c WITH collect(DISTINCT d) AS people "
     "CALL (people) { UNWIND people AS d WITH d WHERE NOT EXISTS { (d)--() } DELETE d } "
     "RETURN size(people) AS gone } RETURN current, gone";
 static const char *const forget_statements[] = {
-    FORGET("(n:File {repo_id: $repo_id}) WHERE n.path > ''"),
-    FORGET("(n:Directory {repo_id: $repo_id}) WHERE n.path > ''"),
-    FORGET("(n:PullRequest {repo_id: $repo_id}) WHERE n.number > 0"),
-    FORGET("(n:Issue {repo_id: $repo_id}) WHERE n.number > 0"),
+    FORGET("(n:File {repo_id: $given.repo_id}) WHERE n.path > ''"),
+    FORGET("(n:Directory {repo_id: $given.repo_id}) WHERE n.path > ''"),
+    FORGET("(n:PullRequest {repo_id: $given.repo_id}) WHERE n.number > 0"),
+    FORGET("(n:Issue {repo_id: $given.repo_id}) WHERE n.number > 0"),
     forget_people_statement,
-    FORGET("(n:Repository {repo_id: $repo_id})"),
+    FORGET("(n:Repository {repo_id: $given.repo_id})"),
 };
-static const char forget_last_statement[] =
-    "MATCH (r:Graph {repo_id: $repo_id}) " LOCKED "WITH r WHERE r.writer = $writer DETACH DELETE r";
+static const char forget_last_statement[] = "MATCH (r:Graph {repo_id: $given.repo_id}) " LOCKED
+                                            "WITH r WHERE r.writer = $given.writer DETACH DELETE r";
 
 rb_err graph_neo4j_ask(json_t **values, struct rb_graph *graph, const char *statement, json_t **parameters)
 {
@@ -108,34 +106,18 @@ int64_t graph_neo4j_int(const json_t *row, size_t column)
     return json_integer_value(json_array_get(row, column));
 }
 
-static rb_err neo4j_about(struct rb_graph_about *about, struct rb_graph *graph, int64_t repo_id)
-{
-    json_t *values = NULL;
-    json_t *parameters = json_pack("{s:I}", "repo_id", (json_int_t)repo_id);
-    rb_err err = graph_neo4j_ask(&values, graph, about_statement, &parameters);
-    const json_t *row = json_array_get(values, 0);
-    if (!err && !row)
-        err = rb_error_set(RB_ENOTFOUND, "there is no graph of repository %lld", (long long)repo_id);
-    if (!err) {
-        *about = (struct rb_graph_about){.generation = graph_neo4j_int(row, 2),
-                                         .files = graph_neo4j_int(row, 3),
-                                         .links = graph_neo4j_int(row, 4),
-                                         .complete = json_is_true(json_array_get(row, 5)),
-                                         .is_changing = json_is_true(json_array_get(row, 6))};
-        snprintf(about->full_name, sizeof about->full_name, "%s", graph_neo4j_text(row, 0));
-        snprintf(about->commit, sizeof about->commit, "%s", graph_neo4j_text(row, 1));
-    }
-    json_decref(values);
-    return err;
-}
-
 static rb_err neo4j_page(json_t **values, struct rb_graph *graph, const char *statement, int64_t repo_id,
                          const struct graph_bounds *bounds)
 {
     json_t *parameters =
         json_pack("{s:I, s:s, s:s?, s:s?, s:i}", "repo_id", (json_int_t)repo_id, "after", bounds->after,
                   "before", bounds->before, "language", bounds->language, "limit", bounds->limit);
-    return graph_neo4j_ask(values, graph, statement, &parameters);
+    json_t *answer = NULL;
+    rb_err err = graph_neo4j_ask(&answer, graph, statement, &parameters);
+    if (!err)
+        *values = json_incref(json_array_get(json_array_get(answer, 0), 0));
+    json_decref(answer);
+    return err;
 }
 
 static rb_err neo4j_read_files(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
@@ -226,7 +208,6 @@ const struct graph_store graph_neo4j = {
     .put = graph_neo4j_put,
     .finish = graph_neo4j_finish,
     .abandon = graph_neo4j_abandon,
-    .about = neo4j_about,
     .read_files = neo4j_read_files,
     .read_directories = neo4j_read_directories,
     .forget = neo4j_forget,

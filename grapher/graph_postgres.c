@@ -10,9 +10,6 @@
 
 #define BATCH_ROWS 5000 /* about 1 MB a statement, far from the statement timeout */
 
-static const struct rb_statement about_statement = {
-    "graph_about", "select full_name, commit_sha, generation, files, links, complete "
-                   "from graph_repositories where repo_id = $1"};
 /* Both walk the primary key from a bound on. */
 static const struct rb_statement read_files_statement = {
     "graph_read_files",
@@ -47,25 +44,6 @@ static const struct rb_statement forget_statement = {
 static rb_err postgres_ping(struct rb_graph *graph)
 {
     return rb_db_ping(graph->db) ? RB_OK : rb_error_set(RB_EUNAVAILABLE, "PostgreSQL does not answer");
-}
-
-static rb_err postgres_about(struct rb_graph_about *about, struct rb_graph *graph, int64_t repo_id)
-{
-    struct rb_rows *rows = NULL;
-    const struct rb_param params[] = {RB_P_INT(repo_id)};
-    rb_err err = rb_db_query(&rows, graph->db, &about_statement, params, 1);
-    if (!err && rb_rows_count(rows) == 0)
-        err = rb_error_set(RB_ENOTFOUND, "there is no graph of repository %lld", (long long)repo_id);
-    if (!err) {
-        *about = (struct rb_graph_about){.generation = rb_rows_int(rows, 0, 2),
-                                         .files = rb_rows_int(rows, 0, 3),
-                                         .links = rb_rows_int(rows, 0, 4),
-                                         .complete = rb_rows_bool(rows, 0, 5)};
-        snprintf(about->full_name, sizeof about->full_name, "%s", rb_rows_text(rows, 0, 0));
-        snprintf(about->commit, sizeof about->commit, "%s", rb_rows_text(rows, 0, 1));
-    }
-    rb_rows_free(rows);
-    return err;
 }
 
 static rb_err postgres_page(struct rb_rows **rows, struct rb_graph *graph,
@@ -142,7 +120,6 @@ const struct graph_store graph_postgres = {
     .put = graph_postgres_put,
     .finish = graph_postgres_finish,
     .abandon = graph_postgres_abandon,
-    .about = postgres_about,
     .read_files = postgres_read_files,
     .read_directories = postgres_read_directories,
     .forget = postgres_forget,

@@ -93,7 +93,6 @@ struct graph_store {
     rb_err (*finish)(struct rb_graph *graph, const struct graph_write *write, const struct graph_rows *rows,
                      const struct graph_totals *totals);
     void (*abandon)(struct rb_graph *graph); /* after a look, when the write cannot be finished */
-    rb_err (*about)(struct rb_graph_about *about, struct rb_graph *graph, int64_t repo_id);
     /* Pages in the order of the bytes of the paths, within `bounds`. */
     rb_err (*read_files)(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
                          const struct graph_bounds *bounds, struct rb_arena *arena);

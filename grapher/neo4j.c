@@ -150,8 +150,11 @@ static void neo4j_pause(int attempt)
 
 rb_err rb_neo4j_run(json_t **values, struct rb_neo4j *neo4j, const char *statement, json_t *parameters)
 {
-    json_t *request = parameters ? json_pack("{s:s, s:O}", "statement", statement, "parameters", parameters)
-                                 : json_pack("{s:s}", "statement", statement);
+    char *planned_once = rb_asprintf("CYPHER replan=skip %s", statement);
+    json_t *request =
+        parameters ? json_pack("{s:s, s:{s:O}}", "statement", planned_once, "parameters", "given", parameters)
+                   : json_pack("{s:s}", "statement", statement);
+    free(planned_once);
     char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
     json_decref(request);
     if (!text)

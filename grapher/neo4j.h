@@ -22,9 +22,13 @@ void rb_neo4j_close(struct rb_neo4j *neo4j); /* NULL is fine */
 /*
  * Runs a statement, which must be harmless twice: it is sent again when the connection breaks or the server
  * calls the failure transient (a deadlock), a few times with a jittered pause. `parameters` is borrowed and
- * may be NULL; `values` (new reference, may be NULL) gets the rows as arrays. Blocks for up to a minute an
- * attempt. RB_EUNAVAILABLE: away, overloaded, or it refuses our name and password; the text says which.
- * RB_ECONFLICT: it would have made a second node of a key. RB_EINTERNAL: the statement is wrong.
+ * may be NULL; a statement finds them in one map, as `$given.name`, and must look nodes up by an index
+ * whatever is in the database: it is planned once. The server would plan it again for each combination of the
+ * types of its parameters and the orders of magnitude of their lengths (it does not look into a map), and
+ * when the database has grown: which takes it half a second of CPU for our longest statements. `values` (new
+ * reference, may be NULL) gets the rows as arrays. Blocks for up to a minute an attempt. RB_EUNAVAILABLE:
+ * away, overloaded, or it refuses our name and password; the text says which. RB_ECONFLICT: it would have
+ * made a second node of a key. RB_EINTERNAL: the statement is wrong.
  */
 rb_err rb_neo4j_run(json_t **values, struct rb_neo4j *neo4j, const char *statement,
                     json_t *parameters) RB_MUST_CHECK;

@@ -12,19 +12,21 @@
     "(p)<-[:DEPENDS_ON]-() } DELETE p"
 
 static const char put_statement[] =
-    "MERGE (r:Repository {repo_id: $repo_id}) ON CREATE SET r.generation = 0, r.full_name = "
-    "$full_name " GRAPH_NEO4J_LOCKED "WITH r WHERE coalesce(r.dependencies_generation, 0) <= $generation "
-    "SET r.dependencies_generation = $generation "
-    "WITH r CALL (r) { MATCH (r)-[d:DEPENDS_ON]->() WHERE $complete SET d.generation = null } "
-    "CALL (r) { UNWIND $rows AS row MERGE (p:Package {purl: row[0]}) "
-    "MERGE (r)-[d:DEPENDS_ON {scope: row[1]}]->(p) SET d.constraint = row[2], d.generation = $generation } "
+    "MERGE (r:Repository {repo_id: $given.repo_id}) ON CREATE SET r.generation = 0, r.full_name = "
+    "$given.full_name " GRAPH_NEO4J_LOCKED
+    "WITH r WHERE coalesce(r.dependencies_generation, 0) <= $given.generation "
+    "SET r.dependencies_generation = $given.generation "
+    "WITH r CALL (r) { MATCH (r)-[d:DEPENDS_ON]->() WHERE $given.complete SET d.generation = null } "
+    "CALL (r) { UNWIND $given.rows AS row MERGE (p:Package {purl: row[0]}) "
+    "MERGE (r)-[d:DEPENDS_ON {scope: row[1]}]->(p) SET d.constraint = row[2], d.generation = "
+    "$given.generation } "
     "CALL (r) { MATCH (r)-[d:DEPENDS_ON]->(p) WHERE d.generation IS NULL " REMOVE_UNUSED " } "
     "RETURN true";
 
 static const char forget_statement[] =
-    "MATCH (r:Repository {repo_id: $repo_id}) " GRAPH_NEO4J_LOCKED
-    "WITH r WHERE coalesce(r.dependencies_generation, 0) <= $generation "
-    "MATCH (r)-[d:DEPENDS_ON]->(p) WITH d, p LIMIT $limit WITH collect([d, p]) AS some "
+    "MATCH (r:Repository {repo_id: $given.repo_id}) " GRAPH_NEO4J_LOCKED
+    "WITH r WHERE coalesce(r.dependencies_generation, 0) <= $given.generation "
+    "MATCH (r)-[d:DEPENDS_ON]->(p) WITH d, p LIMIT $given.limit WITH collect([d, p]) AS some "
     "CALL (some) { UNWIND some AS one WITH one[0] AS d, one[1] AS p " REMOVE_UNUSED " } "
     "RETURN size(some)";
 

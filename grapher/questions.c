@@ -22,9 +22,9 @@
 /* ---- what several have in common ----------------------------------------------------------------------- */
 
 #define SQL_FILES_BETWEEN "from graph_files where repo_id = $1 and path > $2 and path < $3 order by path "
-#define CYPHER_FILES_BETWEEN                                                   \
-    "MATCH (f:File {repo_id: $repo_id}) "                                      \
-    "WHERE f.path > $after AND f.path < $before AND f.generation IS NOT NULL " \
+#define CYPHER_FILES_BETWEEN                                                               \
+    "MATCH (f:File {repo_id: $given.repo_id}) "                                            \
+    "WHERE f.path > $given.after AND f.path < $given.before AND f.generation IS NOT NULL " \
     "WITH f ORDER BY f.repo_id, f.path "
 
 /* Pull requests to look at. */
@@ -38,17 +38,18 @@
 #define SQL_OPEN(pulls)                                                         \
     "(select * from graph_pull_requests where repo_id = $1 and state = 'open' " \
     "order by number desc limit " pulls ") p"
-#define CYPHER_OF_FILE                                                            \
-    "MATCH (:File {repo_id: $repo_id, path: $path})<-[:TOUCHES]-(p:PullRequest) " \
+#define CYPHER_OF_FILE                                                                        \
+    "MATCH (:File {repo_id: $given.repo_id, path: $given.path})<-[:TOUCHES]-(p:PullRequest) " \
     "WITH p ORDER BY p.number DESC LIMIT " PULLS " "
 /* Told which index, since the planner may prefer to walk a whole one for the order. */
-#define CYPHER_NEWEST                                                                                  \
-    "MATCH (p:PullRequest {repo_id: $repo_id}) USING INDEX SEEK p:PullRequest(repo_id, number) WHERE " \
-    "p.number > 0 "                                                                                    \
+#define CYPHER_NEWEST                                                                                        \
+    "MATCH (p:PullRequest {repo_id: $given.repo_id}) USING INDEX SEEK p:PullRequest(repo_id, number) WHERE " \
+    "p.number > 0 "                                                                                          \
     "WITH p ORDER BY p.repo_id DESC, p.number DESC LIMIT " PULLS " "
-#define CYPHER_OPEN(pulls)                                                                              \
-    "MATCH (p:PullRequest {repo_id: $repo_id, state: 'open'}) USING INDEX SEEK p:PullRequest(repo_id, " \
-    "state, number) WHERE p.number > 0 "                                                                \
+#define CYPHER_OPEN(pulls)                                                             \
+    "MATCH (p:PullRequest {repo_id: $given.repo_id, state: 'open'}) USING INDEX SEEK " \
+    "p:PullRequest(repo_id, "                                                          \
+    "state, number) WHERE p.number > 0 "                                               \
     "WITH p ORDER BY p.repo_id DESC, p.state DESC, p.number DESC LIMIT " pulls " "
 
 /* looked: those, with the number of their files up to one more than `large`. */
@@ -87,9 +88,9 @@
 #define SQL_BASIS(pulls, large)                                                 \
     "select count(*) filter (where state <> 'closed' and files <= " large "), " \
     "count(*) filter (where state <> 'closed' and files > " large "), count(*) = " pulls " from looked"
-#define CYPHER_BASIS(pulls, large)                                       \
-    "RETURN count(CASE WHEN counts AND files <= " large " THEN 1 END), " \
-    "count(CASE WHEN counts AND files > " large " THEN 1 END), count(p) = " pulls
+#define CYPHER_BASIS(pulls, large)                                                        \
+    "RETURN count(CASE WHEN counts AND files <= " large " THEN 1 END) AS pull_requests, " \
+    "count(CASE WHEN counts AND files > " large " THEN 1 END) AS left_out, count(p) = " pulls " AS bounded"
 #define BASIS(of, source, pulls, large, ...)                                                              \
     {                                                                                                     \
         .parameters = {__VA_ARGS__}, .kinds = "iib", .columns = {"pull_requests", "left_out", "bounded"}, \
@@ -106,6 +107,18 @@ const struct rb_statement graph_read_settings = {
     "'enable_bitmapscan', 'enable_sort', 'enable_hashjoin', 'enable_mergejoin', 'jit']) name"};
 
 const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
+    [GRAPH_ASK_ABOUT] =
+        {.parameters = {"repo_id"},
+         .kinds = "ttiiibb",
+         .columns = {"full_name", "commit", "generation", "files", "links", "complete", "is_changing"},
+         .postgres = {"graph_about",
+                      "select full_name, commit_sha, generation, files, links, complete, false "
+                      "from graph_repositories where repo_id = $1"},
+         .neo4j =
+             "MATCH (r:Repository {repo_id: $given.repo_id}) WHERE r.built IS NOT NULL "
+             "RETURN r.full_name AS full_name, r.commit AS commit, r.built AS generation, r.files AS files, "
+             "r.links AS links, r.complete AS complete, "
+             "r.generation <> r.built OR r.changing IS NOT NULL AS is_changing"},
     /* Both stores stop as soon as there are `limit` rows. */
     [GRAPH_ASK_FILES] =
         {.parameters = {"repo_id", "after", "before", "scan", "language", "name", "name_starts", "name_ends",
@@ -121,35 +134,40 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
                       "and length(name) >= length($7) + length($8)) "
                       "and ($9::text is null or position($9 in name) > 0) order by path limit $10"},
          .neo4j = CYPHER_FILES_BETWEEN
-         "LIMIT $scan WITH f WHERE ($language IS NULL OR f.language = $language) "
-         "AND ($name IS NULL OR f.name = $name) "
-         "AND ($name_starts IS NULL OR f.name STARTS WITH $name_starts AND f.name ENDS WITH $name_ends "
-         "AND size(f.name) >= size($name_starts) + size($name_ends)) "
-         "AND ($name_has IS NULL OR f.name CONTAINS $name_has) "
-         "RETURN f.path, f.language, f.size ORDER BY f.repo_id, f.path LIMIT $limit"},
+         "LIMIT $given.scan WITH f WHERE ($given.language IS NULL OR f.language = $given.language) "
+         "AND ($given.name IS NULL OR f.name = $given.name) "
+         "AND ($given.name_starts IS NULL OR f.name STARTS WITH $given.name_starts AND f.name ENDS WITH "
+         "$given.name_ends "
+         "AND size(f.name) >= size($given.name_starts) + size($given.name_ends)) "
+         "AND ($given.name_has IS NULL OR f.name CONTAINS $given.name_has) "
+         "RETURN f.path AS path, f.language AS language, f.size AS size ORDER BY f.repo_id, f.path LIMIT "
+         "$given.limit"},
     [GRAPH_ASK_FILES_END] = {.parameters = {"repo_id", "after", "before", "scan"},
                              .kinds = "t",
                              .columns = {"path"},
                              .postgres = {"graph_files_end",
                                           "select path " SQL_FILES_BETWEEN "offset $4 - 1 limit 1"},
-                             .neo4j = CYPHER_FILES_BETWEEN "SKIP $scan - 1 LIMIT 1 RETURN f.path"},
-    [GRAPH_ASK_DIRECTORIES] = {.parameters = {"repo_id", "after", "before", "limit"},
-                               .kinds = "t",
-                               .columns = {"path"},
-                               .postgres = {"graph_directories",
-                                            "select path from graph_directories where repo_id = $1 "
-                                            "and path > $2 and path < $3 order by path limit $4"},
-                               .neo4j = "MATCH (d:Directory {repo_id: $repo_id}) WHERE d.path > $after "
-                                        "AND d.path < $before AND d.generation IS NOT NULL "
-                                        "RETURN d.path ORDER BY d.repo_id, d.path LIMIT $limit"},
+                             .neo4j =
+                                 CYPHER_FILES_BETWEEN "SKIP $given.scan - 1 LIMIT 1 RETURN f.path AS path"},
+    [GRAPH_ASK_DIRECTORIES] =
+        {.parameters = {"repo_id", "after", "before", "limit"},
+         .kinds = "t",
+         .columns = {"path"},
+         .postgres = {"graph_directories", "select path from graph_directories where repo_id = $1 "
+                                           "and path > $2 and path < $3 order by path limit $4"},
+         .neo4j = "MATCH (d:Directory {repo_id: $given.repo_id}) WHERE d.path > $given.after "
+                  "AND d.path < $given.before AND d.generation IS NOT NULL "
+                  "RETURN d.path AS path ORDER BY d.repo_id, d.path LIMIT $given.limit"},
 
-    [GRAPH_ASK_FILE] = {.parameters = {"repo_id", "path"},
-                        .kinds = "tti",
-                        .columns = {"path", "language", "size"},
-                        .postgres = {"graph_file", "select path, language, size from graph_files "
-                                                   "where repo_id = $1 and path = $2"},
-                        .neo4j = "MATCH (f:File {repo_id: $repo_id, path: $path}) "
-                                 "WHERE f.generation IS NOT NULL RETURN f.path, f.language, f.size"},
+    [GRAPH_ASK_FILE] =
+        {.parameters = {"repo_id", "path"},
+         .kinds = "tti",
+         .columns = {"path", "language", "size"},
+         .postgres = {"graph_file", "select path, language, size from graph_files "
+                                    "where repo_id = $1 and path = $2"},
+         .neo4j =
+             "MATCH (f:File {repo_id: $given.repo_id, path: $given.path}) "
+             "WHERE f.generation IS NOT NULL RETURN f.path AS path, f.language AS language, f.size AS size"},
     [GRAPH_ASK_FOLDER] =
         {.parameters = {"repo_id", "after", "before", "path", "folder"},
          .kinds = "tib",
@@ -159,9 +177,9 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
                       "count(*) < " FOLDER_FILES " from (select path, directory " SQL_FILES_BETWEEN
                       "limit " FOLDER_FILES ") below"},
          .neo4j = CYPHER_FILES_BETWEEN
-         "LIMIT " FOLDER_FILES " RETURN $folder, "
-         "count(CASE WHEN f.path <> $path AND NOT substring(f.path, size($after)) CONTAINS '/' "
-         "THEN 1 END), count(f) < " FOLDER_FILES},
+         "LIMIT " FOLDER_FILES " RETURN $given.folder AS path, "
+         "count(CASE WHEN f.path <> $given.path AND NOT substring(f.path, size($given.after)) CONTAINS '/' "
+         "THEN 1 END) AS siblings, count(f) < " FOLDER_FILES " AS complete"},
     [GRAPH_ASK_PULLS_OF_FILE] =
         {.parameters = {"repo_id", "path", "limit"},
          .kinds = "itttii",
@@ -172,11 +190,11 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
               "from (select number, additions, deletions from graph_touches where repo_id = $1 and path = $2 "
               "order by number desc limit $3) t cross join lateral (select * from graph_pull_requests "
               "where repo_id = $1 and number = t.number limit 1) p order by t.number desc"},
-         .neo4j =
-             "MATCH (:File {repo_id: $repo_id, path: $path})<-[t:TOUCHES]-(p:PullRequest) "
-             "WITH p, t ORDER BY p.number DESC LIMIT $limit "
-             "OPTIONAL MATCH (p)-[:AUTHORED_BY]->(d:Developer) "
-             "RETURN p.number, p.title, p.state, d.login, t.additions, t.deletions ORDER BY p.number DESC"},
+         .neo4j = "MATCH (:File {repo_id: $given.repo_id, path: $given.path})<-[t:TOUCHES]-(p:PullRequest) "
+                  "WITH p, t ORDER BY p.number DESC LIMIT $given.limit "
+                  "OPTIONAL MATCH (p)-[:AUTHORED_BY]->(d:Developer) "
+                  "RETURN p.number AS number, p.title AS title, p.state AS state, d.login AS author, "
+                  "t.additions AS additions, t.deletions AS deletions ORDER BY p.number DESC"},
     [GRAPH_ASK_PEOPLE_OF_FILE] =
         {.parameters = {"repo_id", "path", "limit"},
          .kinds = "tii",
@@ -186,7 +204,8 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
                       "group by author_id order by count(*) desc, author_id limit $3"},
          .neo4j = CYPHER_COUNTED_OF_FILE
          "MATCH (p)-[:AUTHORED_BY]->(d:Developer) "
-         "RETURN d.login, d.github_id AS id, count(*) AS pulls ORDER BY pulls DESC, id LIMIT $limit"},
+         "RETURN d.login AS login, d.github_id AS github_id, count(*) AS pull_requests ORDER BY "
+         "pull_requests DESC, github_id LIMIT $given.limit"},
 
     [GRAPH_ASK_TOGETHER_OF_FILE] =
         {.parameters = {"repo_id", "path", "limit"},
@@ -196,8 +215,8 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
                       "select t.path, count(*) " SQL_TOUCHED
                       "where t.path <> $2 group by t.path order by count(*) desc, t.path limit $3"},
          .neo4j = CYPHER_COUNTED_OF_FILE
-         "MATCH (p)-[:TOUCHES]->(f:File) WHERE f.path <> $path WITH f, count(*) AS pulls "
-         "RETURN f.path AS path, pulls ORDER BY pulls DESC, path LIMIT $limit"},
+         "MATCH (p)-[:TOUCHES]->(f:File) WHERE f.path <> $given.path WITH f, count(*) AS pulls "
+         "RETURN f.path AS path, pulls AS pull_requests ORDER BY pulls DESC, path LIMIT $given.limit"},
     [GRAPH_ASK_BASIS_OF_FILE] = BASIS("of_file", OF_FILE, PULLS, SWEEP, "repo_id", "path"),
     [GRAPH_ASK_TOGETHER] =
         {.parameters = {"repo_id", "limit"},
@@ -214,7 +233,8 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
          .neo4j =
              CYPHER_COUNTED_SMALL "MATCH (a:File)<-[:TOUCHES]-(p)-[:TOUCHES]->(b:File) WHERE a.path < b.path "
                                   "WITH a, b, count(*) AS pulls WITH a.path AS one, b.path AS other, pulls "
-                                  "RETURN [one, other], pulls ORDER BY pulls DESC, one, other LIMIT $limit"},
+                                  "RETURN [one, other] AS paths, pulls AS pull_requests ORDER BY pulls DESC, "
+                                  "one, other LIMIT $given.limit"},
     [GRAPH_ASK_BASIS_TOGETHER] = BASIS("together", NEWEST, PULLS, SWEEP, "repo_id"),
 
     [GRAPH_ASK_DEVELOPERS] =
@@ -227,11 +247,12 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
                       "where path > $2 and path < $3 and author_id is not null "
                       "group by author_id order by 3 desc, author_id limit $4"},
          .neo4j = CYPHER_COUNTED_NEWEST
-         "MATCH (p)-[t:TOUCHES]->(f:File) WHERE f.path > $after AND f.path < $before "
+         "MATCH (p)-[t:TOUCHES]->(f:File) WHERE f.path > $given.after AND f.path < $given.before "
          "WITH p, sum(t.additions) AS additions, sum(t.deletions) AS deletions "
          "MATCH (p)-[:AUTHORED_BY]->(d:Developer) "
-         "RETURN d.login, d.github_id AS id, count(*) AS pulls, sum(additions), sum(deletions) "
-         "ORDER BY pulls DESC, id LIMIT $limit"},
+         "RETURN d.login AS login, d.github_id AS github_id, count(*) AS pull_requests, sum(additions) AS "
+         "additions, sum(deletions) AS deletions "
+         "ORDER BY pull_requests DESC, github_id LIMIT $given.limit"},
     [GRAPH_ASK_BASIS_DEVELOPERS] = BASIS("developers", NEWEST, PULLS, LARGE, "repo_id"),
 
     [GRAPH_ASK_PULL] = {.parameters = {"repo_id", "number"},
@@ -239,8 +260,8 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
                         .columns = {"number", "title", "state"},
                         .postgres = {"graph_pull", "select number, title, state from graph_pull_requests "
                                                    "where repo_id = $1 and number = $2"},
-                        .neo4j = "MATCH (p:PullRequest {repo_id: $repo_id, number: $number}) "
-                                 "RETURN p.number, p.title, p.state"},
+                        .neo4j = "MATCH (p:PullRequest {repo_id: $given.repo_id, number: $given.number}) "
+                                 "RETURN p.number AS number, p.title AS title, p.state AS state"},
     [GRAPH_ASK_OVERLAPS_OF_PULL] =
         {.parameters = {"repo_id", "number", "limit"},
          .kinds = "ittij",
@@ -253,12 +274,13 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
                       "and m.path = t.path limit 1) group by c.number, c.title, author_id "
                       "order by count(*) desc, c.number desc limit $3"},
          .neo4j = CYPHER_COUNTED_OPEN
-         "AND p.number <> $number MATCH (m:PullRequest {repo_id: $repo_id, number: $number}) "
+         "AND p.number <> $given.number MATCH (m:PullRequest {repo_id: "
+         "$given.repo_id, number: $given.number}) "
          "MATCH (p)-[:TOUCHES]->(f:File) WHERE EXISTS { (m)-[:TOUCHES]->(f) } "
          "WITH p, f.path AS path ORDER BY path WITH p, collect(path) AS paths "
          "OPTIONAL MATCH (p)-[:AUTHORED_BY]->(d:Developer) "
-         "RETURN p.number AS number, p.title, d.login, size(paths) AS files, "
-         "paths[.." OVERLAP_PATHS "] ORDER BY files DESC, number DESC LIMIT $limit"},
+         "RETURN p.number AS number, p.title AS title, d.login AS author, size(paths) AS files, "
+         "paths[.." OVERLAP_PATHS "] AS paths ORDER BY files DESC, number DESC LIMIT $given.limit"},
     [GRAPH_ASK_BASIS_OF_PULL] = BASIS("of_pull", OPEN(PULLS), PULLS, LARGE, "repo_id"),
     [GRAPH_ASK_OVERLAPS] =
         {.parameters = {"repo_id", "limit"},
@@ -279,8 +301,8 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
          "MATCH (p)-[:TOUCHES]->(f:File) WITH f, collect(p.number) AS numbers "
          "WHERE size(numbers) > 1 UNWIND numbers AS a UNWIND numbers AS b WITH f, a, b WHERE a < b "
          "WITH a, b, f.path AS path ORDER BY path WITH a, b, collect(path) AS paths "
-         "RETURN [a, b], size(paths) AS files, paths[.." OVERLAP_PATHS "] "
-         "ORDER BY files DESC, b DESC, a DESC LIMIT $limit"},
+         "RETURN [a, b] AS pull_requests, size(paths) AS files, paths[.." OVERLAP_PATHS "] AS paths "
+         "ORDER BY files DESC, b DESC, a DESC LIMIT $given.limit"},
     [GRAPH_ASK_BASIS_OVERLAPS] = BASIS("overlaps", OPEN(PAIRED_PULLS), PAIRED_PULLS, PAIRED_LARGE, "repo_id"),
 
     /* A package may have dependents among everybody's repositories; only these few are looked at. */
@@ -296,8 +318,9 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
               "cross join lateral (select * from graph_dependencies where repo_id = r.repo_id and purl = $1 "
               "order by scope limit " SCOPES ") d order by r.repo_id, d.scope"},
          .neo4j =
-             "MATCH (p:Package {purl: $purl}) UNWIND $repo_ids AS id "
+             "MATCH (p:Package {purl: $given.purl}) UNWIND $given.repo_ids AS id "
              "MATCH (r:Repository {repo_id: id}) WHERE r.built IS NOT NULL MATCH (r)-[d:DEPENDS_ON]->(p) "
-             "RETURN r.repo_id AS repo_id, r.full_name, d.generation, d.scope AS scope, d.constraint "
+             "RETURN r.repo_id AS repo_id, r.full_name AS repo, d.generation AS generation, d.scope AS "
+             "scope, d.constraint AS constraint "
              "ORDER BY repo_id, scope"},
 };

@@ -12,6 +12,7 @@
 #include "grapher/graph.h"
 
 enum graph_question {
+    GRAPH_ASK_ABOUT,       /* what the last finished write left; no row: none has finished */
     GRAPH_ASK_FILES,       /* a page, filtered */
     GRAPH_ASK_FILES_END,   /* the path at which a page has looked at `scan` files */
     GRAPH_ASK_DIRECTORIES, /* a page */
@@ -38,8 +39,8 @@ enum graph_question {
 struct graph_statements {
     /* By name in Cypher, in this order in SQL; ends with NULL. */
     const char *parameters[GRAPH_PARAMETERS_MAX + 1];
-    const char *kinds; /* of the columns: t text or null, i number, b true or false, j JSON */
-    const char *columns[7];
+    const char *kinds;      /* of the columns: t text or null, i number, b true or false, j JSON */
+    const char *columns[7]; /* in Cypher they are called so */
     struct rb_statement postgres;
     const char *neo4j;
 };
@@ -54,12 +55,15 @@ extern const struct rb_statement graph_read_settings;
 rb_err graph_questions_begin(struct rb_graph *graph) RB_MUST_CHECK;
 void graph_questions_end(struct rb_graph *graph);
 
+#define GRAPH_QUESTIONS_MAX 8 /* at once: the parts of an answer between two looks */
 /*
- * Asks the store of `graph`. `arguments` is an object with the parameters (those that are absent are null),
- * borrowed. *rows gets a new array of objects by the names of the columns. RB_EUNAVAILABLE: the store is
- * away.
+ * Asks the store of `graph`, one question after the other. `arguments` is an object with the parameters
+ * (those that are absent are null), borrowed. *answers gets a new array with the rows of each: an array of
+ * objects by the names of the columns. RB_EUNAVAILABLE: the store is away.
  */
-rb_err graph_question_ask(json_t **rows, struct rb_graph *graph, enum graph_question question,
-                          const json_t *arguments) RB_MUST_CHECK;
+rb_err graph_questions_ask(json_t **answers, struct rb_graph *graph, const enum graph_question *questions,
+                           size_t count, const json_t *arguments) RB_MUST_CHECK;
+/* From the rows of GRAPH_ASK_ABOUT; RB_ENOTFOUND where there are none. */
+rb_err graph_about_of(struct rb_graph_about *about, const json_t *rows) RB_MUST_CHECK;
 
 #endif

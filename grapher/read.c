@@ -39,7 +39,8 @@ struct reading {
     bool is_filtered;  /* not every file passes */
     json_t *arguments; /* of all the statements */
     /* What is read. */
-    struct rb_graph_about about;
+    bool is_looked;                      /* before it, */
+    struct rb_graph_about about, behind; /* and behind it */
     struct rb_buf rows;
     size_t count;
     const char *next; /* NULL: this is the last page */
@@ -229,15 +230,33 @@ static const char *text_of(const json_t *row, const char *name)
     return text ? text : "";
 }
 
+/* Asks between two looks at what state of the graph is there; *answers has the rows of each question. */
+static rb_err reading_ask(json_t **answers, struct reading *reading, const enum graph_question *questions,
+                          size_t count, const json_t *arguments)
+{
+    enum graph_question all[GRAPH_QUESTIONS_MAX] = {GRAPH_ASK_ABOUT};
+    memcpy(all + 1, questions, count * sizeof *all);
+    all[count + 1] = GRAPH_ASK_ABOUT;
+    rb_err err = graph_questions_ask(answers, reading->graph, all, count + 2, arguments);
+    if (!err && !reading->is_looked)
+        err = graph_about_of(&reading->about, json_array_get(*answers, 0));
+    if (!err)
+        err = graph_about_of(&reading->behind, json_array_get(*answers, count + 1));
+    reading->is_looked = !err;
+    json_array_remove(*answers, 0);
+    return err;
+}
+
 /* Where a page that was not filled has stopped looking, if there is more behind it. */
 static rb_err page_look_for_end(struct reading *reading, const json_t *arguments, const char *cursor)
 {
-    json_t *rows = NULL;
-    rb_err err = graph_question_ask(&rows, reading->graph, GRAPH_ASK_FILES_END, arguments);
-    if (!err && json_array_size(rows) > 0)
-        reading->next =
-            rb_arena_printf(reading->arena, "%s%s", cursor, text_of(json_array_get(rows, 0), "path"));
-    json_decref(rows);
+    static const enum graph_question question = GRAPH_ASK_FILES_END;
+    json_t *answers = NULL;
+    rb_err err = reading_ask(&answers, reading, &question, 1, arguments);
+    const json_t *row = json_array_get(json_array_get(answers, 0), 0);
+    if (!err && row)
+        reading->next = rb_arena_printf(reading->arena, "%s%s", cursor, text_of(row, "path"));
+    json_decref(answers);
     return err;
 }
 
@@ -248,7 +267,7 @@ typedef size_t (*page_rows_fn)(json_t **rows, const struct reading *reading, jso
 static rb_err page_walk(struct reading *reading, enum graph_question question, const char *after,
                         const char *cursor, page_rows_fn rows_of)
 {
-    json_t *found = NULL, *arguments = json_copy(reading->arguments), *row;
+    json_t *answers = NULL, *arguments = json_copy(reading->arguments), *row;
     size_t wanted = reading->limit - reading->count + 1, i; /* one more tells whether there is another page */
     bool is_filtered = reading->is_filtered && question == GRAPH_ASK_FILES;
     const char *last = after;
@@ -256,7 +275,8 @@ static rb_err page_walk(struct reading *reading, enum graph_question question, c
         json_object_set_new(arguments, "after", json_string(after));
     json_object_set_new(arguments, "limit", json_integer((json_int_t)wanted));
     json_object_set_new(arguments, "scan", json_integer(is_filtered ? READ_SCAN : (json_int_t)wanted));
-    rb_err err = graph_question_ask(&found, reading->graph, question, arguments);
+    rb_err err = reading_ask(&answers, reading, &question, 1, arguments);
+    const json_t *found = err ? NULL : json_array_get(answers, 0);
     json_array_foreach(found, i, row)
     {
         json_t *rows[2];
@@ -269,7 +289,7 @@ static rb_err page_walk(struct reading *reading, enum graph_question question, c
     }
     if (!err && !reading->next && is_filtered && json_array_size(found) < wanted)
         err = page_look_for_end(reading, arguments, cursor);
-    json_decref(found);
+    json_decref(answers);
     json_decref(arguments);
     return err;
 }
@@ -335,16 +355,21 @@ static rb_err parts_read(struct reading *reading)
     const struct read_kind *kind = reading->kind;
     const json_t *of = kind->of ? json_object_get(reading->arguments, kind->of) : NULL;
     bool is_of = of && !json_is_null(of);
-    rb_err err = RB_OK;
-    for (const struct read_part *part = is_of ? kind->parts_of : kind->parts; part->field && !err; part++) {
-        json_t *rows = NULL;
-        err = graph_question_ask(&rows, reading->graph, part->question, reading->arguments);
-        if (!err && part->one && json_array_size(rows) == 0)
-            err = rb_error_set(RB_ENOTFOUND, "no %s", part->one);
-        if (!err)
-            json_object_set(reading->parts, part->field, part->one ? json_array_get(rows, 0) : rows);
-        json_decref(rows);
+    const struct read_part *parts = is_of ? kind->parts_of : kind->parts;
+    enum graph_question questions[GRAPH_QUESTIONS_MAX - 2];
+    json_t *answers = NULL;
+    size_t count = 0;
+    for (; parts[count].field; count++)
+        questions[count] = parts[count].question;
+    rb_err err = reading_ask(&answers, reading, questions, count, reading->arguments);
+    for (size_t i = 0; i < count && !err; i++) {
+        json_t *rows = json_array_get(answers, i);
+        if (parts[i].one && json_array_size(rows) == 0)
+            err = rb_error_set(RB_ENOTFOUND, "no %s", parts[i].one);
+        else
+            json_object_set(reading->parts, parts[i].field, parts[i].one ? json_array_get(rows, 0) : rows);
     }
+    json_decref(answers);
     return err;
 }
 
@@ -393,20 +418,13 @@ static rb_err answer_read(bool *updating, struct reading *reading)
     rb_err err = RB_OK;
     *updating = true;
     for (int tries = 0; tries < READ_TRIES && *updating && !err; tries++) {
-        struct rb_graph_about after;
         rb_buf_reset(&reading->rows);
+        reading->is_looked = false;
         reading->count = 0;
         reading->next = NULL;
-        err = rb_graph_about(&reading->about, reading->graph, reading->repo_id);
-        if (err == RB_ENOTFOUND)
-            return rb_error_set(RB_ENOTFOUND, "no graph yet");
-        if (!err)
-            err = reading->kind->read(reading);
-        if (!err)
-            err = rb_graph_about(&after, reading->graph, reading->repo_id);
-        if (!err)
-            *updating = after.is_changing || reading->about.is_changing ||
-                        after.generation != reading->about.generation;
+        err = reading->kind->read(reading);
+        *updating = !err && (reading->behind.is_changing || reading->about.is_changing ||
+                             reading->behind.generation != reading->about.generation);
     }
     return err;
 }
@@ -583,23 +601,24 @@ rb_err rb_grapher_answer_dependents(struct rb_buf *answer, const json_t *questio
                                     void *app, void *local)
 {
     static const struct read_kind kind = {A_PAGE, .limit_min = 1, .rows = "dependents"};
+    static const enum graph_question asked = GRAPH_ASK_DEPENDENTS;
     struct reading reading;
-    json_t *found = NULL;
+    json_t *answers = NULL;
     (void)app;
     reading_open(&reading, &kind, arena, local);
     rb_err err = dependents_question(&reading, question);
     if (!err)
         err = graph_questions_begin(reading.graph);
     if (!err) {
-        err = graph_question_ask(&found, reading.graph, GRAPH_ASK_DEPENDENTS, reading.arguments);
+        err = graph_questions_ask(&answers, reading.graph, &asked, 1, reading.arguments);
         graph_questions_end(reading.graph);
     }
     if (!err) {
-        dependents_add(&reading, found);
+        dependents_add(&reading, json_array_get(answers, 0));
         err = answer_write(answer, &reading,
                            json_pack("{s:O}", "purl", json_object_get(reading.arguments, "purl")));
     }
-    json_decref(found);
+    json_decref(answers);
     reading_close(&reading);
     return err;
 }

@@ -14,9 +14,9 @@ static rb_err state_do(struct rb_graph *graph, const struct rb_statement *statem
 static rb_err state_tell_node(struct rb_graph *graph, int64_t repo_id)
 {
     static const struct rb_statement head = {"graph_head", "select sha, json_time(at) from graph_head($1)"};
-    static const char statement[] = "MATCH (r:Repository {repo_id: $repo_id}) " GRAPH_NEO4J_LOCKED
-                                    "WITH r WHERE r.head_at IS NULL OR r.head_at <= datetime($at) "
-                                    "SET r.head_commit = $head, r.head_at = datetime($at)";
+    static const char statement[] = "MATCH (r:Repository {repo_id: $given.repo_id}) " GRAPH_NEO4J_LOCKED
+                                    "WITH r WHERE r.head_at IS NULL OR r.head_at <= datetime($given.at) "
+                                    "SET r.head_commit = $given.head, r.head_at = datetime($given.at)";
     struct rb_rows *rows = NULL;
     const struct rb_param params[] = {RB_P_INT(repo_id)};
     if (!graph->neo4j)

@@ -27,77 +27,86 @@
 
 /* ---- statements ---------------------------------------------------------------------------------------- */
 
-#define NODE     "(r:Graph {repo_id: $repo_id})"
+#define NODE     "(r:Graph {repo_id: $given.repo_id})"
 #define NEW_NODE "MERGE " NODE " ON CREATE SET r.generation = 0, r.writer = '' "
 /* What became of a statement: it is done (now, or when it was sent before), too late, or another writes. */
-#define OUTCOME              "RETURN CASE WHEN due OR done THEN 'done' WHEN r.generation > $generation THEN 'stale' END"
+#define OUTCOME \
+    "RETURN CASE WHEN due OR done THEN 'done' WHEN r.generation > $given.generation THEN 'stale' END"
 #define IF_DUE(then)         "FOREACH (_ IN CASE WHEN due THEN [1] ELSE [] END | " then ") "
 #define FOR_SOME(list, then) "FOREACH (item IN " list " | " then ") "
 
 static const char look_statement[] =
     /* Of a program that knew no Graph. */
-    "OPTIONAL MATCH (old:Repository {repo_id: $repo_id}) WHERE old.generation > 0 AND NOT old:Graph "
+    "OPTIONAL MATCH (old:Repository {repo_id: $given.repo_id}) WHERE old.generation > 0 AND NOT old:Graph "
     "SET old:Graph, old.writer = '' WITH count(old) AS adopted "
     "MATCH " NODE " RETURN r.generation, r.writer, r.built IS NOT NULL, r.built IS NULL OR r.changing IS NOT "
     "NULL OR r.generation <> r.built, r.complete, r.commit, r.rules, r.building, r.written";
 
 static const char claim_statement[] = NEW_NODE GRAPH_NEO4J_LOCKED
-    "WITH r, r.generation <= $generation AND r.writer IN [$seen, $writer] AS due, false AS done " IF_DUE(
-        "SET r.generation = $generation, r.writer = $writer, r.changing = true, r.building = $building, "
-        "r.written = $at") OUTCOME;
+    "WITH r, r.generation <= $given.generation AND r.writer IN [$given.seen, $given.writer] AS due, false AS "
+    "done " IF_DUE("SET r.generation = $given.generation, r.writer = $given.writer, r.changing = true, "
+                   "r.building = $given.building, "
+                   "r.written = $given.at") OUTCOME;
 
 /* Rows of folders: [path, name, parent]. */
-#define PUT_DIRECTORIES(put)                                                                      \
-    "CALL (r, due) { WITH r WHERE due UNWIND $directories AS row " put " (d:Directory {repo_id: " \
-    "$repo_id, path: row[0]}) SET d.name = row[1], d.generation = $generation WITH r, d, row "    \
-    "OPTIONAL MATCH (parent:Directory {repo_id: $repo_id, path: row[2]}) "                        \
+#define PUT_DIRECTORIES(put)                                                                               \
+    "CALL (r, due) { WITH r WHERE due UNWIND $given.directories AS row " put " (d:Directory {repo_id: "    \
+    "$given.repo_id, path: row[0]}) SET d.name = row[1], d.generation = $given.generation WITH r, d, row " \
+    "OPTIONAL MATCH (parent:Directory {repo_id: $given.repo_id, path: row[2]}) "                           \
     "WITH d, coalesce(parent, r) AS parent " put " (parent)-[:CONTAINS]->(d) } "
 #define PROPERTIES                                                                                       \
     "name: row[0], language: row[1], size: row[2], sha: row[3], is_test: row[4] % 2 = 1, is_generated: " \
-    "row[4] / 2 % 2 = 1, is_vendored: row[4] / 4 % 2 = 1, generation: $generation"
-#define EACH_FILE                                               \
-    "CALL (r, due) { WITH r WHERE due UNWIND $files AS folder " \
-    "OPTIONAL MATCH (d:Directory {repo_id: $repo_id, path: folder[1]}) UNWIND folder[2] AS row "
-#define CREATE_FILES                                                                            \
-    EACH_FILE                                                                                   \
-    "CREATE (r)-[:CONTAINS]->(f:File {repo_id: $repo_id, path: folder[0] + row[0], " PROPERTIES \
+    "row[4] / 2 % 2 = 1, is_vendored: row[4] / 4 % 2 = 1, generation: $given.generation"
+#define EACH_FILE                                                     \
+    "CALL (r, due) { WITH r WHERE due UNWIND $given.files AS folder " \
+    "OPTIONAL MATCH (d:Directory {repo_id: $given.repo_id, path: folder[1]}) UNWIND folder[2] AS row "
+#define CREATE_FILES                                                                                  \
+    EACH_FILE                                                                                         \
+    "CREATE (r)-[:CONTAINS]->(f:File {repo_id: $given.repo_id, path: folder[0] + row[0], " PROPERTIES \
     "}) " FOR_SOME("CASE WHEN d IS NULL THEN [] ELSE [d] END", "CREATE (item)-[:CONTAINS]->(f)") "} "
-#define MERGE_FILES                                                                                \
-    EACH_FILE "MERGE (f:File {repo_id: $repo_id, path: folder[0] + row[0]}) SET f += {" PROPERTIES \
-              "} MERGE (r)-[:CONTAINS]->(f) " FOR_SOME("CASE WHEN d IS NULL THEN [] ELSE [d] END", \
+#define MERGE_FILES                                                                                      \
+    EACH_FILE "MERGE (f:File {repo_id: $given.repo_id, path: folder[0] + row[0]}) SET f += {" PROPERTIES \
+              "} MERGE (r)-[:CONTAINS]->(f) " FOR_SOME("CASE WHEN d IS NULL THEN [] ELSE [d] END",       \
                                                        "MERGE (item)-[:CONTAINS]->(f)") "} "
 /* What a pull request touches stays as a node that is no file of the tree. */
-#define REMOVE                                                                                            \
-    "CALL (due) { WITH due WHERE due UNWIND $gone_files AS path MATCH (f:File {repo_id: $repo_id, path: " \
-    "path}) REMOVE f.generation, f.sha, f.size, f.language, f.is_test, f.is_generated, f.is_vendored "    \
-    "WITH f OPTIONAL MATCH (f)<-[c:CONTAINS]-() DELETE c WITH DISTINCT f WHERE NOT EXISTS { "             \
-    "(f)<-[:TOUCHES]-() } DELETE f } "                                                                    \
-    "CALL (due) { WITH due WHERE due UNWIND $gone_directories AS path MATCH (d:Directory {repo_id: "      \
-    "$repo_id, path: path}) DETACH DELETE d } "
+#define REMOVE                                                                                             \
+    "CALL (due) { WITH due WHERE due UNWIND $given.gone_files AS path MATCH (f:File {repo_id: "            \
+    "$given.repo_id, path: "                                                                               \
+    "path}) REMOVE f.generation, f.sha, f.size, f.language, f.is_test, f.is_generated, f.is_vendored "     \
+    "WITH f OPTIONAL MATCH (f)<-[c:CONTAINS]-() DELETE c WITH DISTINCT f WHERE NOT EXISTS { "              \
+    "(f)<-[:TOUCHES]-() } DELETE f } "                                                                     \
+    "CALL (due) { WITH due WHERE due UNWIND $given.gone_directories AS path MATCH (d:Directory {repo_id: " \
+    "$given.repo_id, path: path}) DETACH DELETE d } "
 
-#define PUT_HEAD                                                                                   \
-    "MATCH " NODE " " GRAPH_NEO4J_LOCKED "WITH r, r.writer = $writer AND r.written = $at AS due, " \
-    "r.writer = $writer AND r.written >= $at + $count AS done "
-#define PUT_TAIL IF_DUE("SET r.written = $at + $count") OUTCOME
+#define PUT_HEAD                                                          \
+    "MATCH " NODE " " GRAPH_NEO4J_LOCKED                                  \
+    "WITH r, r.writer = $given.writer AND r.written = $given.at AS due, " \
+    "r.writer = $given.writer AND r.written >= $given.at + $given.count AS done "
+#define PUT_TAIL IF_DUE("SET r.written = $given.at + $given.count") OUTCOME
 static const char put_new_statement[] = PUT_HEAD PUT_DIRECTORIES("CREATE") CREATE_FILES PUT_TAIL;
 static const char put_statement[] = PUT_HEAD PUT_DIRECTORIES("MERGE") MERGE_FILES REMOVE PUT_TAIL;
 
 /* Whoever has noted something on a Repository meanwhile has noted it of this one. */
-#define REVEAL                                                                                            \
-    "CALL (r, due) { WITH r WHERE due AND NOT r:Repository MERGE (known:Repository {repo_id: $repo_id}) " \
-    "WITH r, known, properties(known) AS theirs, properties(r) AS ours "                                  \
-    "CALL (r, known) { MATCH (d)-[:CONTRIBUTED_TO]->(known) MERGE (d)-[:CONTRIBUTED_TO]->(r) } "          \
-    "CALL (r, known) { MATCH (known)-[theirs:DEPENDS_ON]->(p) MERGE (r)-[ours:DEPENDS_ON {scope: "        \
-    "theirs.scope}]->(p) SET ours = properties(theirs) } "                                                \
+#define REVEAL                                                                                     \
+    "CALL (r, due) { WITH r WHERE due AND NOT r:Repository MERGE (known:Repository {repo_id: "     \
+    "$given.repo_id}) "                                                                            \
+    "WITH r, known, properties(known) AS theirs, properties(r) AS ours "                           \
+    "CALL (r, known) { MATCH (d)-[:CONTRIBUTED_TO]->(known) MERGE (d)-[:CONTRIBUTED_TO]->(r) } "   \
+    "CALL (r, known) { MATCH (known)-[theirs:DEPENDS_ON]->(p) MERGE (r)-[ours:DEPENDS_ON {scope: " \
+    "theirs.scope}]->(p) SET ours = properties(theirs) } "                                         \
     "DETACH DELETE known SET r = theirs SET r += ours SET r:Repository } "
-#define FINISH_HEAD                                                                                     \
-    "MATCH " NODE " " GRAPH_NEO4J_LOCKED "WITH r, r.generation <= $generation AND r.writer = $seen AS " \
-    "due, r.finished = $writer AS done "
-#define FINISH_TAIL                                                                                   \
-    IF_DUE("SET r.full_name = $full_name, r.commit = $commit, r.files = $file_count, r.links = "      \
-           "$link_count, r.complete = $complete, r.built = $generation, r.generation = $generation, " \
-           "r.rules = $rules, r.writer = $writer, r.finished = $writer, r.scanned_at = datetime() "   \
-           "REMOVE r.changing, r.building, r.written")                                                \
+#define FINISH_HEAD                                                            \
+    "MATCH " NODE " " GRAPH_NEO4J_LOCKED                                       \
+    "WITH r, r.generation <= $given.generation AND r.writer = $given.seen AS " \
+    "due, r.finished = $given.writer AS done "
+#define FINISH_TAIL                                                                                        \
+    IF_DUE("SET r.full_name = $given.full_name, r.commit = $given.commit, r.files = $given.file_count, "   \
+           "r.links = "                                                                                    \
+           "$given.link_count, r.complete = $given.complete, r.built = $given.generation, r.generation = " \
+           "$given.generation, "                                                                           \
+           "r.rules = $given.rules, r.writer = $given.writer, r.finished = $given.writer, r.scanned_at = " \
+           "datetime() "                                                                                   \
+           "REMOVE r.changing, r.building, r.written")                                                     \
     OUTCOME
 static const char update_statement[] = FINISH_HEAD PUT_DIRECTORIES("MERGE") MERGE_FILES REMOVE FINISH_TAIL;
 static const char finish_statement[] = FINISH_HEAD REVEAL FINISH_TAIL;

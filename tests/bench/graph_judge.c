@@ -4,8 +4,8 @@
  *
  *   build REPO_ID GENERATION    write it            again …    write it once more, unchanged
  *   change REPO_ID GENERATION   write it with 0.4 % of the files changed, 0.3 % new and 0.3 % gone
- *   remove REPO_ID GENERATION   remove it           rows FILE  the files for the others: path, language,
- * size, sha
+ *   remove REPO_ID GENERATION   remove it
+ *   rows FILE                   the files for the others: path, language, size, sha, three marks
  *
  * Of DATABASE_URL and, where it is set, NEO4J_URI. CPU is that of this process; `rows_ms` is its part that
  * makes rows of a tree, before the write.
@@ -24,6 +24,7 @@
 #define JUDGE_PARTS 10 /* of a write, timed one by one: is the last as fast as the first? */
 
 struct judge {
+    struct rb_db *db;
     struct rb_graph *graph;
     size_t files;
     struct rb_arena *arena; /* of a step */
@@ -95,6 +96,21 @@ static struct rb_tree *tree_of(const struct judge *judge, bool is_changed)
     return tree;
 }
 
+/* As GitHub gives it: an rb_tree_fetch_fn. */
+struct listing {
+    const struct judge *judge;
+    bool is_changed;
+};
+
+static rb_err fetch_tree(void *arg, struct rb_tree *tree, char etag[160], bool *unchanged,
+                         const struct rb_tree_hint *hint, struct rb_arena *arena)
+{
+    const struct listing *listing = arg;
+    (void)etag, (void)unchanged, (void)hint, (void)arena;
+    *tree = *tree_of(listing->judge, listing->is_changed);
+    return RB_OK;
+}
+
 static bool note_part(void *arg, int64_t done, int64_t total)
 {
     struct judge *judge = arg;
@@ -107,14 +123,20 @@ static json_t *step_write(struct judge *judge, const char *step, int64_t repo_id
 {
     struct rb_graph_tree rows = {.repo_id = repo_id, .generation = generation, .full_name = "acme/large"};
     struct rb_graph_written written = {0};
-    const struct rb_tree *tree = tree_of(judge, strcmp(step, "change") == 0);
+    struct listing listing = {.judge = judge, .is_changed = strcmp(step, "change") == 0};
+    const struct rb_tree_key key = {.repo_id = repo_id, .generation = generation};
+    struct rb_tree tree;
+    /* From the cache of trees, as the grapher has it: that of the generation before is in it too. */
+    rb_err err = rb_tree_get(&tree, judge->db, &key, 0, fetch_tree, &listing, judge->arena);
     forget_peak();
     double start_cpu = cpu_ms(), before = memory_mb("VmRSS:");
     judge->began_us = rb_clock_us();
     judge->parts = 0;
-    rb_graph_rows(&rows, tree, judge->arena);
+    if (!err)
+        rb_graph_rows(&rows, &tree, judge->arena);
     double rows_ms = (double)(rb_clock_us() - judge->began_us) / 1e3;
-    rb_err err = rb_graph_write(&written, judge->graph, &rows, note_part, judge);
+    if (!err)
+        err = rb_graph_write(&written, judge->graph, &rows, note_part, judge);
     double wall = (double)(rb_clock_us() - judge->began_us) / 1e3;
     json_t *parts = json_array();
     for (size_t i = 0; i < judge->parts; i++)
@@ -144,20 +166,20 @@ static json_t *step_rows(const struct judge *judge, const char *path)
     rb_graph_rows(&rows, tree_of(judge, false), judge->arena);
     rb_graph_walk_begin(walk, &rows);
     for (const struct rb_graph_file *row; file && (row = rb_graph_walk_next(walk));)
-        fprintf(file, "%s\t%s\t%" PRId64 "\t%s\n", row->path, row->language ? row->language : "", row->size,
-                row->sha);
+        fprintf(file, "%s\t%s\t%" PRId64 "\t%s\t%d%d%d\n", row->path, row->language ? row->language : "",
+                row->size, row->sha, row->is_test, row->is_generated, row->is_vendored);
     bool is_written = file && fclose(file) == 0;
     return json_pack("{s:I, s:s*}", "files", (json_int_t)rows.file_count, "error",
                      is_written ? NULL : "the file cannot be written");
 }
 
-static bool judge_open(struct judge *judge, struct rb_db **db)
+static bool judge_open(struct judge *judge)
 {
     struct rb_graph_options options = {.neo4j_uri = getenv("NEO4J_URI"),
                                        .neo4j_username = getenv("NEO4J_USERNAME"),
                                        .neo4j_password = getenv("NEO4J_PASSWORD")};
-    rb_err err = rb_db_open(db, getenv("DATABASE_URL"), "graph_judge", 0);
-    options.db = *db;
+    rb_err err = rb_db_open(&judge->db, getenv("DATABASE_URL"), "graph_judge", 0);
+    options.db = judge->db;
     if (!err)
         err = rb_graph_open(&judge->graph, &options);
     if (err)
@@ -168,14 +190,13 @@ static bool judge_open(struct judge *judge, struct rb_db **db)
 int main(int argc, char **argv)
 {
     struct judge judge = {.files = argc > 1 ? strtoul(argv[1], NULL, 10) : 0};
-    struct rb_db *db = NULL;
     char line[1024], step[16], rest[1000];
     if (judge.files == 0 || !getenv("DATABASE_URL")) {
         fprintf(stderr, "usage: DATABASE_URL=… %s FILES\n", argv[0]);
         return 2;
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    if (!judge_open(&judge, &db))
+    if (!judge_open(&judge))
         return 1;
     puts("ready");
     fflush(stdout);
@@ -195,7 +216,7 @@ int main(int argc, char **argv)
         rb_arena_free(judge.arena);
     }
     rb_graph_close(judge.graph);
-    rb_db_close(db);
+    rb_db_close(judge.db);
     curl_global_cleanup();
     return 0;
 }

@@ -93,11 +93,13 @@ export function readByPostgres(plan) {
   return found;
 }
 
+/** Numbers as Neo4j wants them where it asks for an integer. */
+const integers = (values) => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Number.isInteger(value) ? neo4j.int(value) : value]));
+
 export class Neo4j {
   constructor(driver) { this.driver = driver; }
   run(text, values = {}) {
-    const integers = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Number.isInteger(value) ? neo4j.int(value) : value]));
-    return this.driver.executeQuery(text, integers);
+    return this.driver.executeQuery(text, integers(values));
   }
 
   async pulls(repoId, list) {
@@ -119,7 +121,7 @@ export class Neo4j {
   async plan(statement, values) {
     const all = Object.fromEntries(statement.parameters.map((name) => [name, values[name] ?? null]));
     all.repo_ids = all.repo_ids?.map((id) => neo4j.int(id)) ?? null;
-    return (await this.run(`profile ${statement.neo4j}`, all)).summary.profile;
+    return (await this.run(`profile ${statement.neo4j}`, { given: integers(all) })).summary.profile;
   }
 }
 

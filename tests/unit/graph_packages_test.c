@@ -81,9 +81,10 @@ static const char *packages(void)
                          "from graph_dependencies where repo_id = $1 order by purl, scope"};
     const char *text = "";
     if (fixture.is_neo4j) {
-        json_t *values = ask_neo4j("MATCH (:Repository {repo_id: $repo_id})-[d:DEPENDS_ON]->(p:Package) WITH "
-                                   "p.purl + ' ' + d.scope + ' ' + d.constraint + ' ' + "
-                                   "toString(d.generation) AS line RETURN line ORDER BY line");
+        json_t *values =
+            ask_neo4j("MATCH (:Repository {repo_id: $given.repo_id})-[d:DEPENDS_ON]->(p:Package) WITH "
+                      "p.purl + ' ' + d.scope + ' ' + d.constraint + ' ' + "
+                      "toString(d.generation) AS line RETURN line ORDER BY line");
         for (size_t i = 0; i < json_array_size(values); i++)
             text = rb_arena_printf(fixture.arena, "%s%s\n", text,
                                    json_string_value(json_array_get(json_array_get(values, i), 0)));
@@ -307,7 +308,7 @@ static const char *freshness(void)
                                json_is_string(json_object_get(known, "behind_since")) ? " behind" : "");
     json_decref(known);
     if (fixture.is_neo4j && *text) { /* the node says the same */
-        json_t *values = ask_neo4j("MATCH (r:Repository {repo_id: $repo_id}) RETURN r.head_commit");
+        json_t *values = ask_neo4j("MATCH (r:Repository {repo_id: $given.repo_id}) RETURN r.head_commit");
         assert_int_equal(json_string_value(json_array_get(json_array_get(values, 0), 0))[0], text[2]);
         json_decref(values);
     }

@@ -26,8 +26,8 @@ static int64_t asked(const char *statement)
     rb_neo4j_close(neo4j);
     return number;
 }
-#define COUNT_REPOSITORIES "MATCH (r:Repository {repo_id: $repo_id}) RETURN count(r)"
-#define COUNT_LINKS        "MATCH ({repo_id: $repo_id})-[c:CONTAINS]->() RETURN count(c)"
+#define COUNT_REPOSITORIES "MATCH (r:Repository {repo_id: $given.repo_id}) RETURN count(r)"
+#define COUNT_LINKS        "MATCH ({repo_id: $given.repo_id})-[c:CONTAINS]->() RETURN count(c)"
 
 static void many_paths(const char **paths, size_t count, const char *form)
 {
@@ -69,7 +69,7 @@ static void answers_that_are_lost(void **state)
     assert_int_equal(written.links, asked(COUNT_LINKS));
     assert_holds(&rows);
     assert_int_equal(rb_graph_forget(&removed, graph, rows.repo_id, rows.generation), RB_OK);
-    assert_int_equal(asked("MATCH (n {repo_id: $repo_id}) RETURN count(n)"), 0);
+    assert_int_equal(asked("MATCH (n {repo_id: $given.repo_id}) RETURN count(n)"), 0);
     fixture.graph = direct;
     rb_graph_close(graph);
     assert_true(lossy_proxy_stop(&proxy) > 10);
@@ -107,8 +107,9 @@ static bool look_meanwhile(void *arg, int64_t done, int64_t total)
         assert_true(written);
     }
     bool is_over = done == total;
-    assert_int_equal(asked("MATCH (r:Repository {repo_id: $repo_id})-[c:CONTAINS]->(:File) RETURN count(c)"),
-                     is_over ? total - 40 : 0);
+    assert_int_equal(
+        asked("MATCH (r:Repository {repo_id: $given.repo_id})-[c:CONTAINS]->(:File) RETURN count(c)"),
+        is_over ? total - 40 : 0);
     assert_int_equal(asked(COUNT_REPOSITORIES), 1);
     return true;
 }
@@ -132,11 +133,12 @@ static void a_first_build_is_seen_when_it_is_whole(void **state)
     assert_holds(&rows);
     assert_int_equal(written.links, asked(COUNT_LINKS));
     assert_int_equal(asked("MATCH (:Developer {login: 'ada'})-[c:CONTRIBUTED_TO]->(r:Repository {repo_id: "
-                           "$repo_id}) WHERE r.commit = 'aaaa' RETURN count(c)"),
+                           "$given.repo_id}) WHERE r.commit = 'aaaa' RETURN count(c)"),
                      1);
-    assert_int_equal(asked("MATCH (:PullRequest {repo_id: $repo_id})-[:TOUCHES]->(f:File {sha: 'aaaa'}) "
-                           "RETURN count(f)"),
-                     1);
+    assert_int_equal(
+        asked("MATCH (:PullRequest {repo_id: $given.repo_id})-[:TOUCHES]->(f:File {sha: 'aaaa'}) "
+              "RETURN count(f)"),
+        1);
 }
 
 struct resumed {
@@ -183,6 +185,32 @@ static void a_first_build_goes_on(void **state)
 
 /* ---- where the difference comes from ------------------------------------------------------------------- */
 
+/* "Query caches successfully cleared of 3 queries." */
+#define FORGET_PLANS \
+    "CALL db.clearQueryCaches() YIELD value RETURN coalesce(toInteger(split(value, ' ')[5]), 0)"
+
+/* Planning takes longer than most of what is planned. */
+static void a_statement_is_planned_once_whatever_it_is_given(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {1, 3, 30, 400, 5}; /* orders of magnitude of what is new, and then gone */
+    static const char *const commits[] = {"a", "bbbb", "", "cccccccccccccccccccc", "dddd"};
+    const char *paths[400];
+    struct rb_graph_tree rows;
+    struct rb_graph_written written;
+    if (skipped())
+        return;
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        many_paths(paths, counts[i], "d%d/f%d.js");
+        tree_of(&rows, paths, counts[i], commits[i]);
+        write_tree(&written, &rows);
+        if (i == 0) /* the build has other statements */
+            assert_true(asked(FORGET_PLANS) > 0);
+    }
+    /* A look, the files and folders that are read back, the update. */
+    assert_int_equal(asked(FORGET_PLANS), 4);
+}
+
 #define COMMIT_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define COMMIT_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
@@ -226,7 +254,7 @@ static void the_difference_to_a_tree_that_is_stored(void **state)
     tree_of(&rows, paths, COUNT(paths), COMMIT_A);
     write_tree(&written, &rows);
     if (fixture.is_neo4j)
-        asked("MATCH (f:File {repo_id: $repo_id, path: 'README.md'}) DETACH DELETE f");
+        asked("MATCH (f:File {repo_id: $given.repo_id, path: 'README.md'}) DETACH DELETE f");
     else
         run_sql(&damage, fixture.repo_id);
     static const char *const more[] = {"README.md", "src/a.c", "src/b/c.py", "vendor/lib/x_test.go"};
@@ -249,6 +277,8 @@ int main(void)
         {"neo4j: a_first_build_is_seen_when_it_is_whole", a_first_build_is_seen_when_it_is_whole, setup_neo4j,
          teardown, NULL},
         {"neo4j: a_first_build_goes_on", a_first_build_goes_on, setup_neo4j, teardown, NULL},
+        {"neo4j: a_statement_is_planned_once_whatever_it_is_given",
+         a_statement_is_planned_once_whatever_it_is_given, setup_neo4j, teardown, NULL},
     };
     return cmocka_run_group_tests(tests, setup_all, teardown_all);
 }

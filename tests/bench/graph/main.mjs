@@ -28,7 +28,7 @@ let paths; // of the large repository, in order
 // ---- printing -------------------------------------------------------------------------------------------------------------
 
 const number = (value, digits, unit) => `${value === undefined ? '–' : value.toFixed(digits)}${unit}`.padStart(12);
-const row = (name, ...cells) => console.log(`  ${name.padEnd(56)}${cells.join('')}`);
+const row = (name, ...cells) => console.log(`  ${name.padEnd(64)}${cells.join('')}`);
 function heading(text, ...columns) {
   console.log('');
   row(text, ...columns.map((name) => name.padStart(12)));
@@ -119,7 +119,9 @@ async function neo4jStore(driver) {
   await first.stop();
   const remove = async (repo) => {
     const session = driver.session();
-    await session.run('match (f:File {repo_id: $repo}) call (f) { detach delete f } in transactions of 5000 rows', { repo: neo4j.int(repo) });
+    for (const label of ['File', 'Directory']) {
+      await session.run(`match (n:${label} {repo_id: $repo}) call (n) { detach delete n } in transactions of 5000 rows`, { repo: neo4j.int(repo) });
+    }
     await session.close();
   };
   if (isOn('OTHERS')) {
