@@ -139,6 +139,21 @@ struct bus_runtime {
 void *bus_worker_main(void *worker);
 int64_t bus_backoff_ms(int attempt);
 
+/* data.c */
+enum bus_data_type { BUS_DATA_INT, BUS_DATA_TEXT, BUS_DATA_OBJECT, BUS_DATA_INTS };
+struct bus_data_field {
+    const char *subject; /* one, or the beginning of several, which ends with '.' or is empty */
+    const char *name;
+    enum bus_data_type type;
+    bool required;
+    size_t offset; /* in struct rb_event_data */
+};
+extern const struct bus_data_field bus_data_fields[];
+extern const size_t bus_data_field_count;
+bool bus_data_has(const struct bus_data_field *field, const char *subject);
+rb_err bus_data_read(struct rb_event_data *out, const struct rb_event *event,
+                     struct rb_arena *arena) RB_MUST_CHECK;
+
 /* keepalive.c */
 void *bus_keepalive_main(void *runtime);
 void bus_keepalive_wake(struct bus_runtime *runtime);

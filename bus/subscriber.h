@@ -172,6 +172,37 @@ struct rb_arena *rb_work_arena(struct rb_work *work);                      /* re
 int rb_work_attempt(const struct rb_work *work);                           /* from 1 */
 int64_t rb_work_int(const struct rb_work *work, const char *field);        /* of data; 0 when absent */
 const char *rb_work_string(const struct rb_work *work, const char *field); /* of data; "" when absent */
+/*
+ * Everything that the events of the catalogue carry, typed (docs/asyncapi.json says what each member means).
+ * A member that the event's subject does not have, or that is optional and absent, is 0 or NULL; what is
+ * required is there and of its type. Made by the library alone, and grows at its end.
+ */
+struct rb_event_data {
+    /* every event */
+    int64_t repo_id;                 /* GitHub's number: the key, names change */
+    const char *repo;                /* "owner/name" */
+    const int64_t *installation_ids; /* of repo.* its one; of github.* all that share the hook */
+    size_t installation_count;
+    /* repo.* */
+    int64_t installation_id, generation;
+    /* repo.connected; user_id also rescan, disconnected, unhealthy */
+    const char *owner, *name, *default_branch; /* default_branch NULL: GitHub did not say */
+    int64_t user_id, webhook_id;
+    const char *reason;                /* repo.rescan, repo.unhealthy */
+    const char *health;                /* repo.unhealthy */
+    const char *commit;                /* repo.scanned, repo.graphed; "" of an empty repository */
+    const json_t *profile;             /* repo.scanned: the summary */
+    int64_t files, links, duration_ms; /* repo.graphed */
+    /* github.* */
+    int64_t hook_id;
+    const char *action, *delivery_id;
+    const json_t *payload; /* GitHub's own; NULL: too large for an event, its size is payload_size */
+    int64_t payload_size;  /* bytes; 0 with a payload */
+    int64_t number;        /* of the pull request or issue, as the payload says; 0 without one */
+};
+/* Borrowed from the work. NULL, for rb_reject("%s", rb_error_text()): a required member is missing or of
+ * another type. */
+const struct rb_event_data *rb_work_data(struct rb_work *work);
 /* Progress for people watching; sent at most four times a second, the last one always. */
 void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const char *note);
 /* True when the process is draining and the handler should stop soon with rb_retry(). */
