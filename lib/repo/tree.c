@@ -88,7 +88,7 @@ static rb_err tree_read_folder(bool *truncated, struct tree_walk *walk, const st
     walk->requests++;
     rb_github_get_tree(&request, walk->handle->about.owner, walk->handle->about.name, folder->sha,
                        folder->recursive);
-    rb_err err = repo_ask(&response, walk->handle, &request);
+    rb_err err = rb_repo_ask(&response, walk->handle, &request);
     if (!err)
         err = rb_github_read_tree(truncated, &response, tree_add, walk);
     walk->reading = NULL;
@@ -168,7 +168,7 @@ static rb_err tree_fetch_commit(char tree_sha[65], struct rb_tree *tree, char et
     struct rb_github_response response = {0};
     const char *ref = *handle->about.default_branch ? handle->about.default_branch : "HEAD";
     rb_github_get_commit(&request, handle->about.owner, handle->about.name, ref, hint->etag);
-    rb_err err = repo_ask(&response, handle, &request);
+    rb_err err = rb_repo_ask(&response, handle, &request);
     snprintf(etag, 160, "%s", response.etag);
     if (!err && response.status == 304) {
         *unchanged = true;
