@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "bus/subscriber.h"
+#include "bus/bus.h"
 #include "examples/labeller/rules.h"
 
 struct labeller {
