@@ -42,7 +42,8 @@ static rb_err order_tidy(struct bus_order *order, struct bus_runtime *runtime)
     while (finished < order->count && order->entries[finished].sequence <= floor)
         finished++;
     order->count -= finished;
-    memmove(order->entries, order->entries + finished, order->count * sizeof(order->entries[0]));
+    if (finished > 0) /* else there may be no list yet */
+        memmove(order->entries, order->entries + finished, order->count * sizeof(order->entries[0]));
     if (order->seen < floor)
         order->seen = floor;
     order->tidy_at = order->count + ORDER_TIDY;
