@@ -28,13 +28,13 @@ PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 
 # A room is a folder; every .c in it (but main.c) goes into its library, and so do the files of its web/ folder, as they
 # are.
-ROOMS   := lib/base lib/secrets lib/store lib/github lib/repo bus edge scanner grapher cli tests/github
+ROOMS   := lib/base lib/secrets lib/store lib/github lib/repo bus edge scanner grapher cli tests/github examples/labeller
 sources  = $(filter-out %/main.c,$(wildcard $(1)/*.c)) $(wildcard $(1)/*.cc) $(wildcard $(1)/web/*)
 objects  = $(addprefix $(BUILD)/obj/,$(addsuffix .o,$(call sources,$(1))))
 library  = $(BUILD)/lib/lib$(subst /,_,$(1)).a
 LIBS    := $(foreach r,lib/repo lib/github lib/store lib/secrets lib/base,$(call library,$(r)))
 
-EXAMPLES := hello-subscriber notifier
+EXAMPLES := hello-subscriber notifier labeller
 BINARIES := $(foreach n,edge scanner grapher,$(BUILD)/bin/repobus-$(n)) $(BUILD)/bin/repobus \
             $(BUILD)/bin/repobus-test-subscriber $(BUILD)/bin/github-standin $(EXAMPLES:%=$(BUILD)/bin/%)
 SHARED  := $(BUILD)/lib/librepobus.so
@@ -190,9 +190,9 @@ $(eval $(call binary_rules,repobus-grapher,grapher,grapher bus))
 $(eval $(call binary_rules,repobus,cli,cli bus))
 $(eval $(call binary_rules,repobus-test-subscriber,tests/subscriber,bus))
 $(eval $(call binary_rules,github-standin,tests/github,tests/github))
-$(foreach e,$(EXAMPLES),$(eval $(call binary_rules,$(e),examples/$(e),bus)))
+$(foreach e,$(EXAMPLES),$(eval $(call binary_rules,$(e),examples/$(e),$(filter examples/$(e),$(ROOMS)) bus)))
 
-ALL_ROOMS := $(foreach r,edge scanner grapher cli tests/github bus,$(call library,$(r))) $(LIBS)
+ALL_ROOMS := $(foreach r,edge scanner grapher cli tests/github examples/labeller bus,$(call library,$(r))) $(LIBS)
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.c.o $(ALL_ROOMS)
 	@mkdir -p $(@D)
 	@$(CXX) $(LDFLAGS) $^ $(PKG_LIBS) $$(pkg-config --libs cmocka) -o $@

@@ -15,6 +15,37 @@
 struct bus_runtime;
 struct bus_replies;
 
+/* A key-value bucket of NATS, see bucket.c. */
+struct bus_bucket {
+    char name[BUS_NAME_MAX + 16];
+    int64_t ttl_ms, max_bytes;
+    pthread_mutex_t mutex; /* guards `store`; held while the server is asked */
+    kvStore *store;
+};
+#define BUS_EVENTS_KEPT_MS (INT64_C(30) * 24 * 3600 * 1000) /* as long as the stream keeps events */
+
+/* What an event under way holds; `lease_mutex` of the runtime guards it, but for `until`. */
+struct bus_lease {
+    char key[24];
+    char owner[RB_UUID_SIZE]; /* of this taking alone */
+    uint64_t revision, fence;
+    bool held;
+    atomic_llong until; /* rb_clock_ms(); INT64_MAX: none was asked for */
+};
+
+struct bus_order_entry {
+    uint64_t sequence;
+    int64_t key;
+};
+/* The events that may be unfinished, by sequence, see order.c. */
+struct bus_order {
+    pthread_mutex_t mutex; /* guards what follows; held while the server is asked */
+    int incarnation;
+    uint64_t seen; /* all up to here have been read */
+    struct bus_order_entry *entries;
+    size_t count, capacity, tidy_at;
+};
+
 /* One event being handled. Its thread owns it; the keepalive thread reads what `mutex` guards. */
 struct rb_work {
     struct bus_runtime *runtime;
@@ -38,6 +69,10 @@ struct rb_work {
     atomic_llong limit_at;    /* rb_clock_ms(), INT64_MAX: none */
     int64_t sent_at;          /* when the run was published last, rb_clock_ms() */
     bool unsent;              /* there is newer progress than what was published */
+
+    int64_t turn_key;    /* the repository whose turn it takes; 0: none */
+    int64_t turn_stream; /* birth of the stream that `sequence` belongs to */
+    struct bus_lease lease;
 };
 
 struct bus_worker {
@@ -84,8 +119,11 @@ struct bus_runtime {
 
     struct bus_worker *workers;
     natsSubscription *disconnects; /* NULL: not asked for */
-    pthread_mutex_t marks_mutex;   /* guards what follows; held while the server is asked */
-    kvStore *marks;
+    struct bus_bucket marks, leases, turns;
+    pthread_mutex_t lease_mutex; /* guards the leases of all workers; held while the server is asked */
+    struct bus_order order;
+    bool lease_started;
+    pthread_t lease_thread;
     int64_t query_wait_ms;       /* a question that waited for longer is dropped */
     struct bus_replies *replies; /* NULL: the subscriber answers nothing */
     pthread_t keepalive;
@@ -100,6 +138,21 @@ struct bus_runtime {
 /* worker.c */
 void *bus_worker_main(void *worker);
 int64_t bus_backoff_ms(int attempt);
+
+/* data.c */
+enum bus_data_type { BUS_DATA_INT, BUS_DATA_TEXT, BUS_DATA_OBJECT, BUS_DATA_INTS };
+struct bus_data_field {
+    const char *subject; /* one, or the beginning of several, which ends with '.' or is empty */
+    const char *name;
+    enum bus_data_type type;
+    bool required;
+    size_t offset; /* in struct rb_event_data */
+};
+extern const struct bus_data_field bus_data_fields[];
+extern const size_t bus_data_field_count;
+bool bus_data_has(const struct bus_data_field *field, const char *subject);
+rb_err bus_data_read(struct rb_event_data *out, const struct rb_event *event,
+                     struct rb_arena *arena) RB_MUST_CHECK;
 
 /* keepalive.c */
 void *bus_keepalive_main(void *runtime);
@@ -126,8 +179,54 @@ void bus_work_flush(struct rb_work *work);
 rb_err bus_stop_follow(struct bus_runtime *runtime) RB_MUST_CHECK;
 void bus_stop_unfollow(struct bus_runtime *runtime); /* only after the connection is closed */
 
+/* bucket.c; each blocks for an answer of NATS, and its errors are temporary */
+void bus_bucket_init(struct bus_bucket *bucket, const char *kind, const char *subscriber, int64_t ttl_ms,
+                     int64_t max_bytes);
+void bus_bucket_free(struct bus_bucket *bucket); /* before the connection is closed */
+/* "" and revision 0 when there is none. */
+rb_err bus_bucket_get(char *value, size_t size, uint64_t *revision, struct bus_bucket *bucket,
+                      struct rb_bus *bus, const char *key) RB_MUST_CHECK;
+rb_err bus_bucket_put(struct bus_bucket *bucket, struct rb_bus *bus, const char *key,
+                      const char *value) RB_MUST_CHECK;
+/* Writes only over `*revision`, 0: where there is none, and makes it the new one. */
+rb_err bus_bucket_swap(uint64_t *revision, struct bus_bucket *bucket, struct rb_bus *bus, const char *key,
+                       const char *value) RB_MUST_CHECK;
+
 /* mark.c */
-void bus_marks_free(struct bus_runtime *runtime);
+void bus_marks_init(struct bus_bucket *marks, const char *subscriber);
+
+/* lease.c */
+void bus_leases_init(struct bus_runtime *runtime);
+void bus_leases_free(struct bus_runtime *runtime);
+void *bus_lease_main(void *runtime); /* renews what is held */
+/* RB_ECONFLICT: somebody else has it. */
+rb_err bus_lease_take(struct rb_work *work, const char *key) RB_MUST_CHECK;
+void bus_lease_release(struct rb_work *work);
+bool bus_lease_is_lost(const struct rb_work *work);
+
+/* order.c */
+void bus_order_init(struct bus_order *order);
+void bus_order_free(struct bus_order *order);
+/* RB_OK: no event of `key` before `sequence` is unfinished; `done`: the last one known to be finished. */
+rb_err bus_order_check(struct bus_runtime *runtime, uint64_t sequence, int64_t key,
+                       uint64_t done) RB_MUST_CHECK;
+
+/* turn.c */
+enum bus_turn {
+    BUS_TURN_NOW,   /* to be handled; bus_turn_end() afterwards */
+    BUS_TURN_LATER, /* another one comes first */
+    BUS_TURN_OVER,  /* it was finished, and its acknowledgement was lost */
+};
+bool bus_turn_asked(const struct rb_subscriber *def);
+void bus_turns_init(struct bus_runtime *runtime);
+void bus_turns_free(struct bus_runtime *runtime);
+/* The repository of an event that has a handler; 0: none. */
+int64_t bus_turn_key(const struct bus_runtime *runtime, const struct rb_event *event);
+int64_t bus_turn_wait_ms(int deliveries);
+/* Sets work->attempt, which the server's count of deliveries is not. */
+enum bus_turn bus_turn_take(struct rb_work *work);
+rb_err bus_turn_finish(struct rb_work *work) RB_MUST_CHECK; /* done or given up; before it is acknowledged */
+void bus_turn_end(struct rb_work *work);                    /* after it is answered */
 
 /* reply.c: answers the questions of `runtime->def->queries`. What has been started is in *out also on error.
  */

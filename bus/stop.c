@@ -1,5 +1,6 @@
 /*
- * Why a handler should stop: its process drains, its time is over, its repository was disconnected.
+ * Why a handler should stop: its process drains, its time is over, its repository was disconnected or belongs
+ * to another worker now.
  *
  * Disconnects are heard as plain messages, next to the stream: one that is missed in a reconnect costs work
  * that is not wanted any more, and nothing else, since every write is conditional on the generation.
@@ -12,6 +13,8 @@ const char *rb_work_stop(const struct rb_work *work)
         return "the repository was disconnected";
     if (rb_clock_ms() >= work->limit_at)
         return "the time limit is over";
+    if (bus_lease_is_lost(work))
+        return "the lease on the repository is lost";
     return work->runtime->draining ? "the process is ending" : NULL;
 }
 

@@ -132,7 +132,8 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
     r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&r->mutex, NULL);
     pthread_mutex_init(&r->ensure_mutex, NULL);
-    pthread_mutex_init(&r->marks_mutex, NULL);
+    bus_marks_init(&r->marks, def->name);
+    bus_turns_init(r);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&r->changed, &attr);
@@ -148,7 +149,8 @@ static struct bus_runtime *subscriber_make_runtime(const struct rb_subscriber *d
 
 static void subscriber_free_runtime(struct bus_runtime *r)
 {
-    bus_marks_free(r);
+    bus_bucket_free(&r->marks);
+    bus_turns_free(r);
     rb_bus_close(r->bus);
     natsSubscription_Destroy(r->watch_sub);
     bus_stop_unfollow(r);
@@ -156,7 +158,6 @@ static void subscriber_free_runtime(struct bus_runtime *r)
     for (int i = 0; i < r->worker_count; i++)
         pthread_mutex_destroy(&r->workers[i].work.mutex);
     pthread_cond_destroy(&r->changed);
-    pthread_mutex_destroy(&r->marks_mutex);
     pthread_mutex_destroy(&r->ensure_mutex);
     pthread_mutex_destroy(&r->mutex);
     close(r->wake_fd);
@@ -172,6 +173,11 @@ static rb_err subscriber_start_threads(struct bus_runtime *r)
     if (pthread_create(&r->keepalive, NULL, bus_keepalive_main, r) != 0)
         return rb_error_set(RB_EINTERNAL, "no thread for keeping alive");
     r->keepalive_started = true;
+    if (bus_turn_asked(r->def)) {
+        if (pthread_create(&r->lease_thread, NULL, bus_lease_main, r) != 0)
+            return rb_error_set(RB_EINTERNAL, "no thread for leases");
+        r->lease_started = true;
+    }
     for (int i = 0; i < r->worker_count; i++) {
         struct bus_worker *worker = &r->workers[i];
         err = bus_pull_open(&worker->pull, r->bus, r->durable.stream, 1);
@@ -267,6 +273,8 @@ static void subscriber_join(struct bus_runtime *r)
     pthread_mutex_unlock(&r->mutex);
     if (r->keepalive_started)
         pthread_join(r->keepalive, NULL);
+    if (r->lease_started)
+        pthread_join(r->lease_thread, NULL);
     for (int i = 0; i < r->worker_count; i++) {
         if (r->workers[i].started)
             pthread_join(r->workers[i].thread, NULL);

@@ -122,6 +122,34 @@ struct rb_subscriber {
     /* What a handler may need at most, 0: as long as it likes. Then rb_work_stop() says so, and the server is
      * told no more that the event is worked on: one whose handler hangs comes to another process. */
     int time_limit_s;
+    /*
+     * At most one event of a repository (`repo_id`) is worked on at a time, over all processes of this name;
+     * so none of its installations is worked on twice either. Kept by a lease in NATS (bucket
+     * repobus_lease_NAME) that the runtime takes before the handler and renews while it runs.
+     *
+     * Waiting: an event whose repository is taken is handed back and offered again after 250 ms, then twice
+     * as long each time, 10 s at most. That costs it no attempt. The end: a lease is given back with the
+     * verdict. That of a process which dies, or is cut off from NATS, ends by itself within 30 s; so does
+     * that of a handler beyond its time limit. Guaranteed: an owner that was stopped or cut off and wakes is
+     * told so by rb_work_stop() from the moment on at which another may have it (by this machine's monotonic
+     * clock, with 3 s to spare). Not guaranteed: that a handler which does not ask, or a write that is
+     * already under way, stops in time. What must not be overtaken is written on the condition that no
+     * greater rb_work_fence() has written, or with `generation`. A NATS that loses its data, or whose clock
+     * jumps ahead, may give a lease twice. Cost: about six questions to NATS for each event, together one to
+     * three milliseconds.
+     */
+    bool one_per_repository;
+    /*
+     * The same, and the events of a repository in the order of the stream: the next one is handled when the
+     * one before is done or given up, its retries included; other repositories go on meanwhile. An event that
+     * was finished is not handled again. Waiting is as above, so the events of one repository follow each
+     * other at up to 10 s distance, where handlers take long, and at 125 to 250 ms where they are quick. Cost
+     * besides: two questions more for each event, and each process reads every event of `filter` once more
+     * when another process handles it. 16 bytes of memory for each event between the oldest unfinished one
+     * and the newest; beyond 1,048,576 events all wait. Events of one repository that fail again and again
+     * hold up those behind them for the quarter of an hour that their attempts last.
+     */
+    bool order_per_repository;
 };
 /*
  * Runs until SIGTERM or SIGINT, then drains: no new event is taken, handlers in flight get DRAIN_SECONDS
@@ -144,13 +172,47 @@ struct rb_arena *rb_work_arena(struct rb_work *work);                      /* re
 int rb_work_attempt(const struct rb_work *work);                           /* from 1 */
 int64_t rb_work_int(const struct rb_work *work, const char *field);        /* of data; 0 when absent */
 const char *rb_work_string(const struct rb_work *work, const char *field); /* of data; "" when absent */
+/*
+ * Everything that the events of the catalogue carry, typed (docs/asyncapi.json says what each member means).
+ * A member that the event's subject does not have, or that is optional and absent, is 0 or NULL; what is
+ * required is there and of its type. Made by the library alone, and grows at its end.
+ */
+struct rb_event_data {
+    /* every event */
+    int64_t repo_id;                 /* GitHub's number: the key, names change */
+    const char *repo;                /* "owner/name" */
+    const int64_t *installation_ids; /* of repo.* its one; of github.* all that share the hook */
+    size_t installation_count;
+    /* repo.* */
+    int64_t installation_id, generation;
+    /* repo.connected; user_id also rescan, disconnected, unhealthy */
+    const char *owner, *name, *default_branch; /* default_branch NULL: GitHub did not say */
+    int64_t user_id, webhook_id;
+    const char *reason;                /* repo.rescan, repo.unhealthy */
+    const char *health;                /* repo.unhealthy */
+    const char *commit;                /* repo.scanned, repo.graphed; "" of an empty repository */
+    const json_t *profile;             /* repo.scanned: the summary */
+    int64_t files, links, duration_ms; /* repo.graphed */
+    /* github.* */
+    int64_t hook_id;
+    const char *action, *delivery_id;
+    const json_t *payload; /* GitHub's own; NULL: too large for an event, its size is payload_size */
+    int64_t payload_size;  /* bytes; 0 with a payload */
+    int64_t number;        /* of the pull request or issue, as the payload says; 0 without one */
+};
+/* Borrowed from the work. NULL, for rb_reject("%s", rb_error_text()): a required member is missing or of
+ * another type. */
+const struct rb_event_data *rb_work_data(struct rb_work *work);
 /* Progress for people watching; sent at most four times a second, the last one always. */
 void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const char *note);
 /* True when the process is draining and the handler should stop soon with rb_retry(). */
 bool rb_work_is_draining(const struct rb_work *work);
-/* Why the handler should stop soon, for rb_retry(); NULL: go on. Draining, the time limit, a disconnect (that
- * one with rb_done(): it is noticed soon, not surely, so that writes are conditional on the generation all
- * the same). */
+/* A number that grows with each taking of the lease (.one_per_repository, .order_per_repository), 0 without
+ * one: a store that refuses a write with a smaller number than its last one is safe from a former owner. */
+int64_t rb_work_fence(const struct rb_work *work);
+/* Why the handler should stop soon, for rb_retry(); NULL: go on. Draining, the time limit, a lost lease, a
+ * disconnect (that one with rb_done(): it is noticed soon, not surely, so that writes are conditional on the
+ * generation all the same). */
 const char *rb_work_stop(const struct rb_work *work);
 /*
  * For effects that are not harmless twice, such as a message to people: ask before, mark after. Kept in NATS

@@ -76,6 +76,7 @@ static bool worker_claim(struct bus_worker *worker, const jsMsgMetaData *meta, c
         work->answered = false;
         work->disconnected = false;
         work->limit_at = INT64_MAX;
+        work->lease.until = INT64_MAX;
         work->incarnation = runtime->incarnation;
         work->sent_at = 0;
         snprintf(work->reply, sizeof(work->reply), "%s", reply);
@@ -113,7 +114,10 @@ static bool worker_finish(struct rb_work *work, enum rb_run_state state, const c
                                         .attempt = work->attempt};
     if (state != RB_RUN_DONE)
         bus_control_note_failure(work->runtime->bus, &failure);
-    if (bus_work_end_run(work, state, error) == RB_OK)
+    rb_err err = state == RB_RUN_RETRYING ? RB_OK : bus_turn_finish(work);
+    if (!err)
+        err = bus_work_end_run(work, state, error);
+    if (!err)
         return true;
     rb_log_warn("run not recorded event=%s: %s", work->event.id, rb_error_text());
     return false;
@@ -252,6 +256,27 @@ static struct rb_result worker_call(struct bus_worker *worker, rb_handler_fn han
     return result;
 }
 
+/* Its turn has not come: handed back, which is no attempt. */
+static void worker_wait(struct rb_work *work)
+{
+    if (worker_may_answer(work))
+        bus_ack_retry(work->runtime->bus, work->reply,
+                      work->runtime->draining ? 0 : bus_turn_wait_ms(work->attempt));
+}
+
+/* An event with a handler, whose turn it is. */
+static struct rb_result worker_try(struct bus_worker *worker, rb_handler_fn handler)
+{
+    struct rb_work *work = &worker->work;
+
+    if (work->attempt <= worker->runtime->def->max_attempts + UNFINISHED_MAX)
+        return worker_call(worker, handler);
+    work->installation_id = bus_work_installation(work);
+    work->generation = rb_work_int(work, "generation");
+    return rb_reject("gave up after %d attempts: the last of them ended without a verdict",
+                     work->attempt - 1);
+}
+
 static void worker_handle_claimed(struct bus_worker *worker, natsMsg *msg)
 {
     struct rb_work *work = &worker->work;
@@ -272,20 +297,19 @@ static void worker_handle_claimed(struct bus_worker *worker, natsMsg *msg)
                                         .subject = natsMsg_GetSubject(msg),
                                         .traceparent = ""};
         result = rb_reject("%s", rb_error_text());
-    } else if (work->attempt > def->max_attempts + UNFINISHED_MAX) {
-        work->installation_id = bus_work_installation(work);
-        work->generation = rb_work_int(work, "generation");
-        result = rb_reject("gave up after %d attempts: the last of them ended without a verdict",
-                           work->attempt - 1);
     } else {
         rb_handler_fn handler = worker_route(def, work->event.subject);
-        if (!handler) {
+        enum bus_turn turn = handler ? bus_turn_take(work) : BUS_TURN_OVER;
+        if (turn == BUS_TURN_OVER)
             bus_ack_done_async(worker->runtime->bus, work->reply);
+        else if (turn == BUS_TURN_LATER)
+            worker_wait(work);
+        if (turn != BUS_TURN_NOW)
             return;
-        }
-        result = worker_call(worker, handler);
+        result = worker_try(worker, handler);
     }
     worker_answer(work, &result, body, len);
+    bus_turn_end(work);
 }
 
 static void worker_free_arena(struct bus_worker *worker)

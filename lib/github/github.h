@@ -88,6 +88,17 @@ enum rb_github_kind { RB_GITHUB_OPEN_PULLS, RB_GITHUB_OPEN_ISSUES };
 void rb_github_list_open(struct rb_github_request *request, const char *owner, const char *repo,
                          enum rb_github_kind kind, int page);
 
+/* The labels of an issue or pull request (docs.github.com, "REST API endpoints for labels"): the first
+ * hundred, which is all that GitHub lets one have. Adding one that is there changes nothing, and one that the
+ * repository does not know is made; removing one that is not there is 404. Names are UTF-8, compared without
+ * case. */
+void rb_github_list_labels(struct rb_github_request *request, const char *owner, const char *repo,
+                           int64_t number);
+void rb_github_add_labels(struct rb_github_request *request, const char *owner, const char *repo,
+                          int64_t number, const char *const *names, size_t count);
+void rb_github_remove_label(struct rb_github_request *request, const char *owner, const char *repo,
+                            int64_t number, const char *name);
+
 /* Many blobs in one request, by GraphQL (docs.github.com, "Blob" in the reference of its objects). It has no
  * text for binary files and cuts the others at RB_GITHUB_QUERY_TEXT bytes, without that being documented;
  * work that takes GitHub more than 10 s is given up, hence bytes are bounded too: `bytes` is what the tree

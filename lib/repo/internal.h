@@ -16,11 +16,6 @@ struct rb_repo_handle {
     bool has_no_queries; /* GraphQL was refused: everything else is asked for one by one */
 };
 
-/* Asks GitHub and waits; the result is the judgement, its sentence the error text. The response is to be
- * cleared whatever the result. */
-rb_err repo_ask(struct rb_github_response *response, struct rb_repo_handle *handle,
-                struct rb_github_request *request);
-
 /* One of many requests on its way. */
 struct repo_asked {
     struct rb_github_request request;   /* taken */

@@ -38,7 +38,7 @@ rb_err rb_repo_pull_files(const struct rb_repo_pull_file **files, size_t *count,
         struct rb_github_request request;
         struct rb_github_response response = {0};
         rb_github_list_pull_files(&request, handle->about.owner, handle->about.name, number, page);
-        err = repo_ask(&response, handle, &request);
+        err = rb_repo_ask(&response, handle, &request);
         if (!err)
             err = rb_github_read_pull_files(&response, pulls_add, &pulls);
         more = response.has_next;
@@ -58,7 +58,7 @@ rb_err rb_repo_list_open(bool *more, struct rb_repo_handle *handle, enum rb_gith
         struct rb_github_request request;
         struct rb_github_response response = {0};
         rb_github_list_open(&request, handle->about.owner, handle->about.name, kind, page);
-        err = repo_ask(&response, handle, &request);
+        err = rb_repo_ask(&response, handle, &request);
         if (!err)
             err = rb_github_read_objects(&response, fn, arg);
         *more = response.has_next;

@@ -101,8 +101,8 @@ rb_err rb_repo_is_current(struct rb_repo_handle *handle)
     return err;
 }
 
-rb_err repo_ask(struct rb_github_response *response, struct rb_repo_handle *handle,
-                struct rb_github_request *request)
+rb_err rb_repo_ask(struct rb_github_response *response, struct rb_repo_handle *handle,
+                   struct rb_github_request *request)
 {
     char sentence[512];
     const char *name = request->name;

@@ -46,6 +46,12 @@ rb_err rb_repo_open(struct rb_repo_handle **out, const struct rb_repo_sources *s
 void rb_repo_close(struct rb_repo_handle *handle); /* wipes the token; NULL is fine */
 const struct rb_repo *rb_repo_about(const struct rb_repo_handle *handle);
 
+/* Any other request of lib/github, with the person's token, within its budget; `request` is taken. Waits. The
+ * result is the judgement (rb_github_judge()), its sentence the error text, a limit's time
+ * rb_error_wait_ms(). `response` is to be zeroed before and cleared afterwards, whatever the result. */
+rb_err rb_repo_ask(struct rb_github_response *response, struct rb_repo_handle *handle,
+                   struct rb_github_request *request) RB_MUST_CHECK;
+
 /* Packed (rb_tree_unpack() makes it an array). An empty repository (GitHub: 409) gives a complete tree of 0
  * entries with commit "". */
 rb_err rb_repo_tree(struct rb_tree *tree, struct rb_repo_handle *handle) RB_MUST_CHECK;

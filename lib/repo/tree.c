@@ -87,7 +87,7 @@ static rb_err tree_list(struct tree_listing *listing, struct tree_walk *walk, co
     listing->count = 0;
     walk->requests++;
     rb_github_get_tree(&request, walk->handle->about.owner, walk->handle->about.name, sha, recursive);
-    rb_err err = repo_ask(&response, walk->handle, &request);
+    rb_err err = rb_repo_ask(&response, walk->handle, &request);
     if (!err)
         err = rb_github_read_tree(&listing->is_truncated, &response, tree_add, listing);
     rb_github_response_clear(&response);
@@ -173,7 +173,7 @@ static rb_err tree_fetch_commit(char tree_sha[65], struct rb_tree *tree, char et
     struct rb_github_response response = {0};
     const char *ref = *handle->about.default_branch ? handle->about.default_branch : "HEAD";
     rb_github_get_commit(&request, handle->about.owner, handle->about.name, ref, hint->etag);
-    rb_err err = repo_ask(&response, handle, &request);
+    rb_err err = rb_repo_ask(&response, handle, &request);
     snprintf(etag, 160, "%s", response.etag);
     if (!err && response.status == 304) {
         *unchanged = true;

@@ -79,6 +79,7 @@ static void route_rate_limit(struct sim_exchange *x)
 #define DOC_REPO    "repos/repos#get-a-repository"
 #define DOC_HOOKS   "repos/webhooks#"
 #define DOC_COMMITS "commits/commits#"
+#define DOC_LABELS  "issues/labels#"
 static const struct sim_route route_table[] = {
     {"GET", "/", SIM_NEED_NOTHING, "meta/meta#github-api-root", route_root},
     {"GET", "/user", SIM_NEED_USER, "users/users#get-the-authenticated-user", route_user},
@@ -105,6 +106,12 @@ static const struct sim_route route_table[] = {
     {"GET", "/repos/:/:/issues", SIM_NEED_READ, "issues/issues#list-repository-issues", rb_sim_issues_list},
     {"GET", "/repos/:/:/pulls/:/files", SIM_NEED_READ, "pulls/pulls#list-pull-requests-files",
      rb_sim_pulls_files},
+    {"GET", "/repos/:/:/issues/:/labels", SIM_NEED_READ, DOC_LABELS "list-labels-for-an-issue",
+     rb_sim_labels_list},
+    {"POST", "/repos/:/:/issues/:/labels", SIM_NEED_WRITE, DOC_LABELS "add-labels-to-an-issue",
+     rb_sim_labels_add},
+    {"DELETE", "/repos/:/:/issues/:/labels/:", SIM_NEED_WRITE, DOC_LABELS "remove-a-label-from-an-issue",
+     rb_sim_labels_remove},
     {"GET", "/repos/:/:/hooks", SIM_NEED_HOOKS_READ, DOC_HOOKS "list-repository-webhooks", rb_sim_hooks_list},
     {"POST", "/repos/:/:/hooks", SIM_NEED_HOOKS_WRITE, DOC_HOOKS "create-a-repository-webhook",
      rb_sim_hooks_create},
@@ -244,6 +251,7 @@ static const char *route_accepted_scopes(const struct sim_route *route)
 {
     switch (route->need) {
     case SIM_NEED_READ:
+    case SIM_NEED_WRITE:
         return "repo";
     case SIM_NEED_HOOKS_READ:
         return "admin:repo_hook, public_repo, read:repo_hook, repo, write:repo_hook";
@@ -282,6 +290,10 @@ static bool route_permit(struct sim_exchange *x)
     if (level == SIM_NONE ||
         (is_hook && (level != SIM_ADMIN || !route_has_hook_scope(x, need == SIM_NEED_HOOKS_WRITE)))) {
         rb_sim_answer_error(x, 404, x->route->doc, "Not Found");
+        return false;
+    }
+    if (need == SIM_NEED_WRITE && level < SIM_WRITE) {
+        rb_sim_answer_error(x, 403, x->route->doc, "Must have push access to the repository.");
         return false;
     }
     return true;

@@ -87,6 +87,7 @@ struct sim_repo {
     struct sim_grant *grants;
     struct sim_hook *hooks; /* oldest first */
     json_t *topics;         /* what is open, oldest first; NULL: nothing */
+    json_t *labels;         /* {"NUMBER": ["bug"]}: of issues and pull requests; NULL: none */
     int64_t created_ms;
 };
 
@@ -223,6 +224,7 @@ enum sim_need {
     SIM_NEED_NOTHING,
     SIM_NEED_USER,
     SIM_NEED_READ,       /* a repository that this person may read */
+    SIM_NEED_WRITE,      /* may write, too, with a scope for it */
     SIM_NEED_HOOKS_READ, /* admin, and a scope that may see hooks */
     SIM_NEED_HOOKS_WRITE,
 };
@@ -262,6 +264,12 @@ void rb_sim_pulls_files(struct sim_exchange *x);
 /* topics.c */
 void rb_sim_pulls_list(struct sim_exchange *x);
 void rb_sim_issues_list(struct sim_exchange *x);
+/* labels.c */
+void rb_sim_labels_list(struct sim_exchange *x);
+void rb_sim_labels_add(struct sim_exchange *x);
+void rb_sim_labels_remove(struct sim_exchange *x);
+json_t *rb_sim_labels_of(const struct sim_exchange *x,
+                         const char *number); /* as GitHub's objects have them */
 void rb_sim_git_contents(struct sim_exchange *x);
 void rb_sim_tree_get(struct sim_exchange *x);
 void rb_sim_tree_cache_clear(void);

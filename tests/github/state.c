@@ -264,6 +264,9 @@ rb_err rb_sim_repo_put(struct sim_repo **out, struct sim_state *state, const cha
     }
     git_repository_free(repo->git);
     json_decref(repo->topics);
+    json_decref(repo->labels);
+    repo->topics = NULL;
+    repo->labels = NULL;
     free(repo->owner);
     free(repo->name);
     free(repo->path);
@@ -318,6 +321,7 @@ static void repo_free(struct sim_repo *repo)
     }
     git_repository_free(repo->git);
     json_decref(repo->topics);
+    json_decref(repo->labels);
     free(repo->owner);
     free(repo->name);
     free(repo->path);

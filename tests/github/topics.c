@@ -40,16 +40,18 @@ static json_t *topic_shape(const struct sim_exchange *x, const json_t *topic, co
     const struct sim_repo *repo = x->repo;
     int64_t number = json_integer_value(json_object_get(topic, "number"));
     const char *login = rb_sim_json_string(topic, "login");
+    char name[24];
     char id[200];
+    snprintf(name, sizeof(name), "%lld", (long long)number);
     snprintf(id, sizeof(id), "%.80s/%.80s/%lld", repo->owner, repo->name, (long long)number);
     char *node_id = rb_sim_shape_node_id(node, id);
     json_t *json =
-        json_pack("{s:I, s:s, s:I, s:s, s:b, s:O, s:O, s:O, s:O, s:n, s:[], s:n, s:n, s:s}", "id",
+        json_pack("{s:I, s:s, s:I, s:s, s:b, s:O, s:O, s:O, s:O, s:n, s:o, s:n, s:n, s:s}", "id",
                   (json_int_t)rb_sim_id_of(node, id), "node_id", node_id, "number", (json_int_t)number,
                   "state", "open", "locked", 0, "title", json_object_get(topic, "title"), "body",
                   json_object_get(topic, "body"), "created_at", json_object_get(topic, "created_at"),
-                  "updated_at", json_object_get(topic, "updated_at"), "closed_at", "labels", "milestone",
-                  "assignee", "author_association", "OWNER");
+                  "updated_at", json_object_get(topic, "updated_at"), "closed_at", "labels",
+                  rb_sim_labels_of(x, name), "milestone", "assignee", "author_association", "OWNER");
     json_object_set_new(json, "user", login ? rb_sim_shape_user(x->base, login) : json_null());
     free(node_id);
     return json;

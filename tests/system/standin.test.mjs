@@ -467,6 +467,21 @@ test('what is open: issues with the pull requests among them, pull requests alon
   await good(`GET ${repo}/pulls/{pull_number}/files`, { pull_number: 1 });
 });
 
+test('labels: added, listed and removed by who may write, without case, made when they are new', async () => {
+  git(dir, 'update-ref', 'refs/pull/1/head', commits.first);
+  const of = `${repo}/issues/{issue_number}/labels`;
+  const names = ({ data }) => data.map(({ name }) => name);
+  const one = { issue_number: 1 };
+  assert.deepEqual(names(await good(`GET ${of}`, one)), []);
+  assert.deepEqual(names(await good(`POST ${of}`, { ...one, labels: ['size/S', 'Bug'] })), ['size/S', 'Bug']);
+  assert.deepEqual(names(await good(`POST ${of}`, { ...one, labels: ['bug', 'new'] })), ['size/S', 'Bug', 'new']);
+  assert.deepEqual(names(await good(`DELETE ${of}/{name}`, { ...one, name: 'size/S' })), ['Bug', 'new']);
+  assert.deepEqual(names(await good(`GET ${of}`, one)), ['Bug', 'new']);
+  await refused(404, `DELETE ${of}/{name}`, { ...one, name: 'size/S' }, { message: 'Label does not exist' });
+  await refused(404, `GET ${of}`, { issue_number: 99 }, { message: 'Not Found' });
+  await refused(403, `POST ${of}`, { ...one, labels: ['x'] }, { client: s.client('bob'), beyond: true, message: /push access/ });
+});
+
 test('all of this was held against the description', () => {
   const routes = new Set(seen().map((one) => one.replace(/^\d+ of /, '')));
   assert.ok(routes.size >= 12, [...routes].join(', '));

@@ -57,6 +57,36 @@ static inline bool child_says(const char *line)
     }
 }
 
+/* The next line that is reported, whatever it is. */
+static inline void child_line(char *out, size_t size)
+{
+    char *end;
+    while (!(end = memchr(child.buffer, '\n', child.len))) {
+        struct pollfd fd = {.fd = child.process.report, .events = POLLIN};
+        if (poll(&fd, 1, PATIENCE_MS) != 1)
+            fail_msg("the subscriber says nothing");
+        ssize_t n = read(child.process.report, child.buffer + child.len, sizeof(child.buffer) - child.len);
+        assert_true(n > 0);
+        child.len += (size_t)n;
+    }
+    *end = '\0';
+    size_t len = strlen(child.buffer);
+    assert_true(len < size);
+    memcpy(out, child.buffer, len + 1);
+    child.len -= (size_t)(end + 1 - child.buffer);
+    memmove(child.buffer, end + 1, child.len);
+}
+
+/* These lines are the next ones, up to NULL. */
+static inline void child_says_next(const char *const *lines)
+{
+    char line[256];
+    for (; *lines; lines++) {
+        child_line(line, sizeof(line));
+        assert_string_equal(line, *lines);
+    }
+}
+
 static inline bool child_is_silent(int ms)
 {
     struct pollfd fd = {.fd = child.process.report, .events = POLLIN};
@@ -82,8 +112,8 @@ static inline int child_stop(void)
 static inline void send_on(const char *subject, const char *id, const char *mode, int64_t installation)
 {
     struct rb_buf body;
-    json_t *data = json_pack("{ss sI sI}", "mode", mode, "installation_id", (json_int_t)installation,
-                             "generation", (json_int_t)4);
+    json_t *data = json_pack("{ss sI sI sI}", "mode", mode, "installation_id", (json_int_t)installation,
+                             "repo_id", (json_int_t)installation, "generation", (json_int_t)4);
     rb_buf_init(&body, RB_EVENT_MAX);
     assert_int_equal(rb_event_encode(&body, subject, id, "/test", NULL, data), RB_OK);
     rb_err err = rb_bus_publish(NULL, bus, subject, id, NULL, body.data, body.len);

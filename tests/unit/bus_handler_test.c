@@ -108,24 +108,8 @@ static void order_holds_over_retries(void **state)
     send_event("first", "retry-twice", 107);
     send_event("second", "", 108);
     child_start((const char *const[]){"TEST_IN_ORDER=1", NULL});
-    const char *const lines[] = {"begin first 1", "begin first 2",  "begin first 3",
-                                 "end first 3",   "begin second 1", "end second 1"};
-    char all[256] = "";
-    size_t len = 0;
-    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        struct pollfd fd = {.fd = child.process.report, .events = POLLIN};
-        while (len < sizeof(all) - 1 && !memchr(all, '\n', len) && poll(&fd, 1, PATIENCE_MS) == 1) {
-            ssize_t n = read(child.process.report, all + len, sizeof(all) - 1 - len);
-            assert_true(n > 0);
-            len += (size_t)n;
-        }
-        char *end = memchr(all, '\n', len);
-        assert_non_null(end);
-        *end = '\0';
-        assert_string_equal(all, lines[i]);
-        len -= (size_t)(end + 1 - all);
-        memmove(all, end + 1, len);
-    }
+    child_says_next((const char *const[]){"begin first 1", "begin first 2", "begin first 3", "end first 3",
+                                          "begin second 1", "end second 1", NULL});
     expect_nothing_pending();
     assert_int_equal(child_stop(), 0);
 }

@@ -1,0 +1,28 @@
+/* The rules of the labeller: which labels a pull request should have. Pure. */
+#ifndef RB_EXAMPLES_LABELLER_RULES_H
+#define RB_EXAMPLES_LABELLER_RULES_H
+
+#include "lib/repo/repo.h"
+
+#define RULES_AREAS_MAX    50
+#define RULES_PATTERNS_MAX 100 /* of one area */
+#define RULES_LABELS_MAX   (RULES_AREAS_MAX + 1)
+#define RULES_NAME_MAX     50 /* bytes of a label's name, as GitHub has it */
+
+/*
+ * {"sizes": {"S": 20, "M": 100, "L": 500}, "areas": {"docs": ["*.md", "*.rst"]}}
+ *
+ * A size is the most lines, added and deleted, that a pull request of it changes; one that changes more is
+ * XL. An area is there when a pattern (glob(7), '*' also matches '/') fits one of the changed paths, the old
+ * name of a renamed file excepted. The labels are size/S … size/XL and area/NAME.
+ */
+struct rules;
+rb_err rules_read(struct rules **out, const char *file) RB_MUST_CHECK; /* the text says what is wrong */
+void rules_free(struct rules *rules);                                  /* NULL is fine */
+/* The labels for these files, in the arena; returns how many, at most RULES_LABELS_MAX. */
+size_t rules_labels(const char *labels[RULES_LABELS_MAX], const struct rules *rules,
+                    const struct rb_repo_pull_file *files, size_t count, struct rb_arena *arena);
+/* Whether a label is one that the rules give: others are people's own. Without case, as GitHub compares. */
+bool rules_own(const struct rules *rules, const char *label);
+
+#endif
