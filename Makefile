@@ -168,7 +168,7 @@ $(BUILD)/obj/bus/%.o $(BUILD)/obj/lib/base/%.o: CFLAGS += -fPIC -fno-semantic-in
 $(SHARED).$(VERSION): $(BUILD)/lib/libbus.a $(BUILD)/lib/liblib_base.a bus/librepobus.map
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) $(if $(SANITIZE),,-Wl$(comma)-z$(comma)defs) -shared -Wl,-soname,$(notdir $(SONAME)) -Wl,--version-script=bus/librepobus.map \
-	  -Wl,--whole-archive $< -Wl,--no-whole-archive $(word 2,$^) $$(pkg-config --libs libnats jansson libsodium openssl libh2o-evloop) -o $@
+	  -Wl,--whole-archive $< -Wl,--no-whole-archive $(word 2,$^) $$(pkg-config --libs libnats jansson libsodium openssl libh2o-evloop libcurl) -o $@
 
 define room_rules
 $(call library,$(1)): $(call objects,$(1))

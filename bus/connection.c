@@ -281,7 +281,11 @@ rb_err rb_bus_connect(struct rb_bus **out, const struct rb_bus_options *options)
     pthread_condattr_destroy(&attr);
     bus->setup_at_ms = INT64_MIN / 2;
 
-    natsStatus s = natsOptions_Create(&nats_options);
+    /* The library's locks spin 2,000 times by default before they sleep. One of them is held while the socket
+     * is written to, so that the reader would spin through the whole system call. */
+    natsStatus s = nats_Open(0);
+    if (s == NATS_OK)
+        s = natsOptions_Create(&nats_options);
     if (s == NATS_OK)
         err = bus_settings_read(&bus->settings);
     if (s == NATS_OK && !err)

@@ -63,6 +63,9 @@ struct rb_work {
     char reply[RUNTIME_REPLY_MAX];
     int64_t installation_id; /* 0: no run is recorded */
     int64_t generation, started_ms;
+    /* The span of this attempt, "" outside of one; that of the message, "" when it bears none. */
+    char trace[RB_TRACEPARENT_SIZE], hop[RB_TRACEPARENT_SIZE];
+    int64_t trace_us; /* when it began */
     int64_t done, total;
     char note[RUNTIME_TEXT_MAX];
     atomic_bool disconnected; /* its installation was, meanwhile */
@@ -168,6 +171,7 @@ rb_err bus_watch_pause(struct bus_runtime *runtime) RB_MUST_CHECK;
 /* work.c */
 /* Whose run an event is told in; 0: in none. */
 int64_t bus_work_installation(const struct rb_work *work);
+void bus_work_take_trace(struct rb_work *work, natsMsg *msg); /* before it is decoded */
 void bus_work_begin_run(struct rb_work *work);
 /* The last word on an attempt, acknowledged by the stream: RB_OK also where no run is recorded. */
 rb_err bus_work_end_run(struct rb_work *work, enum rb_run_state state, const char *error) RB_MUST_CHECK;

@@ -33,6 +33,7 @@ static const char subscriber_help[] =
     "  HEALTH_ADDRESS, HEALTH_PORT   where /healthz, /readyz and /metrics are shown (0: any free port)\n"
     "  DRAIN_SECONDS         20, for work under way after SIGTERM; what is not done by then is handed back\n"
     "  LOG_LEVEL, LOG_FORMAT debug|info|warn|error, text|json\n"
+    "  OTEL_EXPORTER_OTLP_ENDPOINT   http://collector:4318, for traces; off without\n"
     "\n"
     "It ends with 0 after SIGTERM or SIGINT, with 1 when it cannot start.\n";
 
@@ -313,14 +314,16 @@ int rb_subscriber_run_sized(const struct rb_subscriber *subscriber, size_t size)
     mallopt(M_ARENA_MAX, ARENAS_MAX);
     int signal_fd = subscriber_open_signals();
     struct bus_runtime *r = subscriber_make_runtime(&def, &settings);
-    rb_err err =
-        rb_bus_connect(&r->bus, &(struct rb_bus_options){.url = settings.nats_url, .name = def.name});
+    rb_err err = rb_trace_start(def.name);
+    if (!err)
+        err = rb_bus_connect(&r->bus, &(struct rb_bus_options){.url = settings.nats_url, .name = def.name});
     if (!err)
         err = rb_health_start(&health, settings.health_address, settings.health_port, subscriber_is_ready, r);
     if (err) {
         rb_log_error("%s", rb_error_text());
         rb_health_stop(health);
         subscriber_free_runtime(r);
+        rb_trace_stop();
         close(signal_fd);
         return 1;
     }
@@ -343,6 +346,7 @@ int rb_subscriber_run_sized(const struct rb_subscriber *subscriber, size_t size)
     subscriber_join(r);
     rb_health_stop(health);
     subscriber_free_runtime(r);
+    rb_trace_stop();
     close(signal_fd);
     rb_log_info("ended");
     return failed ? 1 : 0;

@@ -46,7 +46,11 @@ rb_err rb_work_publish(struct rb_work *work, const char *subject, const json_t *
     char *seed = rb_asprintf("%s/%s/%s", work->event.id, name, subject);
     char *source = rb_asprintf("/repobus/%s", name);
     rb_uuid_from_name(id, seed);
-    rb_traceparent_make(traceparent, work->event.traceparent);
+    /* What follows is of the handler's span. */
+    if (rb_trace_is_on() && *work->trace)
+        snprintf(traceparent, sizeof(traceparent), "%s", work->trace);
+    else
+        rb_traceparent_make(traceparent, work->event.traceparent);
     rb_buf_init(&body, RB_EVENT_MAX);
     rb_err err = rb_event_encode(&body, subject, id, source, traceparent, data);
     if (!err)
@@ -122,8 +126,53 @@ int64_t bus_work_installation(const struct rb_work *work)
     return rb_work_int(work, "installation_id");
 }
 
+void bus_work_take_trace(struct rb_work *work, natsMsg *msg)
+{
+    const char *hop = NULL;
+    work->trace[0] = work->hop[0] = '\0';
+    if (rb_trace_is_on() && natsMsgHeader_Get(msg, "traceparent", &hop) == NATS_OK && hop)
+        snprintf(work->hop, sizeof(work->hop), "%s", hop);
+}
+
+static void work_begin_trace(struct rb_work *work)
+{
+    if (!rb_trace_is_on())
+        return;
+    if (!*work->hop)
+        snprintf(work->hop, sizeof(work->hop), "%s", work->event.traceparent);
+    rb_traceparent_make(work->trace, work->hop);
+    work->trace_us = rb_clock_us();
+}
+
+static void work_end_trace(struct rb_work *work, enum rb_run_state state, const char *error)
+{
+    char name[BUS_SUBJECT_MAX + 16];
+    if (!rb_trace_is_on() || !*work->trace)
+        return;
+    snprintf(name, sizeof(name), "process %s", work->event.subject);
+    const struct rb_log_field attributes[] = {
+        RB_F_TEXT("messaging.system", "nats"),
+        RB_F_TEXT("messaging.destination.name", work->event.subject),
+        RB_F_TEXT("messaging.message.id", work->event.id),
+        RB_F_TEXT("messaging.consumer.group.name", work->runtime->def->name),
+        RB_F_TEXT("repobus.state", rb_run_state_name(state)),
+        RB_F_INT("repobus.attempt", work->attempt),
+        RB_F_INT("repobus.installation_id", rb_work_int(work, "installation_id")),
+    };
+    rb_trace_span(&(struct rb_span){.name = name,
+                                    .traceparent = work->trace,
+                                    .parent = work->hop,
+                                    .kind = RB_SPAN_CONSUMER,
+                                    .took_us = rb_clock_us() - work->trace_us,
+                                    .error = state == RB_RUN_DONE ? NULL : error,
+                                    .attributes = attributes,
+                                    .count = sizeof(attributes) / sizeof(*attributes)});
+    work->trace[0] = '\0';
+}
+
 void bus_work_begin_run(struct rb_work *work)
 {
+    work_begin_trace(work);
     pthread_mutex_lock(&work->mutex);
     work->installation_id = bus_work_installation(work);
     work->generation = rb_work_int(work, "generation");
@@ -140,6 +189,7 @@ rb_err bus_work_end_run(struct rb_work *work, enum rb_run_state state, const cha
     char subject[BUS_SUBJECT_MAX];
     struct rb_buf body;
 
+    work_end_trace(work, state, error);
     rb_buf_init(&body, RUN_BODY_MAX);
     pthread_mutex_lock(&work->mutex);
     work->unsent = false; /* nothing may overtake the last word */

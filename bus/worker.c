@@ -286,6 +286,7 @@ static void worker_handle_claimed(struct bus_worker *worker, natsMsg *msg)
     const char *to = NULL;
     struct rb_result result;
 
+    bus_work_take_trace(work, msg);
     if (natsMsgHeader_Get(msg, RB_HEADER_TO, &to) == NATS_OK && to && strcmp(to, def->name) != 0) {
         bus_ack_done_async(worker->runtime->bus, work->reply); /* for another subscriber alone */
         return;

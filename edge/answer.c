@@ -113,6 +113,31 @@ static void answer_log(struct edge_box *box, int status, const char *route, int6
     rb_log_fields(is_vital ? RB_LOG_DEBUG : RB_LOG_INFO, "request", fields, sizeof(fields) / sizeof(*fields));
 }
 
+/* What the log line says, as a span. Health and metrics are asked all the time and make none. */
+static void answer_trace(const struct edge_box *box, int status, const char *route, int64_t us)
+{
+    const struct edge_route *to = box->exchange.route;
+    char name[96], error[32];
+    if (!rb_trace_is_on() || !to || (to->flags & EDGE_VITAL))
+        return;
+    snprintf(name, sizeof(name), "%s %s", to->method, to->pattern);
+    snprintf(error, sizeof(error), "status %d", status);
+    const struct rb_log_field attributes[] = {RB_F_TEXT("http.request.method", to->method),
+                                              RB_F_TEXT("http.route", to->pattern),
+                                              RB_F_TEXT("repobus.route", route),
+                                              RB_F_INT("http.response.status_code", status),
+                                              RB_F_INT("repobus.database_us", box->database_us),
+                                              RB_F_INT("repobus.github_us", box->github_us)};
+    rb_trace_span(&(struct rb_span){.name = name,
+                                    .traceparent = box->trace,
+                                    .parent = box->parent,
+                                    .kind = RB_SPAN_SERVER,
+                                    .took_us = us,
+                                    .error = status >= 500 ? error : NULL,
+                                    .attributes = attributes,
+                                    .count = sizeof(attributes) / sizeof(*attributes)});
+}
+
 bool edge_exchange_begin_answer(struct edge_exchange *exchange, int status)
 {
     struct edge_box *box = edge_box_of(exchange);
@@ -129,6 +154,7 @@ bool edge_exchange_begin_answer(struct edge_exchange *exchange, int status)
     rb_metric_observe_us(rb_metric_histogram("repobus_http_request_seconds", labels, "Time to the answer"),
                          us);
     answer_log(box, status, name, us);
+    answer_trace(box, status, name, us);
     if (!box->request)
         return false;
     box->request->res.status = status;

@@ -218,6 +218,9 @@ struct edge_event {
     struct rb_buf body;
     char id[RB_UUID_SIZE], trace[RB_TRACEPARENT_SIZE];
 };
+/* The traceparent that an event bears: that of the request it was made in, whose span the relay's is a child
+ * of. NULL: a new trace. */
+void edge_event_trace(char out[RB_TRACEPARENT_SIZE], const char *request);
 /* Makes an event of the trace `traceparent` (NULL: a new one). Takes `data` (NULL: RB_EINTERNAL).
  * rb_buf_free() the body whatever the result. */
 rb_err edge_event_make(struct edge_event *event, const char *traceparent, const char *subject,

@@ -83,7 +83,8 @@ static struct edge_box *exchange_new(struct edge_thread *thread, h2o_req_t *requ
         h2o_mem_alloc_shared(&request->pool, sizeof(*reference), exchange_on_dispose);
     *reference = box;
     box->exchange.last_event_id = edge_header(&box->exchange, "last-event-id");
-    rb_traceparent_make(box->trace, edge_header(&box->exchange, "traceparent"));
+    box->parent = edge_header(&box->exchange, "traceparent");
+    rb_traceparent_make(box->trace, box->parent);
     box->exchange.traceparent = box->trace;
     return box;
 }

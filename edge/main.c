@@ -45,6 +45,8 @@ static const char main_help[] =
     "  STALL_SECONDS         30, until a client that does not take its answer is cut\n"
     "  DRAIN_SECONDS         20, for requests under way after SIGTERM\n"
     "  LOG_LEVEL, LOG_FORMAT debug|info|warn|error, text|json\n"
+    "  OTEL_EXPORTER_OTLP_ENDPOINT\n"
+    "                        http://collector:4318, for traces; off without\n"
     "\n"
     "It ends with 0 after SIGTERM or SIGINT, with 1 when it cannot start.\n";
 
@@ -143,8 +145,9 @@ static rb_err main_make(struct edge *edge)
                                              .user_agent = "repobus",
                                              .timeout_ms = edge->settings.github_timeout_ms};
     const struct rb_bus_options bus = {.url = edge->settings.nats_url, .name = "repobus-edge"};
-    rb_err err =
-        rb_keyring_new(&edge->keyring, edge->settings.secret_key, edge->settings.secret_key_previous);
+    rb_err err = rb_trace_start("edge");
+    if (!err)
+        err = rb_keyring_new(&edge->keyring, edge->settings.secret_key, edge->settings.secret_key_previous);
     if (!err)
         err = rb_github_start(&edge->github, &github);
     if (!err)
@@ -204,6 +207,7 @@ int main(int argc, char **argv)
     edge_relay_stop();
     rb_github_stop(edge.github);
     rb_bus_close(edge.bus);
+    rb_trace_stop();
     rb_keyring_free(edge.keyring);
     rb_config_free(config);
     return 0;

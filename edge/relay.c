@@ -66,6 +66,30 @@ static void relay_observe(const struct rb_rows *rows, const rb_err *errs, size_t
         rb_metric_observe_us(took, took_us);
 }
 
+/* One span an event, which its message names as the one that subscribers follow. */
+static void relay_trace(const struct rb_rows *rows, const struct rb_bus_message *messages, const rb_err *errs,
+                        size_t count, int64_t took_us)
+{
+    for (size_t i = 0; rb_trace_is_on() && i < count; i++) {
+        char name[128];
+        snprintf(name, sizeof(name), "publish %s", messages[i].subject);
+        const struct rb_log_field attributes[] = {
+            RB_F_TEXT("messaging.system", "nats"),
+            RB_F_TEXT("messaging.destination.name", messages[i].subject),
+            RB_F_TEXT("messaging.message.id", messages[i].id),
+            RB_F_INT("repobus.outbox_us", rb_rows_int(rows, i, 4)),
+        };
+        rb_trace_span(&(struct rb_span){.name = name,
+                                        .traceparent = messages[i].traceparent,
+                                        .parent = rb_rows_text(rows, i, 2),
+                                        .kind = RB_SPAN_PRODUCER,
+                                        .took_us = took_us,
+                                        .error = errs[i] ? rb_err_name(errs[i]) : NULL,
+                                        .attributes = attributes,
+                                        .count = sizeof(attributes) / sizeof(*attributes)});
+    }
+}
+
 /* What waits, and how full the streams are. Every edge says it: whoever reads takes the greatest. */
 static void relay_measure(struct edge_worker *worker, int64_t *next)
 {
@@ -100,6 +124,7 @@ static rb_err relay_batch(size_t *count, struct edge_worker *worker)
     struct rb_rows *rows = NULL;
     struct rb_bus_message messages[RELAY_BATCH];
     rb_err errs[RELAY_BATCH], published = RB_OK;
+    char hops[RELAY_BATCH][RB_TRACEPARENT_SIZE];
     char text[256] = "";
     rb_err err = rb_db_query(&rows, worker->db, &unpublished, params, 1);
     *count = err ? 0 : rb_rows_count(rows);
@@ -109,11 +134,16 @@ static rb_err relay_batch(size_t *count, struct edge_worker *worker)
                                               .traceparent = rb_rows_text(rows, i, 2),
                                               .body = rb_rows_text(rows, i, 3)};
         messages[i].len = strlen(messages[i].body);
+        if (rb_trace_is_on()) {
+            rb_traceparent_make(hops[i], messages[i].traceparent);
+            messages[i].traceparent = hops[i];
+        }
     }
     if (*count) {
         int64_t started = rb_clock_us();
         published = rb_bus_publish_all(errs, *count > 1 ? relay_bus : worker->edge->bus, messages, *count);
         relay_observe(rows, errs, *count, rb_clock_us() - started);
+        relay_trace(rows, messages, errs, *count, rb_clock_us() - started);
         snprintf(text, sizeof(text), "%.255s", rb_error_text());
         err = relay_mark(worker->db, rows, errs, *count);
     }

@@ -23,6 +23,7 @@ struct edge_box {
     bool answered, is_stream;
     int64_t started_us, database_us, github_us; /* the latter two: spent waiting */
     char trace[RB_TRACEPARENT_SIZE];
+    const char *parent; /* the client's traceparent, as it came; NULL: none */
 };
 static inline struct edge_box *edge_box_of(struct edge_exchange *exchange)
 {

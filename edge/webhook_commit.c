@@ -339,7 +339,7 @@ static rb_err commit_add_event(struct commit_batch *batch, const struct webhook_
     bool is_inline = commit_is_inline(record);
     rb_buf_init(&head, COMMIT_HEAD_MAX);
     rb_uuid_make(id);
-    rb_traceparent_make(trace, record->traceparent);
+    edge_event_trace(trace, record->traceparent);
     rb_err err = rb_event_begin(&head, record->subject, id, EDGE_SOURCE, trace);
     if (!err)
         err = rb_buf_append(&head, "{\"installation_ids\":[", 21);

@@ -115,8 +115,8 @@ void rb_uuid_make(char out[RB_UUID_SIZE]);
 void rb_uuid_from_name(char out[RB_UUID_SIZE], const char *name);
 
 #define RB_TRACEPARENT_SIZE 56
-/* A new "00-<trace>-<span>-01" (W3C Trace Context). With a valid `parent` its trace id is kept; NULL or
- * anything malformed starts a new trace. */
+/* A new "00-<trace>-<span>-01" (W3C Trace Context). With a valid `parent` its trace id is kept, and whether
+ * it is sampled ("-00": no); NULL or anything malformed starts a new trace. */
 void rb_traceparent_make(char out[RB_TRACEPARENT_SIZE], const char *parent);
 
 /* ---- configuration ------------------------------------------------------------------------------------ */
@@ -179,6 +179,36 @@ void rb_metric_set(struct rb_metric *metric, int64_t value);
 void rb_metric_observe_us(struct rb_metric *metric, int64_t micros);
 /* All metrics, plus process_resident_memory_bytes, process_cpu_seconds_total and process_open_fds. */
 rb_err rb_metrics_print(struct rb_buf *out) RB_MUST_CHECK;
+
+/* ---- traces ------------------------------------------------------------------------------------------- */
+
+/*
+ * Spans for an OpenTelemetry collector, as OTLP in JSON over HTTP (opentelemetry.io/docs/specs/otlp). Off, at
+ * the cost of one comparison, unless OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is
+ * set. Nothing waits for the collector: 2,048 spans wait for a thread of its own, 512 go at a time, and what
+ * finds no room or is refused is dropped and counted (repobus_spans_total).
+ */
+/* Reads the standard variables (docs/operations.md) once, before other threads are started. RB_OK also when
+ * off; RB_EINVAL after a log line per setting that is wrong. */
+rb_err rb_trace_start(const char *service) RB_MUST_CHECK;
+/* Sends what waits, for about two seconds at most, and joins its thread. */
+void rb_trace_stop(void);
+bool rb_trace_is_on(void);
+
+enum rb_span_kind { RB_SPAN_SERVER = 2, RB_SPAN_CLIENT, RB_SPAN_PRODUCER, RB_SPAN_CONSUMER }; /* OTLP's */
+/* One piece of work that ends now. Not kept where its traceparent says that it is not sampled. */
+struct rb_span {
+    const char *name;
+    const char *traceparent; /* its own: rb_traceparent_make() */
+    const char *parent;      /* that of the work it is part of; NULL, or of another trace: it is the first */
+    enum rb_span_kind kind;
+    int64_t took_us;
+    const char *error;                     /* NULL: it went well; no secrets, here and in attributes */
+    const struct rb_log_field *attributes; /* texts are cut at 256 bytes */
+    size_t count;
+};
+/* Copies; never blocks. Any thread may call. */
+void rb_trace_span(const struct rb_span *span);
 
 /* ---- health endpoint ---------------------------------------------------------------------------------- */
 

@@ -111,6 +111,12 @@ static bool traceparent_is_valid(const char *text)
     return trace && span;
 }
 
+/* The last bit of the flags. */
+static bool traceparent_is_sampled(const char *text)
+{
+    return strchr("13579bdf", text[RB_TRACEPARENT_SIZE - 2]) != NULL;
+}
+
 void rb_traceparent_make(char out[RB_TRACEPARENT_SIZE], const char *parent)
 {
     uint64_t random[3];
@@ -118,7 +124,8 @@ void rb_traceparent_make(char out[RB_TRACEPARENT_SIZE], const char *parent)
     random[2] |= 1; /* neither id may be all zero */
     random[0] |= 1;
     if (traceparent_is_valid(parent))
-        snprintf(out, RB_TRACEPARENT_SIZE, "%.35s-%016llx-01", parent, (unsigned long long)random[2]);
+        snprintf(out, RB_TRACEPARENT_SIZE, "%.35s-%016llx-0%d", parent, (unsigned long long)random[2],
+                 traceparent_is_sampled(parent));
     else
         snprintf(out, RB_TRACEPARENT_SIZE, "00-%016llx%016llx-%016llx-01", (unsigned long long)random[0],
                  (unsigned long long)random[1], (unsigned long long)random[2]);

@@ -60,10 +60,34 @@ static void client_count(const struct github_call *call)
             rb_clock_us() - call->started_us);
 }
 
+static void client_trace(const struct github_call *call)
+{
+    char own[RB_TRACEPARENT_SIZE], name[64], error[32];
+    int status = call->response.status;
+    if (!rb_trace_is_on() || !call->started_us || !call->request.traceparent)
+        return;
+    rb_traceparent_make(own, call->request.traceparent);
+    snprintf(name, sizeof(name), "GitHub %s", call->request.name);
+    snprintf(error, sizeof(error), "%s", rb_err_name(call->response.err));
+    if (status)
+        snprintf(error, sizeof(error), "status %d", status);
+    const struct rb_log_field attributes[] = {RB_F_TEXT("repobus.github_request", call->request.name),
+                                              RB_F_INT("http.response.status_code", status)};
+    rb_trace_span(&(struct rb_span){.name = name,
+                                    .traceparent = own,
+                                    .parent = call->request.traceparent,
+                                    .kind = RB_SPAN_CLIENT,
+                                    .took_us = rb_clock_us() - call->started_us,
+                                    .error = status >= 200 && status < 400 ? NULL : error,
+                                    .attributes = attributes,
+                                    .count = status ? 2 : 1});
+}
+
 /* Hands the call back and frees it. */
 static void client_finish(struct rb_github *github, struct github_call *call)
 {
     client_count(call);
+    client_trace(call);
     github_transfer_release(call);
     explicit_bzero(call->token, strlen(call->token)); /* memset() before free() is optimised away */
     free(call->token);

@@ -240,6 +240,11 @@ static void traceparent_keeps_a_valid_trace(void **state)
         rb_traceparent_make(again, out); /* what we make is valid by our own rules */
         assert_memory_equal(again, out, 35);
     }
+    char out[RB_TRACEPARENT_SIZE];
+    rb_traceparent_make(out, "00-" TRACE "-" SPAN "-00");
+    assert_string_equal(out + 52, "-00"); /* who does not sample is not overruled */
+    rb_traceparent_make(out, "00-" TRACE "-" SPAN "-03");
+    assert_string_equal(out + 52, "-01");
 }
 
 int main(void)
