@@ -194,7 +194,7 @@ static void a_statement_is_planned_once_whatever_it_is_given(void **state)
 {
     (void)state;
     static const size_t counts[] = {1, 3, 30, 400, 5}; /* orders of magnitude of what is new, and then gone */
-    static const char *const commits[] = {"a", "bbbb", "", "cccccccccccccccccccc", "dddd"};
+    static const char *const commits[] = {"aa", "bbbb", "", "cccccccccccccccccccc", "dddd"};
     const char *paths[400];
     struct rb_graph_tree rows;
     struct rb_graph_written written;
