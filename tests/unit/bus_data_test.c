@@ -86,10 +86,8 @@ static void compare_schema(const char *subject, const json_t *schema)
     json_object_foreach((json_t *)properties, name, property)
     {
         const struct bus_data_field *field = field_of(subject, name);
-        if (!field)
-            fail_msg("%s: %s cannot be read", subject, name);
-        if (!is_type(property, types[field->type]) || is_required(schema, name) != field->required)
-            fail_msg("%s: %s is of another type, or required and not", subject, name);
+        if (!field || !is_type(property, types[field->type]) || is_required(schema, name) != field->required)
+            fail_msg("%s: %s is not read, is of another type, or required and not", subject, name);
     }
     for (size_t i = 0; i < bus_data_field_count; i++) {
         if (bus_data_has(&bus_data_fields[i], subject) &&
