@@ -142,8 +142,9 @@ static rb_err relay_batch(size_t *count, struct edge_worker *worker)
     if (*count) {
         int64_t started = rb_clock_us();
         published = rb_bus_publish_all(errs, *count > 1 ? relay_bus : worker->edge->bus, messages, *count);
-        relay_observe(rows, errs, *count, rb_clock_us() - started);
-        relay_trace(rows, messages, errs, *count, rb_clock_us() - started);
+        int64_t took_us = rb_clock_us() - started;
+        relay_observe(rows, errs, *count, took_us);
+        relay_trace(rows, messages, errs, *count, took_us);
         snprintf(text, sizeof(text), "%.255s", rb_error_text());
         err = relay_mark(worker->db, rows, errs, *count);
     }

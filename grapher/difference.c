@@ -107,27 +107,15 @@ static void side_close(struct side *side)
 
 /* ---- side by side -------------------------------------------------------------------------------------- */
 
-/* A list in the arena with room for one more: what it had before stays there, as much again at most. */
-static void *list_grow(void *items, size_t count, size_t *capacity, size_t size, struct rb_arena *arena)
-{
-    if (count < *capacity)
-        return items;
-    *capacity = *capacity ? *capacity * 2 : 64;
-    void *grown = rb_arena_alloc(arena, *capacity * size);
-    if (count)
-        memcpy(grown, items, count * size);
-    return grown;
-}
-
 static void places_add(struct graph_places *places, size_t place, struct rb_arena *arena)
 {
-    places->at = list_grow(places->at, places->count, &places->capacity, sizeof *places->at, arena);
+    places->at = rb_arena_grown(arena, places->at, places->count, &places->capacity, sizeof *places->at);
     places->at[places->count++] = (uint32_t)place; /* a tree has RB_TREE_ENTRIES_MAX at most */
 }
 
 static void paths_add(struct graph_paths *list, const char *path, struct rb_arena *arena)
 {
-    list->paths = list_grow(list->paths, list->count, &list->capacity, sizeof *list->paths, arena);
+    list->paths = rb_arena_grown(arena, list->paths, list->count, &list->capacity, sizeof *list->paths);
     list->paths[list->count++] = rb_arena_strdup(arena, path);
 }
 

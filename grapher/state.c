@@ -10,6 +10,17 @@ static rb_err state_do(struct rb_graph *graph, const struct rb_statement *statem
     return rb_db_query(NULL, graph->db, statement, params, count);
 }
 
+/* Whether the statement gives a row. */
+static rb_err state_has(bool *found, struct rb_graph *graph, const struct rb_statement *statement,
+                        const struct rb_param *params, size_t count)
+{
+    struct rb_rows *rows = NULL;
+    rb_err err = rb_db_query(&rows, graph->db, statement, params, count);
+    *found = !err && rb_rows_count(rows) > 0;
+    rb_rows_free(rows);
+    return err;
+}
+
 /* The node of PostgreSQL is the row. A head that was seen earlier than the one that is there comes late. */
 static rb_err state_tell_node(struct rb_graph *graph, int64_t repo_id)
 {
@@ -79,12 +90,8 @@ rb_err rb_graph_is_listed(bool *listed, struct rb_graph *graph, int64_t repo_id)
 {
     static const struct rb_statement statement = {
         "graph_is_listed", "select 1 from graph_states where repo_id = $1 and listed_at is not null"};
-    struct rb_rows *rows = NULL;
     const struct rb_param params[] = {RB_P_INT(repo_id)};
-    rb_err err = rb_db_query(&rows, graph->db, &statement, params, 1);
-    *listed = !err && rb_rows_count(rows) > 0;
-    rb_rows_free(rows);
-    return err;
+    return state_has(listed, graph, &statement, params, 1);
 }
 
 rb_err rb_graph_awaits_list(bool *awaits, struct rb_graph *graph, int64_t repo_id, int64_t generation)
@@ -92,12 +99,8 @@ rb_err rb_graph_awaits_list(bool *awaits, struct rb_graph *graph, int64_t repo_i
     static const struct rb_statement statement = {
         "graph_awaits_list",
         "select 1 from graph_states where repo_id = $1 and generation = $2 and listed_at is null"};
-    struct rb_rows *rows = NULL;
     const struct rb_param params[] = {RB_P_INT(repo_id), RB_P_INT(generation)};
-    rb_err err = rb_db_query(&rows, graph->db, &statement, params, 2);
-    *awaits = !err && rb_rows_count(rows) > 0;
-    rb_rows_free(rows);
-    return err;
+    return state_has(awaits, graph, &statement, params, 2);
 }
 
 rb_err rb_graph_note_listed(struct rb_graph *graph, int64_t repo_id)

@@ -103,8 +103,8 @@ static void gradle_wait(struct gradle *gradle, const struct rb_scan_dependency *
                         bool is_plugin)
 {
     struct rb_gradle *all = rb_gradle_of(gradle->sheet);
-    all->refs =
-        rb_scan_grown(gradle->sheet->arena, all->refs, all->ref_count, &all->ref_capacity, sizeof *all->refs);
+    all->refs = rb_arena_grown(gradle->sheet->arena, all->refs, all->ref_count, &all->ref_capacity,
+                               sizeof *all->refs);
     all->refs[all->ref_count++] =
         (struct rb_gradle_ref){(size_t)(item - gradle->sheet->items), text, is_plugin};
 }

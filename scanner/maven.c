@@ -258,7 +258,8 @@ static void pom_declare(struct pom *pom, struct pom_ref ref)
         item->offered = ref.is_managed;
         ref.item = (size_t)(item - sheet->items);
     }
-    pom->refs = rb_scan_grown(sheet->arena, pom->refs, pom->ref_count, &pom->ref_capacity, sizeof *pom->refs);
+    pom->refs =
+        rb_arena_grown(sheet->arena, pom->refs, pom->ref_count, &pom->ref_capacity, sizeof *pom->refs);
     pom->refs[pom->ref_count++] = ref;
 }
 

@@ -187,7 +187,8 @@ static struct rb_scan_dependency *nuget_add(const struct nuget *nuget, const cha
         return NULL;
     nuget_set_version(sheet, item, nuget_fill(sheet, nuget->file, version));
     struct rb_nuget *all = sheet->nuget;
-    all->refs = rb_scan_grown(sheet->arena, all->refs, all->ref_count, &all->ref_capacity, sizeof *all->refs);
+    all->refs =
+        rb_arena_grown(sheet->arena, all->refs, all->ref_count, &all->ref_capacity, sizeof *all->refs);
     all->refs[all->ref_count++] = (struct nuget_ref){(size_t)(item - sheet->items), version, nuget->file};
     return item;
 }

@@ -180,8 +180,6 @@ void rb_scan_add_script(struct rb_scan_sheet *sheet, struct rb_scan_package *pac
                         const char *command);
 void rb_scan_add_entry(struct rb_scan_sheet *sheet, struct rb_scan_package *package, const char *name,
                        const char *target);
-/* A list of the arena with place for one more; doubling wastes at most as much as it holds. */
-void *rb_scan_grown(struct rb_arena *arena, void *items, size_t count, size_t *capacity, size_t size);
 /* A requirement made fit for the sheet: trimmed, bounded, without credentials. */
 const char *rb_scan_requirement(struct rb_scan_sheet *sheet, const char *text, size_t len);
 

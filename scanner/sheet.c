@@ -61,21 +61,10 @@ const char *rb_scan_requirement(struct rb_scan_sheet *sheet, const char *text, s
     return rb_text_clean(sheet->arena, whole.at, whole.len, RB_SCAN_NAME_MAX);
 }
 
-void *rb_scan_grown(struct rb_arena *arena, void *items, size_t count, size_t *capacity, size_t size)
-{
-    if (count < *capacity)
-        return items;
-    *capacity = *capacity ? *capacity * 2 : 64;
-    void *grown = rb_arena_alloc(arena, *capacity * size);
-    if (count)
-        memcpy(grown, items, count * size);
-    return grown;
-}
-
 static struct rb_scan_dependency *sheet_put(struct rb_scan_sheet *sheet, struct rb_scan_dependency item)
 {
     sheet->items =
-        rb_scan_grown(sheet->arena, sheet->items, sheet->count, &sheet->capacity, sizeof *sheet->items);
+        rb_arena_grown(sheet->arena, sheet->items, sheet->count, &sheet->capacity, sizeof *sheet->items);
     sheet->items[sheet->count] = item;
     return &sheet->items[sheet->count++];
 }
@@ -142,8 +131,8 @@ struct rb_scan_locked *rb_scan_lock(struct rb_scan_sheet *sheet, const char *nam
         sheet->truncated = true;
         return NULL;
     }
-    sheet->locked = rb_scan_grown(sheet->arena, sheet->locked, sheet->locked_count, &sheet->locked_capacity,
-                                  sizeof *sheet->locked);
+    sheet->locked = rb_arena_grown(sheet->arena, sheet->locked, sheet->locked_count, &sheet->locked_capacity,
+                                   sizeof *sheet->locked);
     struct rb_scan_locked *item = &sheet->locked[sheet->locked_count++];
     *item = (struct rb_scan_locked){
         .ecosystem = sheet->ecosystem,
@@ -169,8 +158,8 @@ struct rb_scan_package *rb_scan_add_package(struct rb_scan_sheet *sheet, const c
 {
     if (sheet->package_count == RB_SCAN_PACKAGES_MAX)
         return NULL;
-    sheet->packages = rb_scan_grown(sheet->arena, sheet->packages, sheet->package_count,
-                                    &sheet->package_capacity, sizeof *sheet->packages);
+    sheet->packages = rb_arena_grown(sheet->arena, sheet->packages, sheet->package_count,
+                                     &sheet->package_capacity, sizeof *sheet->packages);
     struct rb_scan_package *package = &sheet->packages[sheet->package_count++];
     *package = (struct rb_scan_package){.ecosystem = sheet->ecosystem,
                                         .name = sheet_text(sheet, name),

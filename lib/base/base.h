@@ -36,6 +36,10 @@ char *rb_strdup(const char *text);
 char *rb_strndup(const char *text, size_t len);
 char *rb_asprintf(const char *fmt, ...) RB_PRINTF(1, 2);
 
+/* A list of the arena with place for one more: `items`, or a copy of its `count` items of `size` bytes with
+ * twice the capacity. What it had before stays in the arena, which is as much again at most. */
+void *rb_arena_grown(struct rb_arena *arena, void *items, size_t count, size_t *capacity, size_t size);
+
 /* ---- text --------------------------------------------------------------------------------------------- */
 
 /* Bytes of the UTF-8 character at `text`, of which `len` bytes may be looked at (RFC 3629, section 4); 0 when

@@ -134,6 +134,17 @@ void *rb_arena_alloc(struct rb_arena *arena, size_t size)
     return memory;
 }
 
+void *rb_arena_grown(struct rb_arena *arena, void *items, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity)
+        return items;
+    *capacity = *capacity ? *capacity * 2 : 64;
+    void *grown = rb_arena_alloc(arena, *capacity * size);
+    if (count)
+        memcpy(grown, items, count * size);
+    return grown;
+}
+
 char *rb_arena_strndup(struct rb_arena *arena, const char *text, size_t len)
 {
     char *copy = rb_arena_alloc(arena, len + 1);
