@@ -104,7 +104,8 @@ struct rb_subscriber {
     const struct rb_query *queries;
     int workers; /* default 2; WORKERS in the environment wins */
     /* Default 8: about a quarter of an hour of back-off, then a dead letter. Up to three deliveries more
-     * where some were handed back or ended with their process, which the server counts too. */
+     * where some were handed back or ended with their process, which the server counts too. Waiting for what
+     * is away (.ping) costs none. */
     int max_attempts;
     int health_port; /* default; HEALTH_PORT in the environment wins; 0: any free one */
     void *app;
@@ -150,6 +151,20 @@ struct rb_subscriber {
      * hold up those behind them for the quarter of an hour that their attempts last.
      */
     bool order_per_repository;
+    /*
+     * Whether what the handlers need besides NATS, such as a database, answers now; may be NULL. RB_OK: it
+     * does; else rb_error_text() says for people what does not, and why. Runs on a worker's thread with its
+     * `local`, between two calls of handlers, and should give up within seconds.
+     *
+     * It is asked when a handler returns RB_RETRY without a delay of its own. Where it says no, or NATS does
+     * not answer, an outage is waited for and not held against the event: no handler is called by this
+     * process, one worker asks again after pauses that grow from half a second to five, and when all is back
+     * the handler is called again for the same delivery, which so costs one attempt however long it took.
+     * Meanwhile the event stays with its worker, its run is noted "waiting: …", and /readyz is 503 with the
+     * same words. The waiting ends as well when the process drains (the event is handed back at once), when
+     * rb_work_stop() would say so, and after 24 hours, as an ordinary failure.
+     */
+    rb_err (*ping)(void *local, void *app);
 };
 /*
  * Runs until SIGTERM or SIGINT, then drains: no new event is taken, handlers in flight get DRAIN_SECONDS

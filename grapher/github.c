@@ -184,7 +184,6 @@ static rb_err news_touches(struct rb_pull_request *pull, struct news *news)
     err = news_list_files(&files, &count, news, pull->number);
     if (err == RB_ENOTFOUND) /* gone since: what the payload says stands */
         return RB_OK;
-    news->is_githubs = err != RB_OK;
     if (err)
         return err;
     struct rb_touch *touches = rb_arena_alloc(news->arena, (count + 1) * sizeof *touches);
@@ -280,36 +279,22 @@ static rb_err news_issue(bool *written, struct news *news)
     return grapher_put_issue(written, news, json_object_get(news->payload, "issue"));
 }
 
-/* Again when the store fails, not when GitHub does: that is for the queue to repeat. */
-static rb_err news_write(void *arg)
-{
-    struct news *news = arg;
-    bool removed = false;
-    news->is_githubs = false;
-    news->err = news->write(&news->written, news);
-    if (news->is_githubs)
-        return RB_OK;
-    if (!news->err && news->written)
-        news->err = rb_grapher_leave_nothing(&removed, news->work, news->mine, news->repo_id);
-    return news->err;
-}
-
 static struct rb_result news_handle(struct rb_work *work, void *app, void *local,
                                     rb_err (*write)(bool *written, struct news *news))
 {
-    struct news news = {
-        .work = work, .grapher = app, .mine = local, .arena = rb_work_arena(work), .write = write};
+    struct news news = {.work = work, .grapher = app, .mine = local, .arena = rb_work_arena(work)};
+    bool written = false, removed = false;
     rb_err err = news_read(&news);
     if (!err)
-        err = rb_grapher_with_store(work, news.mine->graph, news_write, &news);
-    if (!err)
-        err = news.err;
+        err = write(&written, &news);
+    if (!err && written)
+        err = rb_grapher_leave_nothing(&removed, news.mine, news.repo_id);
     if (err)
         rb_log_info("not graphed event=%s repository=%lld: %s", rb_work_event(work)->subject,
                     (long long)news.repo_id, rb_error_text());
     else
         rb_log_info("graphed event=%s repository=%lld%s", rb_work_event(work)->subject,
-                    (long long)news.repo_id, news.written ? "" : ": something newer is known");
+                    (long long)news.repo_id, written ? "" : ": something newer is known");
     json_decref(news.payload);
     return rb_result_from(err);
 }

@@ -50,6 +50,12 @@ void rb_scanner_worker_close(void *local, void *app)
     rb_db_close(local);
 }
 
+rb_err rb_scanner_worker_ping(void *local, void *app)
+{
+    (void)app;
+    return rb_db_ping(local);
+}
+
 static void job_progress(struct job *job, const char *note)
 {
     rb_work_progress(job->work, (int64_t)job->read, (int64_t)job->scan.wanted_count, note);

@@ -18,5 +18,6 @@ struct rb_result rb_scanner_handle_disconnect(struct rb_work *work, void *app, v
 /* Opens and closes the worker's own connection. */
 rb_err rb_scanner_worker_open(void **local, void *app) RB_MUST_CHECK;
 void rb_scanner_worker_close(void *local, void *app);
+rb_err rb_scanner_worker_ping(void *local, void *app) RB_MUST_CHECK;
 
 #endif

@@ -46,6 +46,7 @@ int main(int argc, char **argv)
         .app = &scanner,
         .worker_open = rb_scanner_worker_open,
         .worker_close = rb_scanner_worker_close,
+        .ping = rb_scanner_worker_ping,
     };
     status = rb_subscriber_run(&subscriber);
 out:

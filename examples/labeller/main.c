@@ -193,6 +193,13 @@ static void close_worker(void *local, void *app)
     rb_db_close(local);
 }
 
+/* An outage of the database is waited for, and costs no attempt. */
+static rb_err ping_worker(void *local, void *app)
+{
+    (void)app;
+    return rb_db_ping(local);
+}
+
 int main(void)
 {
     static const struct rb_route routes[] = {{RB_GITHUB_PULL_REQUEST, handle}, {NULL, NULL}};
@@ -216,6 +223,7 @@ int main(void)
             .worker_open = open_worker,
             .worker_close = close_worker,
             .one_per_repository = true,
+            .ping = ping_worker,
         };
         status = rb_subscriber_run(&subscriber);
     }
