@@ -5,6 +5,7 @@
 //   SEED=n          else the time
 //   REPOS=40        repositories; WEBHOOKS=5 of each; PEOPLE=6; AT_ONCE=8 repositories are lived at a time
 //   LOAD_SECONDS=n  no repository is begun after this time
+//   OUTAGES=n       of PostgreSQL at most: what failed in several is tried again after minutes
 //   QUIET_MINUTES=5 to become quiet in, each of four waits
 
 import fs from 'node:fs';
@@ -14,7 +15,11 @@ import { Fleet } from './fleet.mjs';
 import { People } from './people.mjs';
 import { Random } from './random.mjs';
 
-const number = (name, otherwise) => Number(process.env[name] ?? otherwise);
+const settings = new Set();
+const number = (name, otherwise) => {
+  settings.add(name);
+  return Number(process.env[name] ?? otherwise);
+};
 const seed = number('SEED', Date.now() % 2 ** 31);
 const [repos, webhooks, people, atOnce, minutes] = [number('REPOS', 40), number('WEBHOOKS', 5), number('PEOPLE', 6), number('AT_ONCE', 8), number('QUIET_MINUTES', 5)];
 const loadSeconds = number('LOAD_SECONDS', Infinity);
@@ -26,6 +31,7 @@ const started = Date.now();
 const seconds = () => ((Date.now() - started) / 1000).toFixed(0);
 console.log(`SEED=${seed}: ${repos} repositories, ${people} people, ${webhooks} webhooks each`);
 const fleet = await Fleet.start({});
+fleet.outages = number('OUTAGES', Infinity);
 const { h } = fleet;
 try {
   const crowd = new People(fleet, random.for('people'));
@@ -73,7 +79,7 @@ try {
   findings.push(error.stack);
 } finally {
   if (findings.length) {
-    console.log(`${findings.length} findings; logs in ${h.dir}-logs; again: SEED=${seed} REPOS=${repos}${loadSeconds < Infinity ? ` LOAD_SECONDS=${loadSeconds}` : ''} make chaos`);
+    console.log(`${findings.length} findings; logs in ${h.dir}-logs; again: ${Object.entries({ ...process.env, SEED: seed }).filter(([name]) => settings.has(name)).map((pair) => pair.join('=')).join(' ')} make chaos`);
     for (const line of findings.slice(0, 50)) console.log(`  ${line}`);
   }
   for (const program of h.programs.values()) if (program.isRunning) program.child.kill('SIGCONT');
