@@ -338,6 +338,7 @@ void rb_bus_close(struct rb_bus *bus)
             pthread_cond_wait(&bus->changed, &bus->mutex);
         pthread_mutex_unlock(&bus->mutex);
     }
+    bus_elections_free(bus);
     bus_pulls_free(bus);
     bus_asks_free(bus->asks);
     natsSubscription_Destroy(bus->acks);

@@ -22,9 +22,13 @@ static rb_err control_last(json_t **out, struct rb_bus *bus, const char *subject
 {
     natsMsg *msg = NULL;
     jsErrCode code = 0;
+    jsOptions options;
+    natsStatus s = NATS_TIMEOUT;
 
     *out = NULL;
-    natsStatus s = js_GetLastMsg(&msg, bus->js, RB_STREAM_CONTROL, subject, NULL, &code);
+    bus_api_options(&options);
+    for (int i = 0; i < BUS_API_TRIES && s == NATS_TIMEOUT; i++)
+        s = js_GetLastMsg(&msg, bus->js, RB_STREAM_CONTROL, subject, &options, &code);
     if (s == NATS_NOT_FOUND)
         return RB_OK;
     if (s != NATS_OK)

@@ -13,6 +13,7 @@
 #define BUS_EVENT_TYPE_PREFIX "dev.repobus."
 
 #define BUS_API_WAIT_MS 5000 /* an answer of JetStream takes milliseconds; five seconds is an outage */
+#define BUS_API_TRIES   3    /* in this time: what is asked while a leader is elected is lost */
 #define BUS_MESSAGE_MAX \
     1024000 /* 1000 KiB: the server's limit is 1 MiB with headers; a dead letter may be this large */
 #define BUS_ID_MAX          200 /* bytes of an event id: a UUID has 36, other producers are wordier */
@@ -90,6 +91,10 @@ struct rb_bus {
     bool closed;    /* for good: the server refused our credentials twice */
     uint64_t epoch; /* grows with every connection made: what was asked on an older one is lost */
     struct bus_pull *pulls;
+    natsSubscription *elections_sub;
+    bool elections_ended; /* nats.c calls back no more */
+
+    atomic_ulong elections; /* of the stream of events that were heard of, see election.c */
 
     pthread_mutex_t setup_mutex;
     int64_t setup_at_ms; /* when the streams were last set up, to heal at most once a second */
@@ -111,10 +116,17 @@ void bus_kick(struct rb_bus *bus);
 rb_err bus_error(natsStatus status, int js_code, const char *fmt, ...) RB_PRINTF(3, 4);
 rb_err bus_error_code(natsStatus status, int js_code);
 
+/* ---- election.c --------------------------------------------------------------------------------------- */
+
+void bus_elections_follow(struct rb_bus *bus); /* any number of times; for those who read or publish */
+void bus_elections_free(struct rb_bus *bus);   /* only after the connection is closed */
+
 /* ---- setup.c ------------------------------------------------------------------------------------------ */
 
 /* rb_bus_setup() unless it was done within the last second: for those who found a stream missing. */
 rb_err bus_heal(struct rb_bus *bus) RB_MUST_CHECK;
+/* For what is asked up to BUS_API_TRIES times. */
+void bus_api_options(jsOptions *options);
 /* Creates or updates the consumer. `name` is set to the server's name of it, to be freed. */
 rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_durable_def *def) RB_MUST_CHECK;
 /* When the stream was made: another time, another stream, whose sequences begin anew. */
@@ -159,6 +171,8 @@ void bus_pull_forget(struct rb_bus *bus, const char *stream, const char *consume
 /* True with a message that came already, beyond what was asked for; asks for nothing. */
 bool bus_pull_take_extra(natsMsg **msg, struct bus_pull *pull);
 void bus_pulls_wake(struct rb_bus *bus); /* after a reconnect: requests of before are lost */
+/* "STREAM.CONSUMER" has another leader, who knows of no request: its readers ask again. */
+void bus_pulls_renew(struct rb_bus *bus, const char *consumer);
 void bus_pulls_free(struct rb_bus *bus); /* only after the connection is closed */
 
 /* Answers to a message, by its reply subject: no object is shared between threads. */

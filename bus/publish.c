@@ -64,12 +64,16 @@ static rb_err publish_once(bool *duplicate, bool *homeless, struct rb_bus *bus,
                            const struct rb_bus_message *message)
 {
     natsMsg *request = NULL, *ack = NULL;
+    /* What has no id may be there twice, as a run is: one that is lost in an election is published again. */
+    int tries = message->id ? 1 : BUS_API_TRIES;
+    natsStatus s = NATS_TIMEOUT;
 
     *homeless = false;
     rb_err err = publish_make(&request, message, NULL);
     if (err)
         return err;
-    natsStatus s = natsConnection_RequestMsg(&ack, bus->nc, request, ACK_WAIT_MS);
+    for (int i = 0; i < tries && s == NATS_TIMEOUT; i++)
+        s = natsConnection_RequestMsg(&ack, bus->nc, request, ACK_WAIT_MS / tries);
     natsMsg_Destroy(request);
     *homeless = s == NATS_NO_RESPONDERS;
     if (s != NATS_OK)
@@ -105,6 +109,7 @@ rb_err rb_bus_publish(bool *duplicate, struct rb_bus *bus, const char *subject, 
 
 #define PUBLISH_PENDING ((rb_err)1) /* not an error code: the acknowledgement is still awaited */
 
+/* Sends those that are pending; returns how many are now. */
 static size_t publish_send(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                            size_t count)
 {
@@ -113,6 +118,8 @@ static size_t publish_send(rb_err *errs, struct rb_bus *bus, const struct rb_bus
 
     for (size_t i = 0; i < count; i++) {
         natsMsg *msg = NULL;
+        if (errs[i] != PUBLISH_PENDING)
+            continue;
         snprintf(reply, sizeof(reply), "%s.%" PRIu64 ".%zu", bus->acks_inbox, bus->acks_batch, i);
         errs[i] = publish_make(&msg, &messages[i], reply);
         if (errs[i])
@@ -140,12 +147,18 @@ static size_t publish_ack_index(const struct rb_bus *bus, const char *subject, s
 }
 
 /* Returns true when a stream that should listen does not. */
-static bool publish_await(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
-                          size_t count, size_t pending, uint64_t epoch)
+static bool publish_batch(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                          size_t count)
 {
-    int64_t deadline = rb_clock_ms() + ACK_WAIT_MS;
+    uint64_t epoch = bus_epoch(bus);
+    unsigned long elections = bus->elections;
     bool homeless = false, duplicate, lost = false;
 
+    bus->acks_batch++;
+    for (size_t i = 0; i < count; i++)
+        errs[i] = PUBLISH_PENDING;
+    size_t pending = publish_send(errs, bus, messages, count);
+    int64_t deadline = rb_clock_ms() + ACK_WAIT_MS;
     while (pending > 0 && !lost) {
         natsMsg *ack = NULL;
         int64_t left = deadline - rb_clock_ms();
@@ -163,6 +176,10 @@ static bool publish_await(rb_err *errs, struct rb_bus *bus, const struct rb_bus_
             }
         } else if (s != NATS_TIMEOUT || bus_epoch(bus) != epoch || !rb_bus_is_connected(bus)) {
             lost = true;
+        } else if (bus->elections != elections) { /* what the new leader has, it tells by the ids */
+            elections = bus->elections;
+            deadline = rb_clock_ms() + ACK_WAIT_MS;
+            pending = publish_send(errs, bus, messages, count);
         }
         natsMsg_Destroy(ack);
     }
@@ -174,20 +191,12 @@ static bool publish_await(rb_err *errs, struct rb_bus *bus, const struct rb_bus_
     return homeless;
 }
 
-static bool publish_batch(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
-                          size_t count)
-{
-    uint64_t epoch = bus_epoch(bus);
-    bus->acks_batch++;
-    size_t pending = publish_send(errs, bus, messages, count);
-    return publish_await(errs, bus, messages, count, pending, epoch);
-}
-
 rb_err rb_bus_publish_all(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                           size_t count)
 {
     rb_err first = RB_OK;
 
+    bus_elections_follow(bus);
     pthread_mutex_lock(&bus->acks_mutex);
     for (size_t at = 0; at < count; at += BATCH_MAX) {
         size_t n = count - at < BATCH_MAX ? count - at : BATCH_MAX;

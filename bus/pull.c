@@ -5,9 +5,9 @@
  * The library's own fetch is not used: in 3.4.1 it overflows with leftovers of an earlier request (#749),
  * spins after a stale status (#631), and miscounts heartbeats from its second request on. Here the rules are
  * few. A request asks for `batch` messages and is renewed when they came, when it expired, or when the
- * connection is another one. The server sends a heartbeat while it has nothing; two that are missing mean
- * that the consumer is lost. A reconnect is told to the reader by an empty message to its own inbox, so that
- * it does not wait for the heartbeats of a dead request.
+ * connection or the consumer's leader is another one. The server sends a heartbeat while it has nothing; two
+ * that are missing mean that the consumer is lost. A reconnect is told to the reader by an empty message to
+ * its own inbox, so that it does not wait for the heartbeats of a dead request.
  */
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +18,7 @@
 #define HEARTBEAT_MS       15000 /* one small wake-up per reader in this time is all that idling costs */
 #define SILENCE_MS         (2 * HEARTBEAT_MS + 1000)
 #define ACK_TIMEOUT_MS     3000
+#define PULL_SUBJECT       "$JS.API.CONSUMER.MSG.NEXT."
 
 struct bus_pull {
     struct rb_bus *bus;
@@ -30,6 +31,7 @@ struct bus_pull {
     atomic_int outstanding; /* messages that the present request may still bring */
     uint64_t epoch;         /* the connection that request was made on */
     atomic_bool stopped;
+    atomic_bool elected; /* the present request died with the consumer's leader */
 };
 
 static rb_err pull_subscribe(natsSubscription **sub, char **inbox, struct rb_bus *bus)
@@ -51,6 +53,7 @@ rb_err bus_pull_open(struct bus_pull **out, struct rb_bus *bus, const char *stre
     pull->bus = bus;
     pull->stream = stream;
     pull->batch = batch;
+    bus_elections_follow(bus);
     rb_err err = pull_subscribe(&pull->sub, &pull->inbox, bus);
     if (err) {
         free(pull);
@@ -66,11 +69,13 @@ rb_err bus_pull_open(struct bus_pull **out, struct rb_bus *bus, const char *stre
 
 void bus_pull_aim(struct bus_pull *pull, const char *consumer)
 {
-    char *subject = rb_asprintf("$JS.API.CONSUMER.MSG.NEXT.%s.%s", pull->stream, consumer);
+    char *subject = rb_asprintf(PULL_SUBJECT "%s.%s", pull->stream, consumer);
     if (!pull->request_subject || strcmp(subject, pull->request_subject) != 0)
         pull->outstanding = 0;
+    pthread_mutex_lock(&pull->bus->mutex);
     free(pull->request_subject);
     pull->request_subject = subject;
+    pthread_mutex_unlock(&pull->bus->mutex);
     pull->epoch = bus_epoch(pull->bus);
 }
 
@@ -130,7 +135,7 @@ void bus_pull_forget(struct rb_bus *bus, const char *stream, const char *consume
 
     if (natsInbox_Create(&nowhere) != NATS_OK)
         return;
-    char *subject = rb_asprintf("$JS.API.CONSUMER.MSG.NEXT.%s.%s", stream, consumer);
+    char *subject = rb_asprintf(PULL_SUBJECT "%s.%s", stream, consumer);
     (void)natsConnection_PublishRequest(bus->nc, subject, nowhere, brief, sizeof(brief) - 1);
     natsInbox_Destroy(nowhere);
     free(subject);
@@ -142,6 +147,19 @@ void bus_pulls_wake(struct rb_bus *bus)
     for (struct bus_pull *pull = bus->pulls; pull; pull = pull->next) {
         if (!pull->stopped)
             (void)natsConnection_Publish(bus->nc, pull->inbox, NULL, 0);
+    }
+    pthread_mutex_unlock(&bus->mutex);
+}
+
+void bus_pulls_renew(struct rb_bus *bus, const char *consumer)
+{
+    pthread_mutex_lock(&bus->mutex);
+    for (struct bus_pull *pull = bus->pulls; pull; pull = pull->next) {
+        if (pull->stopped || !pull->request_subject ||
+            strcmp(pull->request_subject + sizeof(PULL_SUBJECT) - 1, consumer) != 0)
+            continue;
+        pull->elected = true;
+        (void)natsConnection_Publish(bus->nc, pull->inbox, NULL, 0);
     }
     pthread_mutex_unlock(&bus->mutex);
 }
@@ -228,6 +246,8 @@ enum bus_pull_result bus_pull_next(natsMsg **msg, struct bus_pull *pull)
         pull->outstanding = 0;
         return BUS_PULL_LOST;
     }
+    if (atomic_exchange(&pull->elected, false))
+        pull->outstanding = 0;
     if (pull->outstanding == 0)
         s = pull_request(pull);
     if (s == NATS_OK)

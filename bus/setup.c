@@ -11,6 +11,12 @@
 #define NANOS_PER_MILLI  INT64_C(1000000)
 #define HEAL_INTERVAL_MS 1000
 
+void bus_api_options(jsOptions *options)
+{
+    (void)jsOptions_Init(options);
+    options->Wait = BUS_API_WAIT_MS / BUS_API_TRIES;
+}
+
 /* Of the stream of events alone: the others are small. 0: as it is. */
 static int64_t setup_wanted_bytes(const struct rb_bus *bus, const char *stream)
 {
@@ -37,6 +43,18 @@ static void setup_fill(jsStreamConfig *config, const struct rb_bus *bus, const s
     config->MaxMsgsPerSubject = def->max_per_subject ? def->max_per_subject : -1;
     config->MaxMsgSize = def->max_message;
     config->Duplicates = def->duplicates_s * NANOS_PER_SECOND;
+}
+
+static natsStatus setup_stream_info(jsStreamInfo **info, struct rb_bus *bus, const char *name,
+                                    jsErrCode *code)
+{
+    jsOptions options;
+    natsStatus s = NATS_TIMEOUT;
+
+    bus_api_options(&options);
+    for (int i = 0; i < BUS_API_TRIES && s == NATS_TIMEOUT; i++)
+        s = js_GetStreamInfo(info, bus->js, name, &options, code);
+    return s;
 }
 
 static bool setup_same_subjects(const jsStreamConfig *a, const jsStreamConfig *b)
@@ -81,7 +99,7 @@ static rb_err setup_update_stream(struct rb_bus *bus, const jsStreamConfig *want
     jsErrCode code = 0;
     rb_err err = RB_OK;
 
-    natsStatus s = js_GetStreamInfo(&info, bus->js, want->Name, NULL, &code);
+    natsStatus s = setup_stream_info(&info, bus, want->Name, &code);
     if (s != NATS_OK)
         return bus_error(s, code, "stream %s", want->Name);
     if (info->Config->Storage != want->Storage || info->Config->Retention != want->Retention) {
@@ -153,7 +171,7 @@ rb_err bus_stream_created(int64_t *created_ns, struct rb_bus *bus, const char *n
     jsStreamInfo *info = NULL;
     jsErrCode code = 0;
 
-    natsStatus s = js_GetStreamInfo(&info, bus->js, name, NULL, &code);
+    natsStatus s = setup_stream_info(&info, bus, name, &code);
     if (s != NATS_OK)
         return bus_error(s, code, "stream %s", name);
     *created_ns = info->Created;
@@ -166,6 +184,8 @@ rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_dur
     jsConsumerConfig config;
     jsConsumerInfo *info = NULL;
     jsErrCode code = 0;
+    jsOptions options;
+    natsStatus s = NATS_TIMEOUT;
 
     *name = NULL;
     jsConsumerConfig_Init(&config);
@@ -179,7 +199,9 @@ rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_dur
     config.FilterSubject = def->filter;
     config.InactiveThreshold = def->inactive_s * NANOS_PER_SECOND;
     /* Adding what exists is an update, and none at all where nothing differs. */
-    natsStatus s = js_AddConsumer(&info, bus->js, def->stream, &config, NULL, &code);
+    bus_api_options(&options);
+    for (int i = 0; i < BUS_API_TRIES && s == NATS_TIMEOUT; i++)
+        s = js_AddConsumer(&info, bus->js, def->stream, &config, &options, &code);
     if (s != NATS_OK && (code == JSConsumerCreateErr || code == JSConsumerNameExistErr))
         return rb_error_set(RB_ECONFLICT, "NATS: consumer %s: %s", def->name ? def->name : "of runs",
                             nats_GetLastError(NULL));

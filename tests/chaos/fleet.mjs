@@ -12,6 +12,7 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 export class Fleet {
   kills = {};
   broken = new Set();
+  outages = Infinity; // of PostgreSQL, that are left
 
   static async start({ neo4j }) {
     const fleet = new Fleet();
@@ -129,7 +130,7 @@ export class Fleet {
             : dice < 0.72 ? ['postgres', () => this.postgres(random.one(['kill', 'stop']), random)]
               : dice < 0.84 ? [`way to ${way}`, () => this.network(way, random)]
                 : ['github', () => this.github(random)];
-    if (this.broken.has(victim)) return;
+    if (this.broken.has(victim) || (victim === 'postgres' && --this.outages < 0)) return;
     this.broken.add(victim);
     await blow();
     this.broken.delete(victim);

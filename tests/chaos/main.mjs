@@ -4,6 +4,8 @@
 //
 //   SEED=n          else the time
 //   REPOS=40        repositories; WEBHOOKS=5 of each; PEOPLE=6; AT_ONCE=8 repositories are lived at a time
+//   LOAD_SECONDS=n  no repository is begun after this time
+//   OUTAGES=n       of PostgreSQL at most: what failed in several is tried again after minutes
 //   QUIET_MINUTES=5 to become quiet in, each of four waits
 
 import fs from 'node:fs';
@@ -13,9 +15,14 @@ import { Fleet } from './fleet.mjs';
 import { People } from './people.mjs';
 import { Random } from './random.mjs';
 
-const number = (name, otherwise) => Number(process.env[name] ?? otherwise);
+const settings = new Set();
+const number = (name, otherwise) => {
+  settings.add(name);
+  return Number(process.env[name] ?? otherwise);
+};
 const seed = number('SEED', Date.now() % 2 ** 31);
 const [repos, webhooks, people, atOnce, minutes] = [number('REPOS', 40), number('WEBHOOKS', 5), number('PEOPLE', 6), number('AT_ONCE', 8), number('QUIET_MINUTES', 5)];
+const loadSeconds = number('LOAD_SECONDS', Infinity);
 const shapes = [1, 7, 60]; // files beside the manifest
 
 const findings = [];
@@ -24,8 +31,8 @@ const started = Date.now();
 const seconds = () => ((Date.now() - started) / 1000).toFixed(0);
 console.log(`SEED=${seed}: ${repos} repositories, ${people} people, ${webhooks} webhooks each`);
 const fleet = await Fleet.start({});
+fleet.outages = number('OUTAGES', Infinity);
 const { h } = fleet;
-let isKept = false;
 try {
   const crowd = new People(fleet, random.for('people'));
   for (let i = 0; i < people; i++) await crowd.add(`person${i}`);
@@ -50,9 +57,9 @@ try {
 
   let isOver = false;
   const strikes = fleet.strikeUntil(() => isOver, random.for('strikes'));
-  const next = lives[Symbol.iterator]();
+  const end = Date.now() + loadSeconds * 1000;
   await Promise.all(Array.from({ length: atOnce }, async () => {
-    for (const [repo, both] of next) await crowd.live(repo, both, webhooks);
+    while (lives.length && Date.now() < end) await crowd.live(...lives.shift(), webhooks);
   })).finally(() => {
     isOver = true;
     return strikes;
@@ -72,13 +79,11 @@ try {
   findings.push(error.stack);
 } finally {
   if (findings.length) {
-    isKept = true;
-    console.log(`${findings.length} findings (SEED=${seed}); logs in ${h.dir}`);
+    console.log(`${findings.length} findings; logs in ${h.dir}-logs; again: ${Object.entries({ ...process.env, SEED: seed }).filter(([name]) => settings.has(name)).map((pair) => pair.join('=')).join(' ')} make chaos`);
     for (const line of findings.slice(0, 50)) console.log(`  ${line}`);
   }
   for (const program of h.programs.values()) if (program.isRunning) program.child.kill('SIGCONT');
-  const keep = isKept && `${h.dir}-logs`;
-  if (keep) fs.cpSync(h.dir, keep, { recursive: true, filter: (from) => !/postgres|nats|shape/.test(from.slice(h.dir.length)) });
+  if (findings.length) fs.cpSync(h.dir, `${h.dir}-logs`, { recursive: true, filter: (from) => !/postgres|nats|shape/.test(from.slice(h.dir.length)) });
   await fleet.stop().catch((error) => console.log(`  at the end: ${error.message}`));
 }
 console.log(findings.length ? `failed after ${seconds()} s` : `nothing lost, doubled or orphaned; ${seconds()} s`);

@@ -3,6 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { sign } from '@octokit/webhooks-methods';
+import { until } from '../system/harness.mjs';
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const patience = 300_000; // for an answer that settles one request: edges are killed under it, and this machine is busy
@@ -20,7 +21,7 @@ export class People {
 
   async add(login) {
     await this.h.control('POST', '/users', { login, token: `token-${login}`, scopes: 'repo' });
-    this.tokens.set(login, await this.h.token(login));
+    this.tokens.set(login, await until(`a token for ${login}`, () => this.h.token(login)));
   }
 
   /** One request to either edge; null where no answer came. */

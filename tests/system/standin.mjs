@@ -64,6 +64,9 @@ export function makeAwkward(dir) {
   return { first, head: gitText(dir, 'rev-parse', 'HEAD') };
 }
 
+/** On a connection of its own, as in harness.mjs: one that is kept may end for having idled when it is used again. */
+const ask = (url, { headers, ...options }) => fetch(url, { ...options, headers: { ...headers, connection: 'close' } });
+
 export class Standin {
   /** `repos`: {"owner/name": path}. alice is the first user and admin of them, bob may read. */
   static async start({ repos = {}, args = [], users = ['alice=token-alice', 'bob=token-bob'] } = {}) {
@@ -87,7 +90,7 @@ export class Standin {
   /** The official client; without a name, without a token. */
   client(login) {
     const quiet = { debug() {}, info() {}, warn() {}, error() {} };
-    return new Octokit({ auth: login && `token-${login}`, baseUrl: this.url, userAgent: 'standin-test', log: quiet });
+    return new Octokit({ auth: login && `token-${login}`, baseUrl: this.url, userAgent: 'standin-test', log: quiet, request: { fetch: ask } });
   }
 
   /** One request by Octokit, held against the description; the response, whatever its status. */
@@ -102,7 +105,7 @@ export class Standin {
 
   /** A request as it is, redirects not followed: {status, headers, text, bytes}. */
   async raw(method, where, { headers = {}, body, token = 'token-alice' } = {}) {
-    const response = await fetch(this.url + where, {
+    const response = await ask(this.url + where, {
       method, body, redirect: 'manual', signal: AbortSignal.timeout(patience),
       headers: { 'user-agent': 'standin-test', ...(token ? { authorization: `Bearer ${token}` } : {}), ...headers },
     });

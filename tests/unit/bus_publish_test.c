@@ -254,6 +254,47 @@ static void a_server_that_hangs_is_no_trap(void **state)
     assert_int_equal(messages_in(RB_STREAM_EVENTS), 2);
 }
 
+/* Stands for a stream whose leader changes: the first message is lost, the others are acknowledged. */
+struct lost_first {
+    const char *announced; /* the election that follows the first message; NULL: none is heard of */
+    atomic_int count;
+};
+static void lose_first(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *arg)
+{
+    struct lost_first *lost = arg;
+    static const char ack[] = "{\"stream\":\"LED\",\"seq\":1}";
+    (void)sub;
+
+    if (lost->count++ > 0)
+        (void)natsConnection_PublishString(nc, natsMsg_GetReply(msg), ack);
+    else if (lost->announced)
+        (void)natsConnection_PublishString(nc, lost->announced, "{}");
+    natsMsg_Destroy(msg);
+}
+
+static void what_is_lost_in_an_election_is_published_again(void **state)
+{
+    (void)state;
+    rb_err err;
+    natsSubscription *subs[2] = {NULL};
+    natsConnection *other = NULL;
+    struct lost_first event = {.announced = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.REPOBUS"}, run = {0};
+    const struct rb_bus_message message = {"led.event", "led-1", NULL, "{}", 2, NULL};
+
+    assert_int_equal(natsConnection_ConnectTo(&other, nats.url), NATS_OK);
+    assert_int_equal(natsConnection_Subscribe(&subs[0], other, "led.event", lose_first, &event), NATS_OK);
+    assert_int_equal(natsConnection_Subscribe(&subs[1], other, "led.run", lose_first, &run), NATS_OK);
+    assert_int_equal(natsConnection_Flush(other), NATS_OK);
+    assert_int_equal(rb_bus_publish_all(&err, bus, &message, 1), RB_OK);
+    assert_int_equal(event.count, 2);
+    assert_int_equal(rb_bus_publish(NULL, bus, "led.run", NULL, NULL, "{}", 2), RB_OK);
+    assert_in_range(run.count, 2, 3);
+    natsConnection_Close(other);
+    for (int i = 0; i < 2; i++)
+        natsSubscription_Destroy(subs[i]);
+    natsConnection_Destroy(other);
+}
+
 static void connecting_needs_no_server(void **state)
 {
     (void)state;
@@ -281,6 +322,45 @@ static void refuses_a_malformed_url(void **state)
 }
 
 /* ---- pulling ------------------------------------------------------------------------------------------ */
+
+static void a_new_leader_is_asked_anew(void **state)
+{
+    (void)state;
+    natsConnection *other = NULL;
+    natsSubscription *spy = NULL;
+    natsMsg *request = NULL, *msg = NULL;
+    struct bus_pull *pull = NULL;
+    char *name = NULL;
+    struct bus_durable_def def = bus_durable_for_subscriber("led", RB_REPO_RESCAN);
+
+    assert_int_equal(natsConnection_ConnectTo(&other, nats.url), NATS_OK);
+    assert_int_equal(natsConnection_SubscribeSync(&spy, other, "$JS.API.CONSUMER.MSG.NEXT.>"), NATS_OK);
+    assert_int_equal(natsConnection_Flush(other), NATS_OK);
+    assert_int_equal(bus_consumer_ensure(&name, bus, &def), RB_OK);
+    assert_int_equal(bus_pull_open(&pull, bus, RB_STREAM_EVENTS, 2), RB_OK);
+    bus_pull_aim(pull, name);
+    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, "led-0", NULL, "{}", 2), RB_OK);
+    assert_int_equal(bus_pull_next(&msg, pull), BUS_PULL_MESSAGE);
+    natsMsg_Destroy(msg);
+    assert_int_equal(natsSubscription_NextMsg(&request, spy, PATIENCE_MS), NATS_OK);
+    natsMsg_Destroy(request);
+    /* The reader hears of its own consumer's leader alone, by an empty message to itself; and asks, though
+     * its request may bring one more message. */
+    static const char *const elected[] = {"$JS.EVENT.ADVISORY.CONSUMER.LEADER_ELECTED.REPOBUS.le",
+                                          "$JS.EVENT.ADVISORY.CONSUMER.LEADER_ELECTED.REPOBUS.led"};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(natsConnection_PublishString(bus->nc, elected[i], "{}"), NATS_OK);
+    assert_int_equal(bus_pull_next(&msg, pull), BUS_PULL_IDLE);
+    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, "led-1", NULL, "{}", 2), RB_OK);
+    assert_int_equal(bus_pull_next(&msg, pull), BUS_PULL_MESSAGE);
+    natsMsg_Destroy(msg);
+    assert_int_equal(natsSubscription_NextMsg(&request, spy, PATIENCE_MS), NATS_OK);
+    natsMsg_Destroy(request);
+    free(name);
+    natsConnection_Close(other);
+    natsSubscription_Destroy(spy);
+    natsConnection_Destroy(other);
+}
 
 /* The overflow of nats.c's own fetch needs messages that were left over from an earlier request: here they
  * come by the dozen, unasked, mixed with statuses and rubbish. */
@@ -596,8 +676,10 @@ int main(int argc, char **argv)
         TEST(an_outage_is_told_at_once_and_survived),
         TEST(waiting_is_not_misled_by_late_news),
         TEST(a_server_that_hangs_is_no_trap),
+        TEST(what_is_lost_in_an_election_is_published_again),
         TEST(connecting_needs_no_server),
         TEST(refuses_a_malformed_url),
+        TEST(a_new_leader_is_asked_anew),
         TEST(survives_late_and_unasked_messages),
         TEST(taking_extra_messages_asks_for_none),
         TEST(keeps_alive_what_is_not_answered),
