@@ -24,6 +24,10 @@
 #define RB_GRAPH_OVERLAPS         "graph.overlaps"
 #define RB_GRAPH_DEPENDENTS       "graph.dependents"
 
+/* The same, answered by scanners for whoever has no secrets: a request to GitHub, a part of a payload. */
+#define RB_INSTALLATION_GITHUB "installation.github"
+#define RB_DELIVERY_PAYLOAD    "delivery.payload"
+
 #define RB_STREAM_EVENTS  "REPOBUS" /* repo.>, github.> : kept, replayable */
 #define RB_STREAM_RUNS    "RUNS"    /* run.> : the last few messages per subject */
 #define RB_STREAM_DEAD    "DEAD"    /* dead.> : what could not be handled, with the reason */
@@ -92,6 +96,7 @@ struct rb_answer {
     rb_err err;       /* RB_EUNAVAILABLE: nobody answers, or the connection was lost; RB_ETIMEOUT; or what the
                          one who answered says: {"error":{"code":"not found","text":"…"}} */
     const char *text; /* of that error, for people; "" */
+    int64_t wait_ms;  /* until another try, where the error names a time; 0 */
     const char *body; /* NULL with an error */
     size_t len;
 };

@@ -7,8 +7,10 @@
 #include "bus/bus.h"
 #include "lib/repo/repo.h"
 
+struct etags;
 struct rb_scanner {
     struct rb_repo_sources sources;
+    struct etags *etags; /* of what others ask (service.h) */
 };
 
 /* Handles repo.connected and repo.rescan. `app` is the rb_scanner, `local` the worker's rb_db. */

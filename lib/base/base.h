@@ -75,6 +75,9 @@ struct rb_json_field {
  * may call. */
 rb_err rb_json_find(const struct rb_json_field *fields, size_t count, const char *text,
                     size_t len) RB_MUST_CHECK;
+/* Appends the value at `pointer` as JSON of its own. RB_EPROTOCOL: not JSON; RB_ENOTFOUND: nothing there, or
+ * no pointer; RB_ETOOBIG: beyond the limit of `out`. Any thread may call. */
+rb_err rb_json_part(struct rb_buf *out, const char *pointer, const char *text, size_t len) RB_MUST_CHECK;
 /*
  * Two walks over large answers, with the fields of one piece at a time: what a piece does not have is -1,
  * false,

@@ -6,6 +6,7 @@ extern "C" {
 #include <cstring>
 #include <memory>
 #include <simdjson.h>
+#include <string>
 
 #define JSON_KEPT_MAX (256 * 1024) // bytes of text whose parser is kept
 
@@ -155,4 +156,17 @@ rb_err rb_json_find(const struct rb_json_field *fields, size_t count, const char
         return json_find(kept, fields, count, text, len);
     simdjson::dom::parser once;
     return json_find(once, fields, count, text, len);
+}
+
+rb_err rb_json_part(struct rb_buf *out, const char *pointer, const char *text, size_t len)
+{
+    simdjson::dom::parser once;
+    simdjson::dom::element document, value;
+    simdjson::error_code error = once.parse(text, len).get(document);
+    if (error)
+        return rb_error_set(RB_EPROTOCOL, "not JSON: %s", simdjson::error_message(error));
+    if (document.at_pointer(pointer).get(value))
+        return rb_error_set(RB_ENOTFOUND, "nothing at %s", pointer);
+    std::string part = simdjson::to_string(value);
+    return rb_buf_append(out, part.data(), part.size());
 }

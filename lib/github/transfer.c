@@ -136,7 +136,7 @@ static char *transfer_url(const struct rb_github_request *request, const char *b
     return rb_asprintf("%.*s%s", (int)len, base, request->path);
 }
 
-static const char *const transfer_methods[] = {"GET", "POST", "PATCH", "DELETE"};
+static const char *const transfer_methods[] = {"GET", "POST", "PATCH", "DELETE", "PUT"};
 
 rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_options *options, int64_t now)
 {

@@ -232,6 +232,34 @@ static void lists_are_walked_one_by_one(void **state)
     }
 }
 
+static void a_part_is_json_of_its_own(void **state)
+{
+    static const struct {
+        const char *text, *pointer, *part; /* NULL: none */
+        rb_err err;
+    } rows[] = {
+        {"{\"a\": {\"b\": [1, \"\\u0022x\"]}}", "/a/b", "[1,\"\\\"x\"]", RB_OK},
+        {"{\"a\": {\"b\": [1, null]}}", "/a/b/1", "null", RB_OK},
+        {"{\"a/b\": {\"c~d\": true}}", "/a~1b/c~0d", "true", RB_OK},
+        {" [ 7 ] ", "", "[7]", RB_OK},
+        {"{\"a\":1}", "/b", NULL, RB_ENOTFOUND},
+        {"{\"a\":1}", "a", NULL, RB_ENOTFOUND},
+        {"[1]", "/1", NULL, RB_ENOTFOUND},
+        {"[1", "/0", NULL, RB_EPROTOCOL},
+        {"[\"0123456789\"]", "/0", NULL, RB_ETOOBIG},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct rb_buf out;
+        rb_buf_init(&out, 11);
+        assert_int_equal(rb_json_part(&out, rows[i].pointer, rows[i].text, strlen(rows[i].text)),
+                         rows[i].err);
+        if (rows[i].part)
+            assert_string_equal(out.data, rows[i].part);
+        rb_buf_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +270,7 @@ int main(void)
         cmocka_unit_test(large_and_deep_texts_have_an_end),
         cmocka_unit_test(members_are_walked_one_by_one),
         cmocka_unit_test(lists_are_walked_one_by_one),
+        cmocka_unit_test(a_part_is_json_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
