@@ -88,6 +88,14 @@ struct rb_bus_message {
 };
 rb_err rb_bus_publish_all(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                           size_t count) RB_MUST_CHECK;
+/* The same in two calls, so that its caller can do something else while acknowledgements come: begin sends,
+ * end waits for them. Each begin has its end, on the same thread and with the same arguments; another
+ * thread's batch on this connection waits until then. */
+#define RB_BUS_BATCH_MAX 512 /* half a megabyte of common events; more: RB_ETOOBIG for each */
+void rb_bus_publish_begin(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                          size_t count);
+rb_err rb_bus_publish_end(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                          size_t count) RB_MUST_CHECK;
 
 /* ---- asking ------------------------------------------------------------------------------------------- */
 

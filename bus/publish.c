@@ -10,7 +10,6 @@
 
 #define ACK_WAIT_MS  5000
 #define ACK_SLICE_MS 100 /* how soon a lost connection is noticed while acknowledgements are awaited */
-#define BATCH_MAX    512 /* in flight at a time: half a megabyte of common events */
 
 static rb_err publish_make(natsMsg **out, const struct rb_bus_message *message, const char *reply)
 {
@@ -146,20 +145,26 @@ static size_t publish_ack_index(const struct rb_bus *bus, const char *subject, s
     return batch == bus->acks_batch && index < count ? index : count;
 }
 
-/* Returns true when a stream that should listen does not. */
-static bool publish_batch(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
-                          size_t count)
+/* The batch at hand, all of it. */
+static void publish_batch_send(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                               size_t count)
 {
-    uint64_t epoch = bus_epoch(bus);
-    unsigned long elections = bus->elections;
-    bool homeless = false, duplicate, lost = false;
-
-    bus->acks_batch++;
     for (size_t i = 0; i < count; i++)
         errs[i] = PUBLISH_PENDING;
-    size_t pending = publish_send(errs, bus, messages, count);
+    bus->acks_epoch = bus_epoch(bus);
+    bus->acks_elections = bus->elections;
+    bus->acks_batch++;
+    bus->acks_pending = publish_send(errs, bus, messages, count);
+}
+
+/* Returns true when a stream that should listen does not. */
+static bool publish_batch_await(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                                size_t count)
+{
     int64_t deadline = rb_clock_ms() + ACK_WAIT_MS;
-    while (pending > 0 && !lost) {
+    bool homeless = false, duplicate, lost = false;
+
+    while (bus->acks_pending > 0 && !lost) {
         natsMsg *ack = NULL;
         int64_t left = deadline - rb_clock_ms();
         if (left <= 0)
@@ -167,19 +172,19 @@ static bool publish_batch(rb_err *errs, struct rb_bus *bus, const struct rb_bus_
         natsStatus s = natsSubscription_NextMsg(&ack, bus->acks, left < ACK_SLICE_MS ? left : ACK_SLICE_MS);
         if (s == NATS_NO_RESPONDERS) { /* says not which one, but all of a batch share their fate */
             homeless = true;
-            pending--;
+            bus->acks_pending--;
         } else if (s == NATS_OK) {
             size_t i = publish_ack_index(bus, natsMsg_GetSubject(ack), count);
             if (i < count && errs[i] == PUBLISH_PENDING) {
                 errs[i] = publish_read_ack(&duplicate, messages[i].subject, ack);
-                pending--;
+                bus->acks_pending--;
             }
-        } else if (s != NATS_TIMEOUT || bus_epoch(bus) != epoch || !rb_bus_is_connected(bus)) {
+        } else if (s != NATS_TIMEOUT || bus_epoch(bus) != bus->acks_epoch || !rb_bus_is_connected(bus)) {
             lost = true;
-        } else if (bus->elections != elections) { /* what the new leader has, it tells by the ids */
-            elections = bus->elections;
+        } else if (bus->elections != bus->acks_elections) { /* what the new leader has, it tells by the ids */
+            bus->acks_elections = bus->elections;
             deadline = rb_clock_ms() + ACK_WAIT_MS;
-            pending = publish_send(errs, bus, messages, count);
+            bus->acks_pending = publish_send(errs, bus, messages, count);
         }
         natsMsg_Destroy(ack);
     }
@@ -191,28 +196,50 @@ static bool publish_batch(rb_err *errs, struct rb_bus *bus, const struct rb_bus_
     return homeless;
 }
 
+void rb_bus_publish_begin(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                          size_t count)
+{
+    bus_elections_follow(bus);
+    pthread_mutex_lock(&bus->acks_mutex);
+    bus->acks_pending = 0;
+    if (count > RB_BUS_BATCH_MAX || !rb_bus_is_connected(bus)) {
+        rb_err err = count > RB_BUS_BATCH_MAX ? RB_ETOOBIG : RB_EUNAVAILABLE;
+        for (size_t i = 0; i < count; i++)
+            errs[i] = rb_error_set(err, "NATS: publishing %s: %s", messages[i].subject,
+                                   err == RB_ETOOBIG ? "too many messages for one batch" : "not connected");
+        return;
+    }
+    publish_batch_send(errs, bus, messages, count);
+}
+
+rb_err rb_bus_publish_end(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                          size_t count)
+{
+    rb_err first = RB_OK;
+
+    /* Again after healing: what did get through the first time is recognised by its id. */
+    if (bus->acks_pending && publish_batch_await(errs, bus, messages, count) && bus_heal(bus) == RB_OK) {
+        publish_batch_send(errs, bus, messages, count);
+        (void)publish_batch_await(errs, bus, messages, count);
+    }
+    bus->acks_pending = 0;
+    pthread_mutex_unlock(&bus->acks_mutex);
+    for (size_t i = 0; i < count && !first; i++)
+        first = errs[i];
+    return first;
+}
+
 rb_err rb_bus_publish_all(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                           size_t count)
 {
     rb_err first = RB_OK;
 
-    bus_elections_follow(bus);
-    pthread_mutex_lock(&bus->acks_mutex);
-    for (size_t at = 0; at < count; at += BATCH_MAX) {
-        size_t n = count - at < BATCH_MAX ? count - at : BATCH_MAX;
-        if (!rb_bus_is_connected(bus)) {
-            for (size_t i = at; i < at + n; i++)
-                errs[i] =
-                    rb_error_set(RB_EUNAVAILABLE, "NATS: publishing %s: not connected", messages[i].subject);
-            continue;
-        }
-        /* Again after healing: what did get through the first time is recognised by its id. */
-        if (publish_batch(errs + at, bus, messages + at, n) && bus_heal(bus) == RB_OK)
-            (void)publish_batch(errs + at, bus, messages + at, n);
+    for (size_t at = 0; at < count; at += RB_BUS_BATCH_MAX) {
+        size_t n = count - at < RB_BUS_BATCH_MAX ? count - at : RB_BUS_BATCH_MAX;
+        rb_bus_publish_begin(errs + at, bus, messages + at, n);
+        rb_err err = rb_bus_publish_end(errs + at, bus, messages + at, n);
+        first = first ? first : err;
     }
-    pthread_mutex_unlock(&bus->acks_mutex);
-    for (size_t i = 0; i < count && !first; i++)
-        first = errs[i];
     return first;
 }
 

@@ -210,10 +210,11 @@ rb_err edge_open_hook_secret(char **secret, struct edge_exchange *exchange, int6
 /* The end of a statement with a WITH: for each row of `from`, which is in it, an event goes to the outbox
  * and, once that is committed, the relay is woken. The statement gives a row for each. The four others are
  * the parameters of the event below. */
-#define EDGE_OUTBOX(from, id, subject, traceparent, body)                                  \
-    "event as (insert into outbox (id, subject, traceparent, body, created_at) select " id \
-    "::uuid, " subject ", " traceparent ", " body ", clock_timestamp() from " from         \
-    ") select pg_notify('outbox', '') from " from
+#define EDGE_OUTBOX(from, id, subject, traceparent, body)                                         \
+    "event as (insert into outbox_events (id, subject, traceparent, body, created_at) select " id \
+    "::uuid, " subject ", " traceparent ", " body ", clock_timestamp() from " from                \
+    " returning position, id), waits as (insert into outbox_waiting select position, id from "    \
+    "event) select pg_notify('outbox', '') from " from
 struct edge_event {
     struct rb_buf body;
     char id[RB_UUID_SIZE], trace[RB_TRACEPARENT_SIZE];

@@ -87,10 +87,11 @@ static const struct rb_statement commit_statement = {
     "select "
     "hook_id, delivery_id, event, action, outcome, event_id, ($13::bytea[])[n] from owned order by hook_id, "
     "delivery_id on conflict do nothing returning hook_id, delivery_id), "
-    "event as (insert into outbox (id, subject, traceparent, body, created_at) select o.event_id, "
+    "event as (insert into outbox_events (id, subject, traceparent, body, created_at) select o.event_id, "
     "($9::text[])[o.n], ($10::text[])[o.n], ($11::text[])[o.n] || o.ids || ($12::text[])[o.n], "
     "clock_timestamp() from fresh f join owned o using (hook_id, delivery_id) where o.event_id is not null "
-    "order by o.n returning 1), "
+    "order by o.n returning position, id), "
+    "waits as (insert into outbox_waiting select position, id from event), "
     "told as (select pg_notify('outbox', '') from event limit 1) "
     "select o.n, f.hook_id is not null, coalesce(o.renamed, false), (select count(*) from told) from owned o "
     "left join fresh f using (hook_id, delivery_id)"};
