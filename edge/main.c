@@ -84,9 +84,7 @@ static void main_configure_sign_in(struct rb_config *config, struct edge_setting
 static const char *main_origin(const char *url)
 {
     static char origin[640];
-    const char *host = strstr(url, "://");
-    size_t len = host ? (size_t)(host + 3 - url) + strcspn(host + 3, "/?#") : 0;
-    snprintf(origin, sizeof(origin), "%.*s", (int)len, url);
+    snprintf(origin, sizeof(origin), "%.*s", (int)rb_url_origin(url), url);
     return origin;
 }
 
