@@ -16,8 +16,9 @@
 #include "edge/webhook.h"
 
 #define COMMIT_ROWS 128 /* of a batch: beyond it rows gain nothing by each other */
-#define COMMIT_BYTES \
-    (768 * 1024) /* of a batch of more than one row: 30 payloads of 25 KB, and libpq keeps as much */
+/* Of a batch of more than one row: 19 payloads of 25 KB. With what else there is of them it stays below 512
+ * KB, to which buffers double, and of which each thread keeps two for batches and libpq one a connection. */
+#define COMMIT_BYTES      (480 * 1024)
 #define COMMIT_LARGE      (768 * 1024) /* a delivery from this size on goes by itself, and holds up nobody */
 #define COMMIT_ARRAY_MAX  (64 * 1024 * 1024)   /* of one array: GitHub's largest payload, with much room */
 #define COMMIT_WAITING    (64LL * 1024 * 1024) /* bytes on their way in all threads: two of the largest */

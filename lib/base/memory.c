@@ -67,7 +67,10 @@ char *rb_asprintf(const char *fmt, ...)
 
 /* ---- arena -------------------------------------------------------------------------------------------- */
 
-#define ARENA_BLOCK (16 * 1024) /* holds the small strings of a common event in one block */
+/* Blocks grow from what a common request of the edge needs, of which there are many at once, to what an event
+ * does. */
+#define ARENA_FIRST (2 * 1024)
+#define ARENA_BLOCK (16 * 1024)
 #define ARENA_ALIGN _Alignof(max_align_t)
 
 struct arena_block {
@@ -113,7 +116,10 @@ void *rb_arena_alloc(struct rb_arena *arena, size_t size)
     size = (size + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
     struct arena_block *block = arena->blocks;
     if (!block || block->size - block->used < size) {
-        size_t room = size > ARENA_BLOCK / 4 ? size : ARENA_BLOCK;
+        size_t common = arena->size < ARENA_FIRST   ? ARENA_FIRST
+                        : arena->size < ARENA_BLOCK ? arena->size
+                                                    : ARENA_BLOCK;
+        size_t room = size > common / 4 ? size : common;
         if (room > SIZE_MAX - sizeof(*block))
             memory_exhausted(size);
         block = rb_malloc(sizeof(*block) + room);

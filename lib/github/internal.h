@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <jansson.h>
+#include <openssl/evp.h>
 
 #include "lib/github/github.h"
 
@@ -44,6 +45,7 @@ struct github_call *github_queue_pop(struct github_queue *queue);
 struct github_budgets {
     struct github_budget *head;
     int count;
+    EVP_MD *sha256; /* to look for it takes longer than to use it */
 };
 struct github_budget *github_budget_of(struct github_budgets *budgets, const char *token);
 /* The next waiting call that may start now, of whoever has the fewest under way; NULL when none may. */

@@ -76,9 +76,12 @@ char *github_encode(const char *text, const char *keep)
     return out;
 }
 
-/* As it stands in JSON, with its quotes. */
+/* As it stands in JSON, with its quotes. Jansson escapes; secrets and most URLs have nothing to escape. */
 static char *request_json_text(const char *text)
 {
+    static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~:/";
+    if (text[strspn(text, plain)] == '\0')
+        return rb_asprintf("\"%s\"", text);
     json_t *json = json_string(text);
     char *quoted = json ? json_dumps(json, JSON_ENCODE_ANY) : NULL;
     json_decref(json);

@@ -28,7 +28,7 @@ static size_t transfer_on_body(char *data, size_t size, size_t count, void *arg)
 static bool transfer_header(const char *line, size_t len, const char *name, char *value, size_t size)
 {
     size_t name_len = strlen(name);
-    if (len <= name_len || strncasecmp(line, name, name_len) != 0 || line[name_len] != ':')
+    if (len <= name_len || line[name_len] != ':' || strncasecmp(line, name, name_len) != 0)
         return false;
     const char *start = line + name_len + 1, *end = line + len;
     while (start < end && (*start == ' ' || *start == '\t'))
@@ -103,9 +103,12 @@ static size_t transfer_on_header(char *line, size_t size, size_t count, void *ar
 
 static bool transfer_add_header(struct github_call *call, const char *name, const char *value)
 {
-    char *line = rb_asprintf("%s: %s", name, value);
+    size_t name_len = strlen(name), value_len = strlen(value);
+    char *line = rb_malloc(name_len + value_len + 3), *at = line; /* ": " and the zero */
+    at = mempcpy(mempcpy(mempcpy(at, name, name_len), ": ", 2), value, value_len);
+    *at = '\0';
     struct curl_slist *longer = curl_slist_append(call->headers, line);
-    explicit_bzero(line, strlen(line));
+    explicit_bzero(line, (size_t)(at - line));
     free(line);
     if (!longer)
         return false;
@@ -153,7 +156,8 @@ static CURL *transfer_new_handle(const struct rb_github_options *options)
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, ""); /* the limit is on what comes out of the decoder */
+    /* What GitHub compresses with; the limit is on what comes out of the decoder. */
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)TRANSFER_STALL_SECS);
