@@ -4,6 +4,7 @@
  * hand. (nats.c has js_PublishMsgAsync; in 3.4.1 an acknowledgement lost in a reconnect is never reported.)
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bus/private.h"
@@ -138,11 +139,12 @@ static size_t publish_send(rb_err *errs, struct rb_bus *bus, const struct rb_bus
 /* The index in the batch at hand that an acknowledgement's subject names, or `count`. */
 static size_t publish_ack_index(const struct rb_bus *bus, const char *subject, size_t count)
 {
-    uint64_t batch;
-    size_t index;
-    if (sscanf(subject + strlen(bus->acks_inbox), ".%" SCNu64 ".%zu", &batch, &index) != 2)
+    char *end = NULL;
+    const char *batch = subject + strlen(bus->acks_inbox);
+    if (*batch != '.' || strtoull(batch + 1, &end, 10) != bus->acks_batch || *end != '.')
         return count;
-    return batch == bus->acks_batch && index < count ? index : count;
+    size_t index = strtoull(end + 1, &end, 10);
+    return *end == '\0' && index < count ? index : count;
 }
 
 /* The batch at hand, all of it. */

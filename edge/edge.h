@@ -123,6 +123,8 @@ bool edge_parameter_int(int64_t *value, struct edge_exchange *exchange, const ch
                         int64_t max);
 /* The body, whole, valid until the handler returns or waits: the client may be gone afterwards. */
 const void *edge_body(const struct edge_exchange *exchange, size_t *len);
+/* The same, to be read as JSON where it lies. */
+struct rb_json_text edge_body_text(const struct edge_exchange *exchange);
 /* A header of the answer, before it is given; copied. Nothing once the client is gone. */
 void edge_add_header(struct edge_exchange *exchange, const char *name, const char *value);
 

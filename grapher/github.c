@@ -121,10 +121,9 @@ static rb_err news_repo_id(int64_t *repo_id, struct news *news, const char *full
 static rb_err news_closes(struct rb_pull_request *pull, struct news *news, const json_t *about)
 {
     struct rb_closing found[RB_CLOSING_MAX];
-    const char *page = news_text(about, "html_url"), *path = strstr(page, "://");
-    const char *slash = path ? strchr(path + 3, '/') : NULL; /* GitHub's own, or an enterprise's */
-    const char *web_url =
-        slash ? rb_arena_strndup(news->arena, page, (size_t)(slash - page)) : "https://github.com";
+    const char *page = news_text(about, "html_url"); /* on GitHub's own host, or an enterprise's */
+    size_t origin = rb_url_origin(page);
+    const char *web_url = origin ? rb_arena_strndup(news->arena, page, origin) : "https://github.com";
     const char *text =
         rb_arena_printf(news->arena, "%s\n%s", news_text(about, "title"), news_text(about, "body"));
     size_t count = rb_closing_find(found, RB_CLOSING_MAX, text, web_url, news->arena);
