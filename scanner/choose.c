@@ -123,6 +123,7 @@ static void manifest_put(struct rb_scan *scan, const struct choice *choice)
     size_t max = rb_scan_format_bytes(choice->format);
     struct rb_scan_wanted wanted = {.entry = choice->entry,
                                     .max_bytes = max,
+                                    .is_filling = choice->format->is_lock && choice->aside,
                                     .index = scan->manifest_count,
                                     .take = rb_scan_read,
                                     .miss = rb_scan_miss};

@@ -22,19 +22,20 @@
 #define RB_SCAN_SKIPPED_MAX      200 /* listed one by one, of each kind a quarter; the others are counted */
 #define RB_SCAN_MANIFEST_BYTES   1048576  /* no hand-written manifest comes near */
 #define RB_SCAN_LOCK_BYTES       16777216 /* of a lock file: the largest known have 5 MB */
-#define RB_SCAN_DEPENDENCIES_MAX 15000    /* that manifests name: about 4 MB of profile */
-#define RB_SCAN_INDIRECT_MAX     20000    /* that only lock files name: about 4 MB of profile */
-#define RB_SCAN_LOCKED_MAX       50000    /* packages of all lock files; the largest known have some 5,000 */
-#define RB_SCAN_EDGES_MAX        200000   /* "needs" between packages of all lock files: 3 MB */
-#define RB_SCAN_PACKAGES_MAX     2500     /* packages that lie in this repository */
-#define RB_SCAN_COMMANDS_MAX     64       /* scripts and entry points of one package */
-#define RB_SCAN_KEY_FILES_MAX    100      /* for a person to look at */
-#define RB_SCAN_TOP_MAX          100      /* folders of the root that are listed */
-#define RB_SCAN_SIGNS_MAX        1000     /* words of files that rules know; a hundred packages have 300 */
-#define RB_SCAN_EVIDENCE_MAX     5        /* places that show one technology: enough to look it up */
-#define RB_SCAN_WORKSPACES_MAX   100      /* folders that one technology is used in */
-#define RB_SCAN_NAME_MAX         256      /* bytes of a package name or requirement; longer ones are cut */
-#define RB_SCAN_PATH_MAX         1024     /* bytes of a path in the profile; longer ones are cut */
+#define RB_SCAN_LARGE_MAX        2 /* files that no query gives: a request each, nearly all are lock files */
+#define RB_SCAN_DEPENDENCIES_MAX 15000  /* that manifests name: about 4 MB of profile */
+#define RB_SCAN_INDIRECT_MAX     20000  /* that only lock files name: about 4 MB of profile */
+#define RB_SCAN_LOCKED_MAX       50000  /* packages of all lock files; the largest known have some 5,000 */
+#define RB_SCAN_EDGES_MAX        200000 /* "needs" between packages of all lock files: 3 MB */
+#define RB_SCAN_PACKAGES_MAX     2500   /* packages that lie in this repository */
+#define RB_SCAN_COMMANDS_MAX     64     /* scripts and entry points of one package */
+#define RB_SCAN_KEY_FILES_MAX    100    /* for a person to look at */
+#define RB_SCAN_TOP_MAX          100    /* folders of the root that are listed */
+#define RB_SCAN_SIGNS_MAX        1000   /* words of files that rules know; a hundred packages have 300 */
+#define RB_SCAN_EVIDENCE_MAX     5      /* places that show one technology: enough to look it up */
+#define RB_SCAN_WORKSPACES_MAX   100    /* folders that one technology is used in */
+#define RB_SCAN_NAME_MAX         256    /* bytes of a package name or requirement; longer ones are cut */
+#define RB_SCAN_PATH_MAX         1024   /* bytes of a path in the profile; longer ones are cut */
 
 /* ---- what a manifest says ----------------------------------------------------------------------------- */
 
@@ -353,14 +354,24 @@ struct rb_scan;
 struct rb_scan_wanted {
     const struct rb_tree_entry *entry;
     size_t max_bytes;
-    size_t index; /* what the part calls it */
-    bool is_text; /* what is binary need not be read: it is taken as empty, and not noted as skipped */
+    size_t index;    /* what the part calls it */
+    bool is_text;    /* what is binary need not be read: it is taken as empty, and not noted as skipped */
+    bool is_filling; /* only where a request has room for it, in the order of worth */
+    double worth;    /* of one that fills: which part of the answer it may change. Where those that found no
+                        room come to much together they get a request of their own */
     void (*take)(struct rb_scan *scan, size_t index, const char *content, size_t len);
     void (*miss)(struct rb_scan *scan, size_t index, enum rb_manifest_status status, const char *error);
 };
 /* Puts a file on the list, in the order of worth. False, and noted as skipped, where the bytes of this scan
- * are used up: `miss` is not called then. */
+ * are used up, or it is too large to be read with others and there are enough of those: `miss` is not called
+ * then. */
 bool rb_scan_want(struct rb_scan *scan, const struct rb_scan_wanted *wanted);
+/* Takes off the list what requests have no room for, and puts it in the order in which they are filled;
+ * rb_scan_survey() does it. */
+void rb_scan_plan(struct rb_scan *scan);
+/* The list as rb_repo_read() takes it, in the arena. */
+struct rb_repo_want;
+struct rb_repo_want *rb_scan_wants(const struct rb_scan *scan);
 /* For whoever reads: what file `index` of the list is, or why it could not be had. */
 void rb_scan_take(struct rb_scan *scan, size_t index, const char *content, size_t len);
 void rb_scan_lack(struct rb_scan *scan, size_t index, rb_err why, const char *error);
@@ -424,6 +435,7 @@ struct rb_scan {
     struct rb_scan_wanted *wanted;
     size_t wanted_count, wanted_capacity;
     int64_t wanted_bytes;
+    size_t large_count;              /* of them, that take a request each */
     struct rb_scan_skipped *skipped; /* the first of each kind */
     size_t skipped_count;
     size_t skips[RB_SKIP_KINDS]; /* how many there are of each */
