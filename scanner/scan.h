@@ -132,6 +132,7 @@ struct rb_scan_sheet {
     const char *manifest;  /* path of the one being read */
     const char *ecosystem; /* of the one being read */
     bool aside;            /* of the one being read */
+    bool is_hidden;        /* the one being read is for the tools: no package is made of it */
     /* What the parsers of an ecosystem keep of their files until all were read; theirs alone. */
     struct rb_go_work *go_works;
     struct rb_cargo_file *cargo_files;
@@ -167,7 +168,7 @@ void rb_scan_reach(const struct rb_scan_sheet *sheet, uint8_t *levels);
  * place. */
 bool rb_scan_add_indirect(struct rb_scan_sheet *sheet, const struct rb_scan_locked *locked);
 /* Notes that the manifest being read is that of the package `name`; once a manifest, before its scripts and
- * entry points. NULL when there is no place. Any text may be NULL or "". */
+ * entry points. NULL when there is no place, or the manifest is hidden. Any text may be NULL or "". */
 struct rb_scan_package *rb_scan_add_package(struct rb_scan_sheet *sheet, const char *name,
                                             const char *version, const char *licence);
 /* Notes a word of the file being read, where a rule knows it (scanner/rules/); `where` as in a sign. */
@@ -300,6 +301,7 @@ bool rb_python_is_dev_group(const char *name);
 
 bool rb_path_is_example(const char *path);   /* an example, a demo, a benchmark: not the product */
 bool rb_path_is_template(const char *path);  /* filled in by a generator: no package of its own */
+bool rb_path_is_hidden(const char *path);    /* below a folder whose name begins with a dot */
 bool rb_path_is_container(const char *path); /* Dockerfile, compose file */
 size_t rb_path_depth(const char *path);      /* folders above it */
 /* The folder a file lies in, as a piece of its path without the last slash; empty in the root. */
