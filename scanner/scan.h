@@ -51,9 +51,10 @@ struct rb_scan_dependency {
     bool aside;    /* from an example, a test or the documentation: says little about the repository itself */
     bool local;    /* a package of this very repository */
     bool offered; /* a version that other manifests may refer to (central versions, catalogues, workspaces) */
-    const char *alias;  /* "libs.a.b" of a Gradle catalogue, "catalog:x" of an npm one: the offer's, or which
-                           one  is wanted; else NULL */
-    const char *marker; /* when it applies, as written: "python_version < '3.8'"; "" for always */
+    const char *alias; /* "libs.a.b" of a Gradle catalogue, "catalog:x" of an npm one: the offer's, or which
+                          one  is wanted; else NULL */
+    const char *override; /* what is asked for instead, by the root of its workspace; NULL: as written */
+    const char *marker;   /* when it applies, as written: "python_version < '3.8'"; "" for always */
 };
 #define RB_KIND_RUNTIME  "runtime"
 #define RB_KIND_DEV      "dev"
@@ -139,6 +140,7 @@ struct rb_scan_sheet {
     struct rb_maven *maven;
     struct rb_gradle *gradle;
     struct rb_nuget *nuget;
+    struct rb_npm *npm;
     /* What files say besides dependencies (facts.h). */
     struct rb_scan_facts *facts;
 };
@@ -476,6 +478,10 @@ void rb_cargo_settle(struct rb_scan *scan);
 void rb_maven_settle(struct rb_scan *scan);
 void rb_gradle_settle(struct rb_scan *scan);
 void rb_nuget_settle(struct rb_scan *scan);
+/* Once npm's catalogues have been asked: what the root of a workspace settles for all of it. After the lock
+ * files, what that says by itself. */
+void rb_npm_settle(struct rb_scan *scan);
+void rb_npm_settle_exact(struct rb_scan_sheet *sheet);
 /* The profile; a new reference. `repo` is "owner/name". */
 json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo);
 /* One or two sentences on it; in the scan's arena. */

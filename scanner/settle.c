@@ -184,6 +184,7 @@ void rb_scan_settle(struct rb_scan *scan)
             strcmp(sheet->items[i].ecosystem, "npm") == 0)
             settle_catalog(sheet, &sheet->items[i], count);
     }
+    rb_npm_settle(scan);
     settle_offers(sheet);
     json_t *packages = settle_packages(sheet);
     char key[KEY_MAX];
@@ -202,4 +203,5 @@ void rb_scan_settle(struct rb_scan *scan)
     settle_script_plugins(scan);
     settle_hidden(sheet);
     rb_scan_settle_locks(scan);
+    rb_npm_settle_exact(sheet);
 }
