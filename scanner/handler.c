@@ -80,13 +80,9 @@ static rb_err job_on_content(void *arg, size_t index, const char *content, size_
 
 static rb_err job_read_wanted(struct job *job)
 {
-    size_t count = job->scan.wanted_count;
-    struct rb_repo_want *wants = rb_arena_alloc(rb_work_arena(job->work), count * sizeof *wants);
-    for (size_t i = 0; i < count; i++)
-        wants[i] = (struct rb_repo_want){job->scan.wanted[i].entry, job->scan.wanted[i].max_bytes,
-                                         job->scan.wanted[i].is_text};
     job_progress(job, "reading manifests");
-    rb_err err = rb_repo_read(job->handle, wants, count, job_on_content, job);
+    rb_err err =
+        rb_repo_read(job->handle, rb_scan_wants(&job->scan), job->scan.wanted_count, job_on_content, job);
     const struct rb_repo_usage *used = rb_repo_used(job->handle);
     job->scan.usage.rest = used->rest;
     job->scan.usage.graphql = used->graphql;

@@ -60,6 +60,8 @@ struct rb_language_tree *rb_language_tree_new(const struct rb_tree *tree, struct
 struct rb_language_wanted {
     size_t entry;     /* of the tree */
     size_t max_bytes; /* more of it is not looked at */
+    double worth;     /* about the part of the repository's bytes that it moves; 0 of .gitattributes, which
+                         may move any */
 };
 /* The files whose content can change the shares the most, .gitattributes first. Returns how many were
  * written. */

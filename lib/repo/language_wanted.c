@@ -119,7 +119,7 @@ static size_t want_attributes(struct worth *worth, const struct rb_language_tree
 static size_t want_contents(struct worth *worth, const struct rb_language_tree *all)
 {
     size_t count = 0;
-    int64_t total = 0;
+    int64_t total = 1; /* so that the worth of files where none counts is a number */
     for (size_t i = 0; i < all->tree->count; i++) {
         if (rb_language_tree_counts(all, i))
             total += all->tree->entries[i].size;
@@ -130,8 +130,8 @@ static size_t want_contents(struct worth *worth, const struct rb_language_tree *
         if (!file->is_file || entry->size <= 0 || file->is_read ||
             (file->path & (RB_PATH_VENDORED | RB_PATH_DOCUMENTATION | RB_PATH_GENERATED)))
             continue;
-        double points = chance_of(file, entry) * (double)entry->size;
-        if (points > WORTH_MIN * (double)total)
+        double points = chance_of(file, entry) * (double)entry->size / (double)total;
+        if (points > WORTH_MIN)
             worth[count++] = (struct worth){i, points};
     }
     qsort(worth, count, sizeof *worth, worth_order);
@@ -157,11 +157,12 @@ size_t rb_language_tree_wanted(const struct rb_language_tree *all,
     struct worth *worth = rb_malloc(all->tree->count * sizeof *worth + 1);
     size_t found = want_attributes(worth, all), count = 0;
     for (size_t i = 0; i < found; i++)
-        out[count++] = (struct rb_language_wanted){worth[i].entry, RB_LANGUAGE_READ_BYTES};
+        out[count++] = (struct rb_language_wanted){worth[i].entry, RB_LANGUAGE_READ_BYTES, 0};
     found = want_contents(worth, all);
     for (size_t i = 0; i < found && count < RB_LANGUAGE_WANTED_MAX; i++) {
         if (!is_wanted_already(all, out, count, worth[i].entry))
-            out[count++] = (struct rb_language_wanted){worth[i].entry, RB_LANGUAGE_READ_BYTES};
+            out[count++] =
+                (struct rb_language_wanted){worth[i].entry, RB_LANGUAGE_READ_BYTES, worth[i].points};
     }
     free(worth);
     return count;
