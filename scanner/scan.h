@@ -109,7 +109,8 @@ struct rb_scan_package {
 /* A word in a file that shows a technology: the name of a variable, a key of its configuration. */
 struct rb_scan_sign {
     uint16_t technology;
-    const char *where; /* static: "env", "key" (of package.json), "table" (of pyproject.toml) */
+    const char *where; /* static: "env", "key" (of package.json), "table" (of pyproject.toml), "resource"
+                          (Terraform) */
     const char *word, *path;
     int line; /* 0 when unknown */
 };

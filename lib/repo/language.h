@@ -24,7 +24,7 @@ struct rb_language {
 };
 extern const struct rb_language rb_languages[]; /* sorted by name, whatever the case */
 extern const size_t rb_language_total;
-extern const char *const rb_language_data_version; /* of github-linguist: "9.6.0" */
+extern const char *const rb_language_data_version; /* of github-linguist: "9.7.0" */
 
 #define RB_LANGUAGE_NONE (-1)
 /* Index of a language by its name, RB_LANGUAGE_NONE when unknown. */
