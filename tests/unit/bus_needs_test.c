@@ -9,7 +9,8 @@
 
 static bool is_away(void)
 {
-    return access(getenv("TEST_AWAY"), F_OK) == 0;
+    const char *path = getenv("TEST_AWAY");
+    return path && access(path, F_OK) == 0;
 }
 
 static rb_err ping(void *local, void *app)
