@@ -65,7 +65,7 @@ static rb_err publish_once(bool *duplicate, bool *homeless, struct rb_bus *bus,
 {
     natsMsg *request = NULL, *ack = NULL;
     /* What has no id may be there twice, as a run is: one that is lost in an election is published again. */
-    int tries = message->id ? 1 : BUS_API_TRIES;
+    int tries = message->id ? 1 : BUS_WRITE_TRIES;
     natsStatus s = NATS_TIMEOUT;
 
     *homeless = false;
@@ -191,6 +191,17 @@ static bool publish_batch(rb_err *errs, struct rb_bus *bus, const struct rb_bus_
     return homeless;
 }
 
+/*
+ * Nobody listened: the stream is gone and has to be made, or nobody leads it at the moment, and RB_ETIMEOUT
+ * says so. The other streams may be without a leader, too, and are not waited for.
+ */
+static rb_err publish_find_stream(struct rb_bus *bus)
+{
+    int64_t created_ns;
+    rb_err err = bus_stream_created(&created_ns, bus, RB_STREAM_EVENTS);
+    return err == RB_ENOTFOUND ? bus_heal(bus) : err;
+}
+
 rb_err rb_bus_publish_all(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                           size_t count)
 {
@@ -206,9 +217,14 @@ rb_err rb_bus_publish_all(rb_err *errs, struct rb_bus *bus, const struct rb_bus_
                     rb_error_set(RB_EUNAVAILABLE, "NATS: publishing %s: not connected", messages[i].subject);
             continue;
         }
-        /* Again after healing: what did get through the first time is recognised by its id. */
-        if (publish_batch(errs + at, bus, messages + at, n) && bus_heal(bus) == RB_OK)
+        if (!publish_batch(errs + at, bus, messages + at, n))
+            continue;
+        /* Again: what did get through the first time is recognised by its id. */
+        rb_err found = publish_find_stream(bus);
+        if (found == RB_OK)
             (void)publish_batch(errs + at, bus, messages + at, n);
+        for (size_t i = at; i < at + n && found == RB_ETIMEOUT; i++)
+            errs[i] = errs[i] == RB_EUNAVAILABLE ? RB_ETIMEOUT : errs[i];
     }
     pthread_mutex_unlock(&bus->acks_mutex);
     for (size_t i = 0; i < count && !first; i++)
