@@ -105,6 +105,7 @@ struct rb_bus {
     natsSubscription *acks;
     char *acks_inbox;
     uint64_t acks_batch;
+    unsigned long acks_elections; /* of `elections`, when the batch was sent */
 
     struct bus_asks *asks; /* questions under way; has a mutex of its own */
 };

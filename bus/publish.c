@@ -109,29 +109,45 @@ rb_err rb_bus_publish(bool *duplicate, struct rb_bus *bus, const char *subject, 
 
 #define PUBLISH_PENDING ((rb_err)1) /* not an error code: the acknowledgement is still awaited */
 
-/* Sends those that are pending; returns how many are now. */
+static rb_err publish_send_one(struct rb_bus *bus, const struct rb_bus_message *message, size_t i)
+{
+    char reply[BUS_SUBJECT_MAX];
+    natsMsg *msg = NULL;
+
+    snprintf(reply, sizeof(reply), "%s.%" PRIu64 ".%zu", bus->acks_inbox, bus->acks_batch, i);
+    rb_err err = publish_make(&msg, message, reply);
+    if (err)
+        return err;
+    natsStatus s = natsConnection_PublishMsg(bus->nc, msg);
+    natsMsg_Destroy(msg);
+    return s == NATS_OK ? PUBLISH_PENDING : bus_error(s, 0, "publishing %s", message->subject);
+}
+
 static size_t publish_send(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                            size_t count)
 {
-    char reply[BUS_SUBJECT_MAX];
     size_t sent = 0;
 
+    bus->acks_elections = bus->elections;
     for (size_t i = 0; i < count; i++) {
-        natsMsg *msg = NULL;
-        if (errs[i] != PUBLISH_PENDING)
-            continue;
-        snprintf(reply, sizeof(reply), "%s.%" PRIu64 ".%zu", bus->acks_inbox, bus->acks_batch, i);
-        errs[i] = publish_make(&msg, &messages[i], reply);
-        if (errs[i])
-            continue;
-        natsStatus s = natsConnection_PublishMsg(bus->nc, msg);
-        natsMsg_Destroy(msg);
-        if (s == NATS_OK) {
-            errs[i] = PUBLISH_PENDING;
-            sent++;
-        } else {
-            errs[i] = bus_error(s, 0, "publishing %s", messages[i].subject);
-        }
+        errs[i] = publish_send_one(bus, &messages[i], i);
+        sent += errs[i] == PUBLISH_PENDING;
+    }
+    return sent;
+}
+
+/* The stream has another leader: what the one before was sent and did not pass on is lost. What did get
+ * through is recognised by its id. Returns how many are pending now. */
+static size_t publish_send_again(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                                 size_t count)
+{
+    size_t sent = 0;
+
+    bus->acks_elections = bus->elections;
+    for (size_t i = 0; i < count; i++) {
+        if (errs[i] == PUBLISH_PENDING)
+            errs[i] = publish_send_one(bus, &messages[i], i);
+        sent += errs[i] == PUBLISH_PENDING;
     }
     return sent;
 }
@@ -147,18 +163,12 @@ static size_t publish_ack_index(const struct rb_bus *bus, const char *subject, s
 }
 
 /* Returns true when a stream that should listen does not. */
-static bool publish_batch(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
-                          size_t count)
+static bool publish_await(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                          size_t count, size_t pending, uint64_t epoch)
 {
-    uint64_t epoch = bus_epoch(bus);
-    unsigned long elections = bus->elections;
+    int64_t deadline = rb_clock_ms() + ACK_WAIT_MS;
     bool homeless = false, duplicate, lost = false;
 
-    bus->acks_batch++;
-    for (size_t i = 0; i < count; i++)
-        errs[i] = PUBLISH_PENDING;
-    size_t pending = publish_send(errs, bus, messages, count);
-    int64_t deadline = rb_clock_ms() + ACK_WAIT_MS;
     while (pending > 0 && !lost) {
         natsMsg *ack = NULL;
         int64_t left = deadline - rb_clock_ms();
@@ -176,10 +186,9 @@ static bool publish_batch(rb_err *errs, struct rb_bus *bus, const struct rb_bus_
             }
         } else if (s != NATS_TIMEOUT || bus_epoch(bus) != epoch || !rb_bus_is_connected(bus)) {
             lost = true;
-        } else if (bus->elections != elections) { /* what the new leader has, it tells by the ids */
-            elections = bus->elections;
+        } else if (bus->elections != bus->acks_elections) {
             deadline = rb_clock_ms() + ACK_WAIT_MS;
-            pending = publish_send(errs, bus, messages, count);
+            pending = publish_send_again(errs, bus, messages, count);
         }
         natsMsg_Destroy(ack);
     }
@@ -191,15 +200,28 @@ static bool publish_batch(rb_err *errs, struct rb_bus *bus, const struct rb_bus_
     return homeless;
 }
 
+static bool publish_batch(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                          size_t count)
+{
+    uint64_t epoch = bus_epoch(bus);
+    bus->acks_batch++;
+    size_t pending = publish_send(errs, bus, messages, count);
+    return publish_await(errs, bus, messages, count, pending, epoch);
+}
+
 /*
- * Nobody listened: the stream is gone and has to be made, or nobody leads it at the moment, and RB_ETIMEOUT
- * says so. The other streams may be without a leader, too, and are not waited for.
+ * Nobody listened: the stream is gone and is made, or nobody leads it at the moment, which is told as
+ * RB_ETIMEOUT. The other streams may be without a leader, too, and are not waited for. True: somebody
+ * listens.
  */
-static rb_err publish_find_stream(struct rb_bus *bus)
+static bool publish_heal(rb_err *errs, struct rb_bus *bus, size_t count)
 {
     int64_t created_ns;
     rb_err err = bus_stream_created(&created_ns, bus, RB_STREAM_EVENTS);
-    return err == RB_ENOTFOUND ? bus_heal(bus) : err;
+
+    for (size_t i = 0; i < count && err == RB_ETIMEOUT; i++)
+        errs[i] = errs[i] == RB_EUNAVAILABLE ? RB_ETIMEOUT : errs[i];
+    return err == RB_OK || (err == RB_ENOTFOUND && bus_heal(bus) == RB_OK);
 }
 
 rb_err rb_bus_publish_all(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
@@ -217,14 +239,9 @@ rb_err rb_bus_publish_all(rb_err *errs, struct rb_bus *bus, const struct rb_bus_
                     rb_error_set(RB_EUNAVAILABLE, "NATS: publishing %s: not connected", messages[i].subject);
             continue;
         }
-        if (!publish_batch(errs + at, bus, messages + at, n))
-            continue;
-        /* Again: what did get through the first time is recognised by its id. */
-        rb_err found = publish_find_stream(bus);
-        if (found == RB_OK)
+        /* Again after healing: what did get through the first time is recognised by its id. */
+        if (publish_batch(errs + at, bus, messages + at, n) && publish_heal(errs + at, bus, n))
             (void)publish_batch(errs + at, bus, messages + at, n);
-        for (size_t i = at; i < at + n && found == RB_ETIMEOUT; i++)
-            errs[i] = errs[i] == RB_EUNAVAILABLE ? RB_ETIMEOUT : errs[i];
     }
     pthread_mutex_unlock(&bus->acks_mutex);
     for (size_t i = 0; i < count && !first; i++)
