@@ -26,8 +26,8 @@ static rb_err control_last(json_t **out, struct rb_bus *bus, const char *subject
     natsStatus s = NATS_TIMEOUT;
 
     *out = NULL;
-    bus_api_options(&options);
-    for (int i = 0; i < BUS_API_TRIES && s == NATS_TIMEOUT; i++)
+    bus_api_options(&options, BUS_LOOK_TRIES);
+    for (int i = 0; i < BUS_LOOK_TRIES && s == NATS_TIMEOUT; i++)
         s = js_GetLastMsg(&msg, bus->js, RB_STREAM_CONTROL, subject, &options, &code);
     if (s == NATS_NOT_FOUND)
         return RB_OK;

@@ -13,7 +13,9 @@
 #define BUS_EVENT_TYPE_PREFIX "dev.repobus."
 
 #define BUS_API_WAIT_MS 5000 /* an answer of JetStream takes milliseconds; five seconds is an outage */
-#define BUS_API_TRIES   3    /* in this time: what is asked while a leader is elected is lost */
+/* In this time: what is asked while a leader is elected is lost. Writing may take longer than looking. */
+#define BUS_LOOK_TRIES  5
+#define BUS_WRITE_TRIES 3
 #define BUS_MESSAGE_MAX \
     1024000 /* 1000 KiB: the server's limit is 1 MiB with headers; a dead letter may be this large */
 #define BUS_ID_MAX          200 /* bytes of an event id: a UUID has 36, other producers are wordier */
@@ -127,8 +129,8 @@ void bus_elections_free(struct rb_bus *bus);   /* only after the connection is c
 
 /* rb_bus_setup() unless it was done within the last second: for those who found a stream missing. */
 rb_err bus_heal(struct rb_bus *bus) RB_MUST_CHECK;
-/* For what is asked up to BUS_API_TRIES times. */
-void bus_api_options(jsOptions *options);
+/* For what is asked up to `tries` times within BUS_API_WAIT_MS. */
+void bus_api_options(jsOptions *options, int tries);
 /* Creates or updates the consumer. `name` is set to the server's name of it, to be freed. */
 rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_durable_def *def) RB_MUST_CHECK;
 /* When the stream was made: another time, another stream, whose sequences begin anew. */

@@ -4,13 +4,13 @@
  * hand. (nats.c has js_PublishMsgAsync; in 3.4.1 an acknowledgement lost in a reconnect is never reported.)
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bus/private.h"
 
 #define ACK_WAIT_MS  5000
 #define ACK_SLICE_MS 100 /* how soon a lost connection is noticed while acknowledgements are awaited */
+#define BATCH_MAX    512 /* in flight at a time: half a megabyte of common events */
 
 static rb_err publish_make(natsMsg **out, const struct rb_bus_message *message, const char *reply)
 {
@@ -65,7 +65,7 @@ static rb_err publish_once(bool *duplicate, bool *homeless, struct rb_bus *bus,
 {
     natsMsg *request = NULL, *ack = NULL;
     /* What has no id may be there twice, as a run is: one that is lost in an election is published again. */
-    int tries = message->id ? 1 : BUS_API_TRIES;
+    int tries = message->id ? 1 : BUS_WRITE_TRIES;
     natsStatus s = NATS_TIMEOUT;
 
     *homeless = false;
@@ -109,29 +109,45 @@ rb_err rb_bus_publish(bool *duplicate, struct rb_bus *bus, const char *subject, 
 
 #define PUBLISH_PENDING ((rb_err)1) /* not an error code: the acknowledgement is still awaited */
 
-/* Sends those that are pending; returns how many are now. */
+static rb_err publish_send_one(struct rb_bus *bus, const struct rb_bus_message *message, size_t i)
+{
+    char reply[BUS_SUBJECT_MAX];
+    natsMsg *msg = NULL;
+
+    snprintf(reply, sizeof(reply), "%s.%" PRIu64 ".%zu", bus->acks_inbox, bus->acks_batch, i);
+    rb_err err = publish_make(&msg, message, reply);
+    if (err)
+        return err;
+    natsStatus s = natsConnection_PublishMsg(bus->nc, msg);
+    natsMsg_Destroy(msg);
+    return s == NATS_OK ? PUBLISH_PENDING : bus_error(s, 0, "publishing %s", message->subject);
+}
+
 static size_t publish_send(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                            size_t count)
 {
-    char reply[BUS_SUBJECT_MAX];
     size_t sent = 0;
 
+    bus->acks_elections = bus->elections;
     for (size_t i = 0; i < count; i++) {
-        natsMsg *msg = NULL;
-        if (errs[i] != PUBLISH_PENDING)
-            continue;
-        snprintf(reply, sizeof(reply), "%s.%" PRIu64 ".%zu", bus->acks_inbox, bus->acks_batch, i);
-        errs[i] = publish_make(&msg, &messages[i], reply);
-        if (errs[i])
-            continue;
-        natsStatus s = natsConnection_PublishMsg(bus->nc, msg);
-        natsMsg_Destroy(msg);
-        if (s == NATS_OK) {
-            errs[i] = PUBLISH_PENDING;
-            sent++;
-        } else {
-            errs[i] = bus_error(s, 0, "publishing %s", messages[i].subject);
-        }
+        errs[i] = publish_send_one(bus, &messages[i], i);
+        sent += errs[i] == PUBLISH_PENDING;
+    }
+    return sent;
+}
+
+/* The stream has another leader: what the one before was sent and did not pass on is lost. What did get
+ * through is recognised by its id. Returns how many are pending now. */
+static size_t publish_send_again(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                                 size_t count)
+{
+    size_t sent = 0;
+
+    bus->acks_elections = bus->elections;
+    for (size_t i = 0; i < count; i++) {
+        if (errs[i] == PUBLISH_PENDING)
+            errs[i] = publish_send_one(bus, &messages[i], i);
+        sent += errs[i] == PUBLISH_PENDING;
     }
     return sent;
 }
@@ -139,22 +155,17 @@ static size_t publish_send(rb_err *errs, struct rb_bus *bus, const struct rb_bus
 /* The index in the batch at hand that an acknowledgement's subject names, or `count`. */
 static size_t publish_ack_index(const struct rb_bus *bus, const char *subject, size_t count)
 {
-    char *end = NULL;
-    const char *batch = subject + strlen(bus->acks_inbox);
-    if (*batch != '.' || strtoull(batch + 1, &end, 10) != bus->acks_batch || *end != '.')
+    uint64_t batch;
+    size_t index;
+    if (sscanf(subject + strlen(bus->acks_inbox), ".%" SCNu64 ".%zu", &batch, &index) != 2)
         return count;
-    size_t index = strtoull(end + 1, &end, 10);
-    return *end == '\0' && index < count ? index : count;
+    return batch == bus->acks_batch && index < count ? index : count;
 }
 
-/* The batch at hand, all of it. */
 static void publish_batch_send(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                                size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        errs[i] = PUBLISH_PENDING;
     bus->acks_epoch = bus_epoch(bus);
-    bus->acks_elections = bus->elections;
     bus->acks_batch++;
     bus->acks_pending = publish_send(errs, bus, messages, count);
 }
@@ -183,10 +194,9 @@ static bool publish_batch_await(rb_err *errs, struct rb_bus *bus, const struct r
             }
         } else if (s != NATS_TIMEOUT || bus_epoch(bus) != bus->acks_epoch || !rb_bus_is_connected(bus)) {
             lost = true;
-        } else if (bus->elections != bus->acks_elections) { /* what the new leader has, it tells by the ids */
-            bus->acks_elections = bus->elections;
+        } else if (bus->elections != bus->acks_elections) {
             deadline = rb_clock_ms() + ACK_WAIT_MS;
-            bus->acks_pending = publish_send(errs, bus, messages, count);
+            bus->acks_pending = publish_send_again(errs, bus, messages, count);
         }
         natsMsg_Destroy(ack);
     }
@@ -196,6 +206,21 @@ static bool publish_batch_await(rb_err *errs, struct rb_bus *bus, const struct r
                                    "NATS: publishing %s: no acknowledgement", messages[i].subject);
     }
     return homeless;
+}
+
+/*
+ * Nobody listened: the stream is gone and is made, or nobody leads it at the moment, which is told as
+ * RB_ETIMEOUT. The other streams may be without a leader, too, and are not waited for. True: somebody
+ * listens.
+ */
+static bool publish_heal(rb_err *errs, struct rb_bus *bus, size_t count)
+{
+    int64_t created_ns;
+    rb_err err = bus_stream_created(&created_ns, bus, RB_STREAM_EVENTS);
+
+    for (size_t i = 0; i < count && err == RB_ETIMEOUT; i++)
+        errs[i] = errs[i] == RB_EUNAVAILABLE ? RB_ETIMEOUT : errs[i];
+    return err == RB_OK || (err == RB_ENOTFOUND && bus_heal(bus) == RB_OK);
 }
 
 void rb_bus_publish_begin(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
@@ -220,7 +245,8 @@ rb_err rb_bus_publish_end(rb_err *errs, struct rb_bus *bus, const struct rb_bus_
     rb_err first = RB_OK;
 
     /* Again after healing: what did get through the first time is recognised by its id. */
-    if (bus->acks_pending && publish_batch_await(errs, bus, messages, count) && bus_heal(bus) == RB_OK) {
+    if (bus->acks_pending && publish_batch_await(errs, bus, messages, count) &&
+        publish_heal(errs, bus, count)) {
         publish_batch_send(errs, bus, messages, count);
         (void)publish_batch_await(errs, bus, messages, count);
     }

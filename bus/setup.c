@@ -11,10 +11,10 @@
 #define NANOS_PER_MILLI  INT64_C(1000000)
 #define HEAL_INTERVAL_MS 1000
 
-void bus_api_options(jsOptions *options)
+void bus_api_options(jsOptions *options, int tries)
 {
     (void)jsOptions_Init(options);
-    options->Wait = BUS_API_WAIT_MS / BUS_API_TRIES;
+    options->Wait = BUS_API_WAIT_MS / tries;
 }
 
 /* Of the stream of events alone: the others are small. 0: as it is. */
@@ -51,8 +51,8 @@ static natsStatus setup_stream_info(jsStreamInfo **info, struct rb_bus *bus, con
     jsOptions options;
     natsStatus s = NATS_TIMEOUT;
 
-    bus_api_options(&options);
-    for (int i = 0; i < BUS_API_TRIES && s == NATS_TIMEOUT; i++)
+    bus_api_options(&options, BUS_LOOK_TRIES);
+    for (int i = 0; i < BUS_LOOK_TRIES && s == NATS_TIMEOUT; i++)
         s = js_GetStreamInfo(info, bus->js, name, &options, code);
     return s;
 }
@@ -199,8 +199,8 @@ rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_dur
     config.FilterSubject = def->filter;
     config.InactiveThreshold = def->inactive_s * NANOS_PER_SECOND;
     /* Adding what exists is an update, and none at all where nothing differs. */
-    bus_api_options(&options);
-    for (int i = 0; i < BUS_API_TRIES && s == NATS_TIMEOUT; i++)
+    bus_api_options(&options, BUS_WRITE_TRIES);
+    for (int i = 0; i < BUS_WRITE_TRIES && s == NATS_TIMEOUT; i++)
         s = js_AddConsumer(&info, bus->js, def->stream, &config, &options, &code);
     if (s != NATS_OK && (code == JSConsumerCreateErr || code == JSConsumerNameExistErr))
         return rb_error_set(RB_ECONFLICT, "NATS: consumer %s: %s", def->name ? def->name : "of runs",
