@@ -29,6 +29,10 @@
 #define PATIENCE_MS 120000 /* for a verdict: a machine may be busy, and time is not what is tested */
 #define PROBE_MS    25
 
+/* What a subscriber may ask (docs/subscribers.md), and a case answers. */
+static const char *const kit_questions[] = {RB_INSTALLATION_GITHUB, RB_DELIVERY_PAYLOAD};
+#define KIT_QUESTIONS (sizeof(kit_questions) / sizeof(kit_questions[0]))
+
 struct kit {
     const char *name;
     const char *const *command;
@@ -36,6 +40,9 @@ struct kit {
     pid_t server, child;
     char url[128];
     struct rb_bus *bus;
+    natsSubscription *questions[KIT_QUESTIONS];
+    const json_t *answers; /* of the case */
+    json_t *asked;         /* {"subject": …, "question": …}, in their order */
 };
 
 /* ---- the server and the command ----------------------------------------------------------------------- */
@@ -95,7 +102,13 @@ static rb_err kit_start_server(struct kit *kit)
     rb_err err = rb_bus_connect(&kit->bus, &(struct rb_bus_options){.url = kit->url, .name = "test"});
     if (!err)
         err = rb_bus_wait(kit->bus, PATIENCE_MS);
-    return err ? err : rb_bus_setup(kit->bus);
+    if (!err)
+        err = rb_bus_setup(kit->bus);
+    for (size_t i = 0; i < KIT_QUESTIONS && !err; i++) {
+        if (natsConnection_SubscribeSync(&kit->questions[i], kit->bus->nc, kit_questions[i]) != NATS_OK)
+            err = rb_error_set(RB_EUNAVAILABLE, "no subscription to %s", kit_questions[i]);
+    }
+    return err;
 }
 
 static int kit_remove(const char *path, const struct stat *stat, int type, struct FTW *ftw)
@@ -108,6 +121,8 @@ static int kit_remove(const char *path, const struct stat *stat, int type, struc
 
 static void kit_stop_server(struct kit *kit)
 {
+    for (size_t i = 0; i < KIT_QUESTIONS; i++)
+        natsSubscription_Destroy(kit->questions[i]);
     rb_bus_close(kit->bus);
     if (kit->server > 0) {
         kill(kit->server, SIGKILL);
@@ -154,40 +169,6 @@ static json_t *kit_last(struct kit *kit, const char *stream, const char *subject
     return json;
 }
 
-/* "done", "reject" with the dead letter, "retry"; NULL with an error when there is none in time. */
-static const char *kit_verdict(json_t **letter, struct kit *kit, const char *subject, uint64_t sequence)
-{
-    char dead[BUS_SUBJECT_MAX];
-    int64_t deadline = rb_clock_ms() + PATIENCE_MS;
-
-    *letter = NULL;
-    snprintf(dead, sizeof(dead), "dead.%s.%s", kit->name, subject);
-    while (rb_clock_ms() < deadline) {
-        jsConsumerInfo *info = NULL;
-        bool is_answered = false, is_repeated = false;
-        if (waitpid(kit->child, NULL, WNOHANG) != 0) {
-            kit->child = 0;
-            rb_error_set(RB_EINVAL, "the command ended by itself");
-            return NULL;
-        }
-        if (js_GetConsumerInfo(&info, kit->bus->js, RB_STREAM_EVENTS, kit->name, NULL, NULL) == NATS_OK) {
-            is_answered = info->AckFloor.Stream >= sequence;
-            is_repeated = info->NumRedelivered > 0;
-        }
-        jsConsumerInfo_Destroy(info);
-        if (is_answered) {
-            *letter = kit_last(kit, RB_STREAM_DEAD, dead);
-            return *letter ? "reject" : "done";
-        }
-        if (is_repeated)
-            return "retry";
-        kit_pause();
-    }
-    rb_error_set(RB_ETIMEOUT, "the event was not answered (is %s among the subjects of consumer %s?)",
-                 subject, kit->name);
-    return NULL;
-}
-
 /* ---- comparing ---------------------------------------------------------------------------------------- */
 
 /* Every member of `wanted` is in `have`, and equal; texts of lists and numbers as they are. */
@@ -215,6 +196,93 @@ static rb_err kit_compare(const char *what, const json_t *have, const json_t *wa
     free(a);
     free(b);
     return err;
+}
+
+/* ---- questions ---------------------------------------------------------------------------------------- */
+
+static json_t *kit_answer_of(const struct kit *kit, const json_t *asked)
+{
+    size_t i;
+    json_t *each;
+    json_array_foreach((json_t *)kit->answers, i, each)
+    {
+        const json_t *subject = json_object_get(each, "subject"),
+                     *question = json_object_get(each, "question");
+        if (kit_holds(json_object_get(asked, "subject"), subject) &&
+            (!question || kit_holds(json_object_get(asked, "question"), question)))
+            return json_incref(json_object_get(each, "answer"));
+    }
+    return json_pack("{s:{s:s, s:s}}", "error", "code", "not found", "text",
+                     "the case has no answer to this");
+}
+
+/* Answers what has been asked until now as the case says. */
+static void kit_answer_questions(struct kit *kit)
+{
+    for (size_t i = 0; i < KIT_QUESTIONS; i++) {
+        natsMsg *msg = NULL;
+        while (natsSubscription_NextMsg(&msg, kit->questions[i], 1) == NATS_OK) {
+            json_t *question = json_loadb(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg), 0, NULL);
+            json_t *asked = json_pack("{s:s, s:o?}", "subject", kit_questions[i], "question", question);
+            json_t *answer = kit_answer_of(kit, asked);
+            char *text = answer ? json_dumps(answer, JSON_COMPACT | JSON_ENCODE_ANY) : rb_strdup("null");
+            (void)natsConnection_PublishString(kit->bus->nc, natsMsg_GetReply(msg), text);
+            free(text);
+            json_decref(answer);
+            json_array_append_new(kit->asked, asked);
+            natsMsg_Destroy(msg);
+        }
+    }
+}
+
+static rb_err kit_compare_asked(const struct kit *kit, const json_t *wanted)
+{
+    rb_err err = RB_OK;
+    if (!wanted)
+        return RB_OK;
+    for (size_t i = 0; i < json_array_size(wanted) && !err; i++)
+        err = kit_compare("asked", json_array_get(kit->asked, i), json_array_get(wanted, i));
+    if (!err && json_array_size(kit->asked) != json_array_size(wanted))
+        err = rb_error_set(RB_EINVAL, "asked: %zu questions, expected %zu", json_array_size(kit->asked),
+                           json_array_size(wanted));
+    return err;
+}
+
+/* ---- the verdict -------------------------------------------------------------------------------------- */
+
+/* "done", "reject" with the dead letter, "retry"; NULL with an error when there is none in time. */
+static const char *kit_verdict(json_t **letter, struct kit *kit, const char *subject, uint64_t sequence)
+{
+    char dead[BUS_SUBJECT_MAX];
+    int64_t deadline = rb_clock_ms() + PATIENCE_MS;
+
+    *letter = NULL;
+    snprintf(dead, sizeof(dead), "dead.%s.%s", kit->name, subject);
+    while (rb_clock_ms() < deadline) {
+        kit_answer_questions(kit);
+        jsConsumerInfo *info = NULL;
+        bool is_answered = false, is_repeated = false;
+        if (waitpid(kit->child, NULL, WNOHANG) != 0) {
+            kit->child = 0;
+            rb_error_set(RB_EINVAL, "the command ended by itself");
+            return NULL;
+        }
+        if (js_GetConsumerInfo(&info, kit->bus->js, RB_STREAM_EVENTS, kit->name, NULL, NULL) == NATS_OK) {
+            is_answered = info->AckFloor.Stream >= sequence;
+            is_repeated = info->NumRedelivered > 0;
+        }
+        jsConsumerInfo_Destroy(info);
+        if (is_answered) {
+            *letter = kit_last(kit, RB_STREAM_DEAD, dead);
+            return *letter ? "reject" : "done";
+        }
+        if (is_repeated)
+            return "retry";
+        kit_pause();
+    }
+    rb_error_set(RB_ETIMEOUT, "the event was not answered (is %s among the subjects of consumer %s?)",
+                 subject, kit->name);
+    return NULL;
 }
 
 /* What was published behind the event: as many as are expected, in their order. */
@@ -306,6 +374,8 @@ static rb_err kit_judge(struct kit *kit, const char *subject, uint64_t sequence,
     json_decref(letter);
     if (!err)
         err = kit_compare_run(kit, event, json_object_get(expect, "run"));
+    if (!err)
+        err = kit_compare_asked(kit, json_object_get(expect, "asked"));
     return err ? err : kit_compare_published(kit, sequence, json_object_get(expect, "published"));
 }
 
@@ -320,11 +390,15 @@ static rb_err kit_try(struct kit *kit, const json_t *each)
         return rb_error_set(RB_EINVAL, "the case has no event, or its type does not begin with %s", prefix);
     const char *subject = type + sizeof(prefix) - 1;
     kit_clean(kit);
+    kit->answers = json_object_get(each, "answers");
+    kit->asked = json_array();
     rb_err err = kit_publish(&sequence, kit, subject, event);
-    if (err)
-        return err;
-    kit->child = kit_spawn(kit->command, false);
-    err = kit_judge(kit, subject, sequence, event, json_object_get(each, "expect"));
+    if (!err) {
+        kit->child = kit_spawn(kit->command, false);
+        err = kit_judge(kit, subject, sequence, event, json_object_get(each, "expect"));
+    }
+    json_decref(kit->asked);
+    kit->asked = NULL;
     char *text = err ? rb_strdup(rb_error_text()) : NULL;
     rb_err stopped = kit_stop_command(kit);
     if (!err)

@@ -49,6 +49,26 @@ async function proves(name, language, { before = () => {}, args = [] } = {}) {
   return folder;
 }
 
+/** Changes one so that it asks GitHub, and runs its test again: the kit answers in the place of a scanner. */
+async function asksGitHub(folder, file, from, to, args = []) {
+  const main = path.join(folder, file);
+  const before = fs.readFileSync(main, 'utf8');
+  assert.ok(before.includes(from), `${file} has ${from}`);
+  fs.writeFileSync(main, before.replace(from, to));
+  const question = { method: 'GET', path: 'labels' };
+  const answers = [{ subject: 'installation.github', question, answer: { status: 200, has_next: false, rate_remaining: 1, body: [{ name: 'a' }, { name: 'b' }] } }];
+  const [connected, pull] = JSON.parse(fs.readFileSync(path.join(folder, 'cases.json'), 'utf8'));
+  const asked = (installation_ids) => [{ subject: 'installation.github', question: { ...question, installation_ids } }];
+  fs.writeFileSync(path.join(folder, 'cases.json'), JSON.stringify([
+    { ...connected, answers, expect: { verdict: 'done', run: { state: 'done', note: '2 labels' }, asked: asked([connected.event.data.installation_id]) } },
+    { ...pull, answers, expect: { verdict: 'done', asked: asked(pull.event.data.installation_ids) } },
+    { ...connected, name: 'no answer', expect: { verdict: 'retry', run: { state: 'retrying' } } },
+  ]));
+  const tested = await result('make', ['-s', 'test', ...args], { cwd: folder });
+  assert.equal(tested.code, 0, tested.stdout + tested.stderr);
+  assert.match(tested.stdout, /^1\.\.3$/m);
+}
+
 test('in C, on the installed library; and its test can fail', async () => {
   const folder = await proves('greeter', 'c');
   const cases = JSON.parse(fs.readFileSync(path.join(folder, 'cases.json'), 'utf8'));
@@ -65,11 +85,19 @@ test('in C, on the installed library; and its test can fail', async () => {
     assert.match(failed.stdout, /^not ok 1 - repo\.connected$/m);
     assert.match(failed.stdout, reason);
   }
+  fs.writeFileSync(path.join(folder, 'cases.json'), JSON.stringify(cases));
+  await asksGitHub(folder, 'main.c', '    rb_work_progress(work, 1, 1, "seen");', `    const struct rb_github_answer *answer = NULL;
+    rb_err err = rb_work_github(&answer, work, "GET", "labels", NULL);
+    if (err)
+        return rb_retry("%s", rb_error_text());
+    rb_work_progress(work, 1, 1, json_array_size(answer->body) == 2 ? "2 labels" : "others");`);
 });
 
 test('in Python, on nats-py', async () => {
   const venv = (await run(path.join(house, 'tests/venv'), [])).stdout.trim();
   const folder = await proves('snake', 'python', { args: [`PYTHON=${venv}/bin/python3`] });
+  await asksGitHub(folder, 'main.py', 'await work.progress(1, 1, "seen")', `answer = await work.github("GET", "labels")
+    await work.progress(1, 1, f"{len(answer['body'])} labels")`, [`PYTHON=${venv}/bin/python3`]);
   const pinned = fs.readFileSync(path.join(folder, 'requirements.txt'), 'utf8').trim();
   assert.ok(fs.readFileSync(path.join(house, 'tests/requirements.txt'), 'utf8').split('\n').includes(pinned), `${pinned} is what was tried`);
 });
@@ -79,6 +107,8 @@ test('in TypeScript, on nats.js', async () => {
     before: (folder) => fs.symlinkSync(path.join(house, 'tests/node_modules'), path.join(folder, 'node_modules')),
     args: ['-o', 'node_modules'],
   });
+  await asksGitHub(folder, 'main.ts', "await work.progress(1, 1, 'seen');", `const { body } = await work.github('GET', 'labels');
+  await work.progress(1, 1, \`\${body.length} labels\`);`, ['-o', 'node_modules']);
   const wanted = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'));
   const have = JSON.parse(fs.readFileSync(path.join(house, 'tests/package.json'), 'utf8')).devDependencies;
   for (const [name, version] of Object.entries({ ...wanted.dependencies, ...wanted.devDependencies })) assert.equal(have[name], version, `${name} is what was tried`);
@@ -89,7 +119,20 @@ try {
   go = execFileSync('go', ['env', 'GOVERSION'], { encoding: 'utf8' }).trim();
 } catch { /* said below */ }
 if (/go1\.(2[3-9]|[3-9]\d)/.test(go ?? '')) {
-  test('in Go, on nats.go', () => proves('gopher', 'go'));
+  test('in Go, on nats.go', async () => {
+    const folder = await proves('gopher', 'go');
+    const main = path.join(folder, 'main.go');
+    fs.writeFileSync(main, fs.readFileSync(main, 'utf8').replace('"context"', '"context"\n\t"encoding/json"'));
+    await asksGitHub(folder, 'main.go', 'return work.Progress(ctx, 1, 1, "seen")', `answer, err := work.GitHub("GET", "labels", nil)
+	if err != nil {
+		return err
+	}
+	var labels []struct{ Name string }
+	if err = json.Unmarshal(answer.Body, &labels); err != nil {
+		return err
+	}
+	return work.Progress(ctx, 1, 1, fmt.Sprint(len(labels), " labels"))`);
+  });
 } else {
   console.log(`# Go 1.23 or later is not installed (${go ?? 'no go'}): the template in Go is not tried here`);
 }

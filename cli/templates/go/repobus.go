@@ -45,13 +45,15 @@ type Handler func(ctx context.Context, event Event, work *Work) error
 
 // Work is one attempt at one event, and its run, which repobus shows.
 type Work struct {
-	js  jetstream.JetStream
-	run map[string]any
+	nc   *nats.Conn
+	js   jetstream.JetStream
+	data map[string]any
+	run  map[string]any
 }
 
-func newWork(js jetstream.JetStream, name string, event Event, attempt uint64) *Work {
+func newWork(nc *nats.Conn, js jetstream.JetStream, name string, event Event, attempt uint64) *Work {
 	now := time.Now().UnixMilli()
-	return &Work{js, map[string]any{"installation_id": number(event.Data["installation_id"]), "subscriber": name,
+	return &Work{nc, js, event.Data, map[string]any{"installation_id": number(event.Data["installation_id"]), "subscriber": name,
 		"generation": number(event.Data["generation"]), "state": "running", "attempt": attempt, "done": 0, "total": 0,
 		"note": "", "error": "", "at_ms": now, "started_ms": now, "finished_ms": 0}}
 }
@@ -78,6 +80,39 @@ func (w *Work) report(ctx context.Context, state, reason string) error {
 func (w *Work) Progress(ctx context.Context, done, total int64, note string) error {
 	w.run["done"], w.run["total"], w.run["note"] = done, total, cut(note, 250)
 	return w.report(ctx, "running", "")
+}
+
+// GitHub is its answer about the event's repository.
+type GitHub struct {
+	Status  int             `json:"status"`
+	Body    json.RawMessage `json:"body"`
+	HasNext bool            `json:"has_next"`
+	Error   *GitHubError    `json:"error"`
+}
+
+// GitHubError says why there is no answer: Code is "not found", "limit reached", …
+type GitHubError struct{ Code, Text string }
+
+func (e *GitHubError) Error() string { return e.Text }
+
+// GitHub asks as a person who connected the repository; path is what follows /repos/{owner}/{repo}/.
+func (w *Work) GitHub(method, path string, body any) (answer GitHub, err error) {
+	ids := w.data["installation_ids"]
+	if ids == nil {
+		ids = []any{w.data["installation_id"]}
+	}
+	question, err := json.Marshal(map[string]any{"installation_ids": ids, "method": method, "path": path, "body": body})
+	if err != nil {
+		return answer, err
+	}
+	reply, err := w.nc.Request("installation.github", question, 30*time.Second)
+	if err == nil {
+		err = json.Unmarshal(reply.Data, &answer)
+	}
+	if err == nil && answer.Error != nil {
+		err = answer.Error
+	}
+	return answer, err
 }
 
 func cut(text string, limit int) string {
@@ -113,14 +148,14 @@ func isForAnother(msg jetstream.Msg, name string) bool {
 	return to != "" && to != name
 }
 
-func handleOne(ctx context.Context, js jetstream.JetStream, name string, msg jetstream.Msg, handler Handler) error {
+func handleOne(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, name string, msg jetstream.Msg, handler Handler) error {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return err
 	}
 	event := Event{}
 	if json.Unmarshal(msg.Data(), &event) != nil || event.Data == nil {
-		return bury(ctx, js, name, msg, meta, event, "no event", newWork(js, name, event, meta.NumDelivered))
+		return bury(ctx, js, name, msg, meta, event, "no event", newWork(nc, js, name, event, meta.NumDelivered))
 	}
 	keep := time.NewTicker(ackWait / 3)
 	done := make(chan struct{})
@@ -136,7 +171,7 @@ func handleOne(ctx context.Context, js jetstream.JetStream, name string, msg jet
 			}
 		}
 	}()
-	work := newWork(js, name, event, meta.NumDelivered)
+	work := newWork(nc, js, name, event, meta.NumDelivered)
 	if err = work.report(ctx, "running", ""); err == nil {
 		err = handler(ctx, event, work)
 	}
@@ -192,7 +227,7 @@ func Run(name string, subjects []string, handler Handler) error {
 		case !slices.Contains(subjects, msg.Subject()), isForAnother(msg, name):
 			_ = msg.Ack()
 		default:
-			if err := handleOne(context.Background(), js, name, msg, handler); err != nil {
+			if err := handleOne(context.Background(), nc, js, name, msg, handler); err != nil {
 				log.Print(err)
 			}
 		}

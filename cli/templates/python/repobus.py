@@ -23,11 +23,15 @@ class Reject(Exception):
     """It will never work: to the dead letters."""
 
 
+class GitHubError(Exception):
+    """GitHub's answer is none: its code ("not found", "limit reached", …) and a text."""
+
+
 class Work:
     """One attempt at one event, and its run, which repobus shows."""
 
-    def __init__(self, js, name, event, attempt):
-        self.js, self.name, self.data = js, name, event["data"]
+    def __init__(self, nc, js, name, event, attempt):
+        self.nc, self.js, self.name, self.data = nc, js, name, event["data"]
         now = int(time.time() * 1000)
         self.run = {"installation_id": self.data.get("installation_id", 0), "subscriber": name, "generation": self.data.get("generation", 0),
                     "state": "running", "attempt": attempt, "done": 0, "total": 0, "note": "", "error": "", "at_ms": now, "started_ms": now, "finished_ms": 0}
@@ -41,6 +45,16 @@ class Work:
     async def progress(self, done, total, note=""):
         self.run.update(done=done, total=total, note=note[:250])
         await self.report("running")
+
+    async def github(self, method, path, body=None):
+        """Asks GitHub about the event's repository, as a person who connected it: status, body, has_next. `path` is what
+        follows /repos/{owner}/{repo}/."""
+        ids = self.data.get("installation_ids") or [self.data["installation_id"]]
+        question = {"installation_ids": ids, "method": method, "path": path, "body": body}
+        answer = json.loads((await self.nc.request("installation.github", json.dumps(question).encode(), timeout=30)).data)
+        if "error" in answer:
+            raise GitHubError(answer["error"]["code"], answer["error"]["text"])
+        return answer
 
 
 async def _keep(msg):
@@ -59,16 +73,16 @@ async def _bury(js, name, msg, event, reason, work):
     await msg.term()
 
 
-async def _handle(js, name, subjects, handler, msg):
+async def _handle(nc, js, name, subjects, handler, msg):
     to = (msg.headers or {}).get("Repobus-To", name)  # an event that an operator replays is for one subscriber
     if msg.subject not in subjects or to != name:
         return await msg.ack()
     try:
         event = json.loads(msg.data)
-        work = Work(js, name, event, msg.metadata.num_delivered)
+        work = Work(nc, js, name, event, msg.metadata.num_delivered)
     except (ValueError, TypeError, KeyError) as error:
         event = {"data": {}}
-        return await _bury(js, name, msg, event, f"no event: {error}", Work(js, name, event, msg.metadata.num_delivered))
+        return await _bury(js, name, msg, event, f"no event: {error}", Work(nc, js, name, event, msg.metadata.num_delivered))
     keeping = asyncio.create_task(_keep(msg))
     try:
         await work.report("running")
@@ -111,7 +125,7 @@ async def _main(name, subjects, handler):
             break
         try:
             for msg in fetching.result():
-                await _handle(js, name, subjects, handler, msg)
+                await _handle(nc, js, name, subjects, handler, msg)
         except (TimeoutError, nats.errors.Error):
             await asyncio.sleep(0.1)
     await nc.drain()

@@ -2,7 +2,7 @@
 // is told while a handler works, back-off between attempts, a dead letter after the last, a run that people see.
 
 import { AckPolicy, jetstream, type JetStreamClient, jetstreamManager, type JsMsg } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 
 const MAX_ATTEMPTS = 8;
 const ACK_WAIT = 30_000; // whoever died is noticed after this; a living one says so every third of it
@@ -16,7 +16,7 @@ export class Reject extends Error {}
 /** One attempt at one event, and its run, which repobus shows. */
 export class Work {
   private run;
-  constructor(private js: JetStreamClient, private name: string, event: Event, attempt: number) {
+  constructor(private nc: NatsConnection, private js: JetStreamClient, private name: string, private event: Event, attempt: number) {
     const now = Date.now();
     this.run = {
       installation_id: event.data.installation_id ?? 0, subscriber: name, generation: event.data.generation ?? 0, state: 'running', attempt,
@@ -35,6 +35,15 @@ export class Work {
     Object.assign(this.run, { done, total, note: note.slice(0, 250) });
     await this.report('running');
   }
+
+  /** Asks GitHub about the event's repository, as a person who connected it; `path` is what follows /repos/{owner}/{repo}/. */
+  async github(method: string, path: string, body?: unknown): Promise<{ status: number, body: any, has_next: boolean }> {
+    const { installation_ids = [this.event.data.installation_id] } = this.event.data;
+    const reply = await this.nc.request('installation.github', JSON.stringify({ installation_ids, method, path, body }), { timeout: 30_000 });
+    const answer = reply.json<any>();
+    if (answer.error) throw Object.assign(new Error(answer.error.text), { code: answer.error.code }); // "not found", "limit reached", …
+    return answer;
+  }
 }
 
 async function bury(js: JetStreamClient, name: string, msg: JsMsg, event: Event, reason: string, work: Work) {
@@ -47,16 +56,16 @@ async function bury(js: JetStreamClient, name: string, msg: JsMsg, event: Event,
   msg.term();
 }
 
-async function handleOne(js: JetStreamClient, name: string, msg: JsMsg, handler: (event: Event, work: Work) => Promise<void>) {
+async function handleOne(nc: NatsConnection, js: JetStreamClient, name: string, msg: JsMsg, handler: (event: Event, work: Work) => Promise<void>) {
   const attempt = msg.info.deliveryCount;
   let event: Event = { id: '', type: '', data: {} };
-  let work = new Work(js, name, event, attempt);
+  let work = new Work(nc, js, name, event, attempt);
   const keeping = setInterval(() => msg.working(), ACK_WAIT / 3);
   try {
     const read = (() => { try { return msg.json<Event>(); } catch { return null; } })();
     if (typeof read?.data !== 'object' || !read.data) throw new Reject('no event');
     event = read;
-    work = new Work(js, name, event, attempt);
+    work = new Work(nc, js, name, event, attempt);
     await work.report('running');
     await handler(event, work);
     await work.report('done');
@@ -99,7 +108,7 @@ export async function run(name: string, subjects: string[], handler: (event: Eve
     for await (const msg of messages) {
       const to = msg.headers?.get('Repobus-To') || name; // an event that an operator replays is for one subscriber
       if (stopping) msg.nak();
-      else if (subjects.includes(msg.subject) && to === name) await handleOne(js, name, msg, handler);
+      else if (subjects.includes(msg.subject) && to === name) await handleOne(nc, js, name, msg, handler);
       else msg.ack();
     }
   }
