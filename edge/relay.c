@@ -205,20 +205,25 @@ static void relay_fill(struct relay_batch *batch)
     }
 }
 
+/* What waits behind $1. A limit that the planner knows: it takes the rows one by one then, however many wait.
+ */
+#define RELAY_LOOK                                                                                          \
+    "select e.id, e.subject, e.traceparent, e.body, (extract(epoch from clock_timestamp() - e.created_at) " \
+    "* "                                                                                                    \
+    "1000000)::bigint, w.position, (extract(epoch from e.created_at) * 1000000)::bigint from (select "      \
+    "position, id from outbox_waiting where position > $1 order by position limit " RELAY_BATCH_TEXT        \
+    ") w join outbox_events e using (id) order by w.position"
+
 /* Marks what has been published and reads what waits behind `*position`, which is then that of the last. */
 static rb_err relay_look(struct relay_batch *batch, int64_t *position, struct rb_db *db)
 {
-    /* A limit that the planner knows: it takes the rows one by one then, however many wait. */
-    static const struct rb_statement statement = {
-        "relay_look",
-        "with sent as (delete from outbox_waiting where position = any($1::bigint[])) "
-        "select e.id, e.subject, e.traceparent, e.body, (extract(epoch from clock_timestamp() - "
-        "e.created_at) * "
-        "1000000)::bigint, w.position, (extract(epoch from e.created_at) * 1000000)::bigint from (select "
-        "position, id from outbox_waiting where position > $2 order by position limit " RELAY_BATCH_TEXT
-        ") w join outbox_events e using (id) order by w.position"};
-    struct rb_param params[] = {relay_sent_param(), RB_P_INT(*position)};
-    rb_err err = rb_db_query(&batch->rows, db, &statement, params, 2);
+    static const struct rb_statement look = {"relay_look", RELAY_LOOK};
+    static const struct rb_statement mark_and_look = {
+        "relay_mark_and_look",
+        "with sent as (delete from outbox_waiting where position = any($2::bigint[])) " RELAY_LOOK};
+    struct rb_param params[] = {RB_P_INT(*position), relay_sent_param()};
+    rb_err err = relay_sent_len ? rb_db_query(&batch->rows, db, &mark_and_look, params, 2)
+                                : rb_db_query(&batch->rows, db, &look, params, 1);
     if (err)
         return err;
     relay_sent_len = 0;
@@ -286,8 +291,8 @@ static void relay_prune(struct edge_worker *worker, int64_t *next)
 static rb_err relay_settle(struct rb_db *db)
 {
     static const struct rb_statement statement = {
-        "relay_settle",
-        "select set_config('synchronous_commit', 'off', false), set_config('enable_seqscan', 'off', false)"};
+        "relay_settle", "select set_config('synchronous_commit', 'off', false), set_config('enable_seqscan', "
+                        "'off', false), set_config('plan_cache_mode', 'force_generic_plan', false)"};
     return rb_db_query(NULL, db, &statement, NULL, 0);
 }
 
