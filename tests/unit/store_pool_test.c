@@ -136,18 +136,22 @@ static void arguments_are_the_callers_again(void **state)
                                        rb_pool_query_grouped};
     struct rb_pool *pool = new_pool(1, 0, 0);
     struct answer answers[4] = {0};
+    char text[4][8], bytes[4][2]; /* to the end of the test: else nobody need overwrite them */
+    struct rb_param params[4][5];
     for (size_t i = 0; i < 4; i++) {
+        const struct rb_param given[] = {RB_P_TEXT(text[i]), RB_P_BYTES(bytes[i], 2), RB_P_TEXT(NULL),
+                                         RB_P_BYTES("", 0), RB_P_INT(5)};
         if (i == 2) {
             until_connected(pool, true);
             until_answered(pool, answers, 2);
         }
-        char text[] = "text", bytes[] = "\x00\xff";
-        struct rb_param params[] = {RB_P_TEXT(text), RB_P_BYTES(bytes, 2), RB_P_TEXT(NULL), RB_P_BYTES("", 0),
-                                    RB_P_INT(5)};
-        assert_int_equal(queries[i](pool, &match, params, 5, on_answer, &answers[i]), RB_OK);
-        memset(text, 'x', sizeof(text));
-        memset(bytes, 'x', sizeof(bytes));
-        memset(params, 0xff, sizeof(params));
+        memcpy(text[i], "text", sizeof("text"));
+        memcpy(bytes[i], "\x00\xff", 2);
+        memcpy(params[i], given, sizeof(given));
+        assert_int_equal(queries[i](pool, &match, params[i], 5, on_answer, &answers[i]), RB_OK);
+        memset(text[i], 'x', sizeof(text[i]));
+        memset(bytes[i], 'x', sizeof(bytes[i]));
+        memset(params[i], 0xff, sizeof(params[i]));
     }
     until_answered(pool, answers, 4);
     for (size_t i = 0; i < 4; i++)
