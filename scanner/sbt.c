@@ -11,9 +11,11 @@
 #include "scanner/lex.h"
 #include "scanner/scan.h"
 
-#define SBT_VALUES_MAX 5000 /* of all files; Akka's build has two hundred */
-#define SBT_NESTED_MAX 8    /* values of values */
-#define SBT_WORD_MAX   128  /* bytes of a value's name */
+#define SBT_VALUES_MAX 5000    /* of all files; Akka's build has two hundred */
+#define SBT_NESTED_MAX 8       /* values of values */
+#define SBT_STEPS_MAX  5000000 /* values looked at; a build of 200 dependencies and 300 values takes 60,000 \
+                                */
+#define SBT_WORD_MAX 128       /* bytes of a value's name */
 
 enum sbt_kind { SBT_NONE, SBT_TEXT, SBT_MIXED, SBT_WORD, SBT_COMPUTED };
 struct sbt_expression {
@@ -42,6 +44,7 @@ struct sbt_dependency {
 struct rb_sbt {
     struct sbt_list values, scala, uses;
     struct sbt_dependency *first, *last;
+    size_t steps; /* one name may be given a thousand times, by values that name it */
 };
 
 struct sbt_read {
@@ -319,6 +322,8 @@ static const char *sbt_find(const struct rb_scan_sheet *sheet, const struct sbt_
     bool is_clear = true;
     for (size_t i = 0; i < list->count; i++) {
         const struct sbt_value *item = &list->items[i];
+        if (sheet->sbt->steps++ >= SBT_STEPS_MAX)
+            return NULL;
         if (strcmp(item->name, sbt_last_part(name)) != 0 || !sbt_build_knows(build, item->build) ||
             (where && strlen(item->build) < strlen(where)))
             continue;

@@ -141,12 +141,31 @@ static void test_values(void **state)
                       "sub/build.sbt: o:sx 2 (runtime)\nsub/build.sbt: o:sy 1 (runtime)\n");
 }
 
+/* A name that is given thousands of times, each time by itself: that has an end. */
+static void test_values_without_end(void **state)
+{
+    (void)state;
+    enum { MANY = 3000 };
+    static const char line[] = "val a = s\"$a$a\"\n";
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan scan;
+    char *text = rb_arena_alloc(arena, MANY * sizeof line + 64);
+    for (size_t i = 0; i < MANY; i++)
+        strcat(text + i * (sizeof line - 1), line);
+    strcat(text, "deps += \"o\" % \"a\" % a\n");
+    const struct repo_file files[] = {{"build.sbt", text}};
+    repo_scan(&scan, arena, files, 1, false);
+    assert_string_equal(repo_text(&scan), "build.sbt: o:a (runtime)\n");
+    rb_arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_build),
         cmocka_unit_test(test_names_in_the_registry),
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_values_without_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
