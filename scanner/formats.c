@@ -52,6 +52,8 @@ FORMAT(gradle_properties, .name = "gradle.properties", .ecosystem = "maven",
        .parse = rb_gradle_properties_parse);
 FORMAT(gradle_lock, .name = "gradle.lockfile", .ecosystem = "maven", .parse = rb_gradle_lock_parse, LOCK);
 FORMAT(catalog, .name = "libs.versions.toml", .ecosystem = "maven", .parse = rb_gradle_catalog_parse);
+FORMAT(sbt, .name = "build.sbt", .ecosystem = "maven", .parse = rb_sbt_parse, PACKAGE);
+FORMAT(sbt_script, .name = "sbt script", .ecosystem = "maven", .parse = rb_sbt_parse);
 /* PHP */
 FORMAT(composer, .name = "composer.json", .ecosystem = "composer", .parse = rb_composer_parse, PACKAGE);
 FORMAT(composer_lock, .name = "composer.lock", .ecosystem = "composer", .parse = rb_composer_lock_parse,
@@ -302,6 +304,29 @@ static bool path_is_gradle_names(const char *path)
     return strcasestr(base, "versions") || strcasestr(base, "dependencies") || strcasestr(base, "libraries");
 }
 
+static bool path_is_in_project(const char *path)
+{
+    struct rb_piece folder = rb_path_folder(path);
+    return rb_piece_is(folder, "project") || rb_piece_ends(folder, "/project");
+}
+
+static bool path_is_sbt(const char *path)
+{
+    return strcmp(rb_path_base(path), "build.sbt") == 0 && !path_is_in_project(path);
+}
+
+/* Other scripts, and the Scala of a build that keeps its versions. */
+static bool path_is_sbt_script(const char *path)
+{
+    static const char *const words[] = {"depend", "version", "librar", "build.scala"};
+    const char *base = rb_path_base(path);
+    bool is_named = false;
+    for (size_t i = 0; i < COUNT(words); i++)
+        is_named = is_named || strcasestr(base, words[i]);
+    return (rb_text_ends(base, ".sbt") && base[0] != '.') ||
+           (is_named && rb_text_ends(base, ".scala") && path_is_in_project(path));
+}
+
 /* Next to a solution; deeper, files of that name are translations. */
 static bool path_is_dotnet_global(const char *path)
 {
@@ -364,6 +389,8 @@ static const struct {
     {path_is_gradle_project, &gradle},
     {path_is_gradle_script, &gradle_script},
     {path_is_gradle_names, &gradle_names},
+    {path_is_sbt, &sbt},
+    {path_is_sbt_script, &sbt_script},
     {path_is_dotnet_global, &dotnet_global},
     {path_is_pylock, &pylock},
     {path_is_gradle_script, &gradle},

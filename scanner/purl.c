@@ -187,8 +187,8 @@ static bool name_python(struct purl *purl, const struct rb_scan_dependency *depe
 /* "group:artifact"; a Gradle plugin is found by its marker, "id:id.gradle.plugin". */
 static bool name_maven(struct purl *purl, const struct rb_scan_dependency *dependency)
 {
-    const char *name = dependency->name;
-    if (strchr(name, '$') || strchr(name, ' '))
+    const char *name = dependency->artifact ? dependency->artifact : dependency->name;
+    if (!*name || strchr(name, '$') || strchr(name, ' '))
         return false;
     if (!strchr(name, ':'))
         name = rb_arena_printf(purl->arena, "%s:%s.gradle.plugin", name, name);

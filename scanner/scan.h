@@ -54,6 +54,8 @@ struct rb_scan_dependency {
     const char *alias; /* "libs.a.b" of a Gradle catalogue, "catalog:x" of an npm one: the offer's, or which
                           one  is wanted; else NULL */
     const char *override; /* what is asked for instead, by the root of its workspace; NULL: as written */
+    const char *artifact; /* what its registry calls it ("org:name_2.13" of sbt's "org:name"); "": not known;
+                             NULL: as its name */
     const char *marker;   /* when it applies, as written: "python_version < '3.8'"; "" for always */
 };
 #define RB_KIND_RUNTIME  "runtime"
@@ -142,6 +144,7 @@ struct rb_scan_sheet {
     struct rb_gradle *gradle;
     struct rb_nuget *nuget;
     struct rb_npm *npm;
+    struct rb_sbt *sbt;
     /* What files say besides dependencies (facts.h). */
     struct rb_scan_facts *facts;
 };
@@ -233,6 +236,7 @@ rb_err rb_gradle_names_parse(struct rb_scan_sheet *sheet, const char *text, size
 rb_err rb_gradle_properties_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gradle_catalog_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gradle_lock_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
+rb_err rb_sbt_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_composer_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gemfile_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
 rb_err rb_gemspec_parse(struct rb_scan_sheet *sheet, const char *text, size_t len);
@@ -479,6 +483,7 @@ void rb_cargo_settle(struct rb_scan *scan);
 void rb_maven_settle(struct rb_scan *scan);
 void rb_gradle_settle(struct rb_scan *scan);
 void rb_nuget_settle(struct rb_scan *scan);
+void rb_sbt_settle(struct rb_scan *scan);
 /* Once npm's catalogues have been asked: what the root of a workspace settles for all of it. After the lock
  * files, what that says by itself. */
 void rb_npm_settle(struct rb_scan *scan);

@@ -178,6 +178,7 @@ void rb_scan_settle(struct rb_scan *scan)
     rb_maven_settle(scan);
     rb_gradle_settle(scan);
     rb_nuget_settle(scan);
+    rb_sbt_settle(scan);
     size_t kept = 0, count = sheet->count;
     for (size_t i = 0; i < count; i++) {
         if (sheet->items[i].alias && !sheet->items[i].offered &&

@@ -339,10 +339,10 @@ static void test_overrides_of_pnpm(void **state)
          "{\"name\":\"root\",\"dependencies\":{\"react\":\"18.2.0\",\"gone\":\"1\"},"
          "\"pnpm\":{\"overrides\":{\"gone\":\"-\",\"a@>=1 <2\":\"1.9.0\",\"b@1>a\":\"0.0.1\"}}}"},
         {"pnpm-workspace.yaml", "packages:\n- web\noverrides:\n  react: $react\n  'web>zod': 3.22.4\n"
-                                "  '@s/local': link:./local\n  c: ^4\n"},
+                                "  '@s/local': link:./local\n  c: ^4\n  d: 4.1\n"},
         {"web/package.json",
          "{\"name\":\"web\",\"dependencies\":{\"react\":\"^17\",\"zod\":\"^3\",\"gone\":\"2\","
-         "\"a\":\">=1 <2\",\"@s/local\":\"1\",\"c\":\"^3\"}}"},
+         "\"a\":\">=1 <2\",\"@s/local\":\"1\",\"c\":\"^3\",\"d\":\"4\"}}"},
         {"api/package.json", "{\"name\":\"api\",\"dependencies\":{\"zod\":\"^3\",\"a\":\"^1\"}}"},
     };
     CHECK_REPO(files,
@@ -350,7 +350,7 @@ static void test_overrides_of_pnpm(void **state)
                "api/package.json: zod ^3 (runtime)\napi/package.json: a ^1 (runtime)\n"
                "web/package.json: react ^17 = 18.2.0 (runtime)\nweb/package.json: zod ^3 = 3.22.4 (runtime)\n"
                "web/package.json: a >=1 <2 = 1.9.0 (runtime)\nweb/package.json: @s/local 1 (runtime, local)\n"
-               "web/package.json: c ^3 (runtime)\n");
+               "web/package.json: c ^3 (runtime)\nweb/package.json: d 4 (runtime)\n");
 }
 
 static void test_overrides_of_npm(void **state)
