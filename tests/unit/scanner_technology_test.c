@@ -104,6 +104,8 @@ static const struct rule_case package_cases[] = {
     {"pypi", "flask", "Flask"},
     {"pypi", "flask-unknown-plugin", ""},
     {"pypi", "pytest-xdist", "pytest"},
+    {"pypi", "langchain-openai", "OpenAI, LangChain"},
+    {"pypi", "langchainhub", ""},
     {"conda", "pytorch", "PyTorch"},
     {"conda", "numpy", "NumPy"},
     {"go", "github.com/gin-gonic/gin", "Gin"},
@@ -133,6 +135,7 @@ static const struct rule_case package_cases[] = {
     {"terraform", "registry.terraform.io/hashicorp/aws", "AWS"},
     {"docker", "docker.io/library/postgres:16-alpine@sha256:00", "PostgreSQL"},
     {"docker", "localhost:5000/postgres", ""},
+    {"docker", "gitea/gitea:latest", "Gitea"}, /* which is not its Actions */
     {"docker", "postgres-exporter", ""},
     {"docker", "gcr.io/distroless/static-debian12:nonroot", "Distroless"},
     {"github-actions", "Codecov/codecov-action", "Codecov"},
