@@ -70,7 +70,7 @@ function commitFolder(from, dir) {
   fs.rmSync(dir, { recursive: true, force: true });
   fs.mkdirSync(dir, { recursive: true });
   const env = { ...process.env, GIT_DIR: dir, GIT_WORK_TREE: from };
-  const run = (...args) => execFileSync('git', ['-c', 'user.name=bench', '-c', 'user.email=bench@example.com', '-c', 'core.autocrlf=false', '-c', 'core.fileMode=false', ...args], { env, cwd: from, stdio: 'ignore', maxBuffer: 1 << 28 });
+  const run = (...args) => execFileSync('git', ['-c', 'user.name=bench', '-c', 'user.email=bench@example.com', '-c', 'core.autocrlf=false', '-c', 'core.fileMode=false', ...args], { env, cwd: from, stdio: ['ignore', 'ignore', 'pipe'], maxBuffer: 1 << 28 });
   execFileSync('git', ['init', '-q', '--bare', dir]);
   run('add', '-A', '-f', '--', '.', ':!node_modules');
   run('commit', '-q', '-m', 'As the package ships it');
@@ -106,8 +106,12 @@ export function shipped(house, into, most = 16) {
     const once = kind.sort((a, b) => b.files - a.files).filter(({ name }, i) => kind.findIndex((other) => other.name === name) === i);
     for (const { name, dir } of once.slice(0, most / 2)) {
       const made = path.join(into, name);
-      commitFolder(dir, made);
-      list.push({ name, dir: made });
+      try {
+        commitFolder(dir, made);
+        list.push({ name, dir: made });
+      } catch (error) { // a package that is being installed anew just now, say
+        console.error(`${name}: left out: ${error.message}`);
+      }
     }
   }
   return list;
