@@ -37,8 +37,10 @@ static void waiting_note(rb_err err)
     bool was_away = waiting.is_away;
     waiting.is_away = is_of_store(err);
     if (!waiting.is_away) {
-        if (was_away)
+        if (was_away) {
             rb_log_info("the store of the graph is back");
+            rb_grapher_plan_again(); /* it may have been started anew */
+        }
         pthread_cond_broadcast(&waiting.changed);
         return;
     }

@@ -5,6 +5,7 @@
 #include "tests/unit/lossy_proxy.h"
 
 #include "grapher/activity.h"
+#include "grapher/handler.h"
 #include "grapher/neo4j.h"
 
 /* ---- what only a store of many transactions has to mind ------------------------------------------------ */
@@ -273,6 +274,48 @@ static void a_statement_is_planned_once_whatever_it_is_given(void **state)
     assert_int_equal(asked(FORGET_PLANS), 4);
 }
 
+/* After that, whoever asks the first question waits for no plan. */
+static void questions_are_planned_ahead(void **state)
+{
+    (void)state;
+    static const struct {
+        rb_query_fn answer;
+        const char *question;
+    } questions[] = {
+        {rb_grapher_answer_files, "{s:I}"},
+        {rb_grapher_answer_links, "{s:I}"},
+        {rb_grapher_answer_neighbours, "{s:I, s:s}"},
+        {rb_grapher_answer_changed_together, "{s:I}"},
+        {rb_grapher_answer_changed_together, "{s:I, s:s}"},
+        {rb_grapher_answer_developers, "{s:I}"},
+        {rb_grapher_answer_overlaps, "{s:I}"},
+        {rb_grapher_answer_dependents, "{s:I, s:s*, s:s, s:[]}"},
+    };
+    static const char *const paths[] = {"src/a.js", "b.c"};
+    struct rb_graph_tree rows;
+    struct rb_graph_written written;
+    struct grapher_local mine = {.db = fixture.db, .graph = fixture.graph};
+    if (skipped())
+        return;
+    tree_of(&rows, paths, COUNT(paths), "aaaa");
+    write_tree(&written, &rows);
+    asked(FORGET_PLANS);
+    assert_int_equal(rb_grapher_plan(&mine), RB_OK);
+    int64_t planned = asked(FORGET_PLANS);
+    assert_int_equal(rb_grapher_plan(&mine), RB_OK);
+    for (size_t i = 0; i < COUNT(questions); i++) {
+        struct rb_buf answer;
+        json_t *question = json_pack(questions[i].question, "repo_id", (json_int_t)fixture.repo_id, "path",
+                                     "b.c", "purl", "pkg:npm/a", "repo_ids");
+        rb_buf_init(&answer, RB_ANSWER_MAX);
+        if (questions[i].answer(&answer, question, fixture.arena, NULL, &mine))
+            fail_msg("%zu: %s", i, rb_error_text());
+        rb_buf_free(&answer);
+        json_decref(question);
+    }
+    assert_int_equal(asked(FORGET_PLANS), planned);
+}
+
 #define COMMIT_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define COMMIT_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
@@ -344,6 +387,7 @@ int main(void)
          setup_neo4j, teardown, NULL},
         {"neo4j: a_statement_is_planned_once_whatever_it_is_given",
          a_statement_is_planned_once_whatever_it_is_given, setup_neo4j, teardown, NULL},
+        {"neo4j: questions_are_planned_ahead", questions_are_planned_ahead, setup_neo4j, teardown, NULL},
     };
     return cmocka_run_group_tests(tests, setup_all, teardown_all);
 }
