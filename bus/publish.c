@@ -10,7 +10,6 @@
 
 #define ACK_WAIT_MS  5000
 #define ACK_SLICE_MS 100 /* how soon a lost connection is noticed while acknowledgements are awaited */
-#define BATCH_MAX    512 /* in flight at a time: half a megabyte of common events */
 
 static rb_err publish_make(natsMsg **out, const struct rb_bus_message *message, const char *reply)
 {

@@ -107,7 +107,8 @@ void rb_graph_close(struct rb_graph *graph); /* NULL is fine */
 /* Asks the store for a sign of life, within seconds. RB_EUNAVAILABLE says why there is none. */
 rb_err rb_graph_ping(struct rb_graph *graph) RB_MUST_CHECK;
 
-/* Called between batches with the rows written so far; false stops the write with RB_EUNAVAILABLE. */
+/* Called between batches with the rows written so far, or on their way to the store; false stops the write
+ * with RB_EUNAVAILABLE. */
 typedef bool (*rb_graph_progress_fn)(void *arg, int64_t done, int64_t total);
 struct rb_graph_written {
     int64_t files, links; /* in the store afterwards; links are CONTAINS relationships */

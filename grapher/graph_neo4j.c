@@ -13,6 +13,7 @@
 static const char *const constraints[] = {
     "CREATE CONSTRAINT repository_key IF NOT EXISTS FOR (r:Repository) REQUIRE r.repo_id IS UNIQUE",
     "CREATE CONSTRAINT graph_key IF NOT EXISTS FOR (r:Graph) REQUIRE r.repo_id IS UNIQUE",
+    "CREATE CONSTRAINT lane_key IF NOT EXISTS FOR (l:Lane) REQUIRE (l.repo_id, l.number) IS UNIQUE",
     "CREATE CONSTRAINT directory_key IF NOT EXISTS FOR (d:Directory) REQUIRE (d.repo_id, d.path) IS UNIQUE",
     "CREATE CONSTRAINT file_key IF NOT EXISTS FOR (f:File) REQUIRE (f.repo_id, f.path) IS UNIQUE",
     "CREATE CONSTRAINT pull_key IF NOT EXISTS FOR (p:PullRequest) REQUIRE (p.repo_id, p.number) IS UNIQUE",
@@ -37,7 +38,7 @@ static const char read_directories_statement[] =
              "WITH d ORDER BY d.repo_id, d.path LIMIT $given.limit RETURN collect([d.path])";
 
 /* Readers find nothing from here on. The Graph is there until all else is gone: it fences builders. */
-static const char forget_statement[] =
+static const char forget_statement[] = GRAPH_NEO4J_LANES_LOCKED
     "OPTIONAL MATCH (g:Graph {repo_id: $given.repo_id}) OPTIONAL MATCH (n:Repository {repo_id: "
     "$given.repo_id}) "
     "WITH coalesce(g, n) AS found WHERE found IS NOT NULL "
@@ -67,7 +68,10 @@ static const char *const forget_statements[] = {
     FORGET("(n:Repository {repo_id: $given.repo_id})"),
 };
 static const char forget_last_statement[] = "MATCH (r:Graph {repo_id: $given.repo_id}) " LOCKED
-                                            "WITH r WHERE r.writer = $given.writer DETACH DELETE r";
+                                            "WITH r WHERE r.writer = $given.writer DETACH DELETE r "
+                                            "WITH count(r) AS gone WHERE gone > 0 "
+                                            "MATCH (lane:Lane {repo_id: $given.repo_id}) WHERE lane.number "
+                                            ">= 0 DELETE lane";
 
 rb_err graph_neo4j_ask(json_t **values, struct rb_graph *graph, const char *statement, json_t **parameters)
 {
@@ -206,6 +210,7 @@ const struct graph_store graph_neo4j = {
     .look = graph_neo4j_look,
     .claim = graph_neo4j_claim,
     .put = graph_neo4j_put,
+    .settle = graph_neo4j_settle,
     .finish = graph_neo4j_finish,
     .abandon = graph_neo4j_abandon,
     .read_files = neo4j_read_files,

@@ -8,8 +8,8 @@
 #include <jansson.h>
 
 #include "grapher/graph.h"
+#include "grapher/neo4j.h"
 
-struct rb_neo4j;
 struct rb_pull_request;
 struct rb_issue;
 struct graph_packages;
@@ -17,8 +17,9 @@ struct graph_packages;
 struct rb_graph {
     const struct graph_store *store;
     struct rb_db *db;
-    struct rb_neo4j *neo4j; /* NULL for PostgreSQL */
-    bool has_constraints;   /* Neo4j: known to be there */
+    struct rb_neo4j *neo4j;            /* NULL for PostgreSQL */
+    bool has_constraints;              /* Neo4j: known to be there */
+    json_t *under_way[RB_NEO4J_LANES]; /* what was put, and is not settled yet */
 };
 
 #define GRAPH_LOCK_WAIT_MS 120000 /* a builder of a very large repository may need it */
@@ -75,7 +76,7 @@ struct graph_write {
     char writer[RB_UUID_SIZE]; /* whose name the node bears from the claim on */
     bool is_claimed;
     bool is_build; /* nothing is there yet but what this build has written */
-    int64_t at;    /* rows that are written */
+    int64_t at;    /* rows that are put */
 };
 
 /* Everything from the look on gives RB_ESTALE when a newer generation has come, and RB_EUNAVAILABLE when
@@ -88,7 +89,10 @@ struct graph_store {
     rb_err (*look)(struct graph_found *found, struct rb_graph *graph, const struct rb_graph_tree *tree);
     /* From here on the repository is this write's; a build is begun, or goes on at write->at. */
     rb_err (*claim)(struct rb_graph *graph, const struct graph_write *write);
+    /* May return before the rows are written; `rows` is not needed any more then. */
     rb_err (*put)(struct rb_graph *graph, const struct graph_write *write, const struct graph_rows *rows);
+    /* Waits for all that was put; NULL where nothing has to be waited for. */
+    rb_err (*settle)(struct rb_graph *graph, const struct graph_write *write);
     /* All becomes visible, in one transaction with `rows`, which needs no claim; NULL where all are put. */
     rb_err (*finish)(struct rb_graph *graph, const struct graph_write *write, const struct graph_rows *rows,
                      const struct graph_totals *totals);
@@ -125,6 +129,7 @@ rb_err graph_neo4j_look(struct graph_found *found, struct rb_graph *graph, const
 rb_err graph_neo4j_claim(struct rb_graph *graph, const struct graph_write *write);
 rb_err graph_neo4j_put(struct rb_graph *graph, const struct graph_write *write,
                        const struct graph_rows *rows);
+rb_err graph_neo4j_settle(struct rb_graph *graph, const struct graph_write *write);
 rb_err graph_neo4j_finish(struct rb_graph *graph, const struct graph_write *write,
                           const struct graph_rows *rows, const struct graph_totals *totals);
 void graph_neo4j_abandon(struct rb_graph *graph);
@@ -145,6 +150,11 @@ rb_err graph_neo4j_pull_request_head(char head[RB_SHA_SIZE], struct rb_graph *gr
 /* Setting a property locks the node until the transaction ends (neo4j.com/docs/operations-manual, concurrent
  * data access); what is read behind it is true until then. */
 #define GRAPH_NEO4J_LOCKED "SET r._lock = true REMOVE r._lock "
+/* Batches of a build run side by side, each in a lane: a node that it locks in place of the Graph. Who lets
+ * nobody else write any more locks all of them, and does so first, as batches do. */
+#define GRAPH_NEO4J_LANES_LOCKED                                                   \
+    "OPTIONAL MATCH (lane:Lane {repo_id: $given.repo_id}) WHERE lane.number >= 0 " \
+    "SET lane._lock = true REMOVE lane._lock WITH count(lane) AS lanes "
 /* Makes sure of the constraints, once a connection. */
 rb_err graph_neo4j_constrain(struct rb_graph *graph);
 /* Runs a statement; takes the parameters. */

@@ -4,6 +4,7 @@
  */
 #include "grapher/handler.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,10 +44,16 @@ void rb_grapher_worker_close(void *local, void *app)
 /* Of the one PostgreSQL there is, as of Neo4j: every handler needs both. */
 rb_err rb_grapher_worker_ping(void *local, void *app)
 {
+    static atomic_bool is_away; /* the store of the graph, as any worker saw it last */
     const struct grapher_local *mine = local;
     (void)app;
     rb_err err = rb_db_ping(mine->db);
-    return err ? err : rb_graph_ping(mine->graph);
+    if (err)
+        return err;
+    err = rb_graph_ping(mine->graph);
+    if (atomic_exchange(&is_away, err != RB_OK) && !err)
+        rb_grapher_plan_again(); /* it may have been started anew */
+    return err;
 }
 
 struct job {

@@ -37,6 +37,17 @@ struct rb_result rb_grapher_handle_issue(struct rb_work *work, void *app, void *
  * repository connected any more. */
 rb_err rb_grapher_leave_nothing(bool *removed, struct grapher_local *mine, int64_t repo_id) RB_MUST_CHECK;
 
+/* ---- plans of the questions, ahead of who asks (plan.c) -------------------------------------------------
+ */
+
+/* Asks each once about a repository that nobody has. */
+rb_err rb_grapher_plan(struct grapher_local *mine) RB_MUST_CHECK;
+/* Does so in a thread of its own, now and whenever it is wanted again; nothing where the graph lives in
+ * PostgreSQL, which plans in no time. The stop waits for one question at most. */
+void rb_grapher_plan_start(struct rb_grapher *grapher);
+void rb_grapher_plan_again(void);
+void rb_grapher_plan_stop(void);
+
 /* graph.* (read.c); README.md has their fields. */
 rb_err rb_grapher_answer_files(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,
                                void *app, void *local);

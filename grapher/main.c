@@ -117,7 +117,9 @@ int main(int argc, char **argv)
         .worker_close = rb_grapher_worker_close,
         .ping = rb_grapher_worker_ping,
     };
+    rb_grapher_plan_start(&grapher);
     status = rb_subscriber_run(&subscriber);
+    rb_grapher_plan_stop();
 out:
     rb_repo_sources_stop(&grapher.sources);
     rb_config_free(config);

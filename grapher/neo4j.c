@@ -12,12 +12,22 @@
 #define ATTEMPTS           5                  /* transient failures: 0.1 to 1.6 s apart, with jitter */
 #define FIRST_PAUSE_MS     100
 
-struct rb_neo4j {
+#define POLL_MS 1000 /* the limits of time are looked at so often where nothing comes */
+
+struct exchange {
     CURL *curl;
+    char *request;
+    struct rb_buf answer;
+    bool is_under_way;
+    CURLcode code; /* of one that has ended */
+};
+
+struct rb_neo4j {
+    CURLM *multi;
+    struct exchange lanes[RB_NEO4J_LANES], run; /* what is sent, and what rb_neo4j_run() runs */
     struct curl_slist *headers;
     char *url;
     char *shown; /* the address for messages */
-    struct rb_buf answer;
 };
 
 static size_t neo4j_receive(char *data, size_t size, size_t count, void *arg)
@@ -26,22 +36,13 @@ static size_t neo4j_receive(char *data, size_t size, size_t count, void *arg)
     return rb_buf_append(answer, data, size * count) == RB_OK ? size * count : 0;
 }
 
-rb_err rb_neo4j_open(struct rb_neo4j **out, const struct rb_neo4j_options *options)
+static bool exchange_open(struct exchange *exchange, const struct rb_neo4j *neo4j,
+                          const struct rb_neo4j_options *options)
 {
-    struct rb_neo4j *neo4j = rb_calloc(1, sizeof *neo4j);
-    rb_buf_init(&neo4j->answer, ANSWER_MAX);
-    neo4j->curl = curl_easy_init();
-    neo4j->shown = rb_strdup(options->uri);
-    neo4j->url =
-        rb_asprintf("%s/db/%s/query/v2", options->uri, options->database ? options->database : "neo4j");
-    neo4j->headers = curl_slist_append(neo4j->headers, "Content-Type: application/json");
-    neo4j->headers = curl_slist_append(neo4j->headers, "Accept: application/json");
-    neo4j->headers = curl_slist_append(neo4j->headers, "Expect:");
-    if (!neo4j->curl || !neo4j->headers) {
-        rb_neo4j_close(neo4j);
-        return rb_error_set(RB_EINTERNAL, "libcurl could not be started");
-    }
-    CURL *curl = neo4j->curl;
+    CURL *curl = exchange->curl = curl_easy_init();
+    rb_buf_init(&exchange->answer, ANSWER_MAX);
+    if (!curl)
+        return false;
     curl_easy_setopt(curl, CURLOPT_URL, neo4j->url);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, neo4j->headers);
@@ -49,11 +50,49 @@ rb_err rb_neo4j_open(struct rb_neo4j **out, const struct rb_neo4j_options *optio
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)REQUEST_TIMEOUT_MS);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, neo4j_receive);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &neo4j->answer);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &exchange->answer);
+    curl_easy_setopt(curl, CURLOPT_PRIVATE, exchange);
     if (options->username && *options->username) {
         curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
         curl_easy_setopt(curl, CURLOPT_USERNAME, options->username);
         curl_easy_setopt(curl, CURLOPT_PASSWORD, options->password ? options->password : "");
+    }
+    return true;
+}
+
+/* Ends it, answered or not. */
+static void exchange_end(struct exchange *exchange, struct rb_neo4j *neo4j)
+{
+    if (exchange->is_under_way)
+        curl_multi_remove_handle(neo4j->multi, exchange->curl);
+    exchange->is_under_way = false;
+    rb_buf_free(&exchange->answer);
+    free(exchange->request);
+    exchange->request = NULL;
+}
+
+static void exchange_close(struct exchange *exchange, struct rb_neo4j *neo4j)
+{
+    exchange_end(exchange, neo4j);
+    curl_easy_cleanup(exchange->curl);
+}
+
+rb_err rb_neo4j_open(struct rb_neo4j **out, const struct rb_neo4j_options *options)
+{
+    struct rb_neo4j *neo4j = rb_calloc(1, sizeof *neo4j);
+    neo4j->shown = rb_strdup(options->uri);
+    neo4j->url =
+        rb_asprintf("%s/db/%s/query/v2", options->uri, options->database ? options->database : "neo4j");
+    neo4j->headers = curl_slist_append(neo4j->headers, "Content-Type: application/json");
+    neo4j->headers = curl_slist_append(neo4j->headers, "Accept: application/json");
+    neo4j->headers = curl_slist_append(neo4j->headers, "Expect:");
+    neo4j->multi = curl_multi_init();
+    bool is_open = neo4j->multi && neo4j->headers && exchange_open(&neo4j->run, neo4j, options);
+    for (size_t i = 0; i < RB_NEO4J_LANES && is_open; i++)
+        is_open = exchange_open(&neo4j->lanes[i], neo4j, options);
+    if (!is_open) {
+        rb_neo4j_close(neo4j);
+        return rb_error_set(RB_EINTERNAL, "libcurl could not be started");
     }
     *out = neo4j;
     return RB_OK;
@@ -63,9 +102,11 @@ void rb_neo4j_close(struct rb_neo4j *neo4j)
 {
     if (!neo4j)
         return;
-    curl_easy_cleanup(neo4j->curl);
+    exchange_close(&neo4j->run, neo4j);
+    for (size_t i = 0; i < RB_NEO4J_LANES; i++)
+        exchange_close(&neo4j->lanes[i], neo4j);
+    curl_multi_cleanup(neo4j->multi);
     curl_slist_free_all(neo4j->headers);
-    rb_buf_free(&neo4j->answer);
     free(neo4j->url);
     free(neo4j->shown);
     free(neo4j);
@@ -118,21 +159,55 @@ rb_err rb_neo4j_judge(const json_t **values, bool *transient, int status, const 
                         "status %d without an answer of the Query API; is NEO4J_URI its HTTP port?", status);
 }
 
-/* One attempt. *again: the same statement may work at once. */
-static rb_err neo4j_attempt(json_t **values, bool *again, struct rb_neo4j *neo4j)
+/* Goes on with all that is under way, and waits a while for more. */
+static void neo4j_go_on(struct rb_neo4j *neo4j, const struct exchange *awaited)
+{
+    int running = 0, left = 0;
+    curl_multi_perform(neo4j->multi, &running);
+    for (CURLMsg *message; (message = curl_multi_info_read(neo4j->multi, &left));) {
+        struct exchange *ended = NULL;
+        CURLcode code = message->data.result; /* the message is gone with the handle */
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &ended);
+        curl_multi_remove_handle(neo4j->multi, ended->curl);
+        ended->is_under_way = false;
+        ended->code = code;
+    }
+    if (awaited->is_under_way)
+        curl_multi_poll(neo4j->multi, NULL, 0, POLL_MS, NULL);
+}
+
+/* One attempt; returns when all of the request is with the server. */
+static void exchange_begin(struct exchange *exchange, struct rb_neo4j *neo4j)
+{
+    curl_off_t len = (curl_off_t)strlen(exchange->request), sent = 0;
+    rb_buf_reset(&exchange->answer);
+    curl_easy_setopt(exchange->curl, CURLOPT_POSTFIELDS, exchange->request);
+    curl_easy_setopt(exchange->curl, CURLOPT_POSTFIELDSIZE_LARGE, len);
+    exchange->is_under_way = curl_multi_add_handle(neo4j->multi, exchange->curl) == CURLM_OK;
+    exchange->code = CURLE_FAILED_INIT;
+    while (exchange->is_under_way && sent < len) {
+        neo4j_go_on(neo4j, exchange);
+        curl_easy_getinfo(exchange->curl, CURLINFO_SIZE_UPLOAD_T, &sent);
+    }
+}
+
+/* Waits for the answer. *again: the same statement may work at once. */
+static rb_err exchange_answer(json_t **values, bool *again, struct exchange *exchange, struct rb_neo4j *neo4j)
 {
     long status = 0;
     *again = false;
-    rb_buf_reset(&neo4j->answer);
-    CURLcode code = curl_easy_perform(neo4j->curl);
+    while (exchange->is_under_way)
+        neo4j_go_on(neo4j, exchange);
+    CURLcode code = exchange->code;
     if (code != CURLE_OK) {
         /* A kept-alive connection that the server had closed shows only when it is used (after some 30 s). */
         *again = code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING;
         return rb_error_set(code == CURLE_OPERATION_TIMEDOUT ? RB_ETIMEOUT : RB_EUNAVAILABLE, "%s",
                             curl_easy_strerror(code));
     }
-    curl_easy_getinfo(neo4j->curl, CURLINFO_RESPONSE_CODE, &status);
-    json_t *body = json_loadb(neo4j->answer.data ? neo4j->answer.data : "", neo4j->answer.len, 0, NULL);
+    curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &status);
+    const struct rb_buf *answer = &exchange->answer;
+    json_t *body = json_loadb(answer->data ? answer->data : "", answer->len, 0, NULL);
     const json_t *rows = NULL;
     rb_err err = rb_neo4j_judge(&rows, again, (int)status, body);
     if (!err && values)
@@ -148,28 +223,54 @@ static void neo4j_pause(int attempt)
     nanosleep(&pause, NULL);
 }
 
-rb_err rb_neo4j_run(json_t **values, struct rb_neo4j *neo4j, const char *statement, json_t *parameters)
+static rb_err neo4j_send(struct exchange *exchange, struct rb_neo4j *neo4j, const char *statement,
+                         json_t *parameters)
 {
     char *planned_once = rb_asprintf("CYPHER replan=skip %s", statement);
     json_t *request =
         parameters ? json_pack("{s:s, s:{s:O}}", "statement", planned_once, "parameters", "given", parameters)
                    : json_pack("{s:s}", "statement", statement);
     free(planned_once);
-    char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+    exchange->request = request ? json_dumps(request, JSON_COMPACT) : NULL;
     json_decref(request);
-    if (!text)
+    if (!exchange->request)
         return rb_error_set(RB_EINTERNAL, "a statement for Neo4j is no JSON");
-    curl_easy_setopt(neo4j->curl, CURLOPT_POSTFIELDS, text);
-    curl_easy_setopt(neo4j->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(text));
+    exchange_begin(exchange, neo4j);
+    return RB_OK;
+}
+
+static rb_err neo4j_wait(json_t **values, struct exchange *exchange, struct rb_neo4j *neo4j)
+{
     bool again = false;
-    rb_err err = neo4j_attempt(values, &again, neo4j);
+    rb_err err = exchange_answer(values, &again, exchange, neo4j);
     for (int attempt = 0; err && again && attempt < ATTEMPTS - 1; attempt++) {
         neo4j_pause(attempt);
-        err = neo4j_attempt(values, &again, neo4j);
+        exchange_begin(exchange, neo4j);
+        err = exchange_answer(values, &again, exchange, neo4j);
     }
-    free(text);
-    rb_buf_free(&neo4j->answer);
+    exchange_end(exchange, neo4j);
     return err ? rb_error_wrap(err, "Neo4j at %s", neo4j->shown) : RB_OK;
+}
+
+rb_err rb_neo4j_run(json_t **values, struct rb_neo4j *neo4j, const char *statement, json_t *parameters)
+{
+    rb_err err = neo4j_send(&neo4j->run, neo4j, statement, parameters);
+    return err ? err : neo4j_wait(values, &neo4j->run, neo4j);
+}
+
+rb_err rb_neo4j_send(struct rb_neo4j *neo4j, size_t lane, const char *statement, json_t *parameters)
+{
+    return neo4j_send(&neo4j->lanes[lane], neo4j, statement, parameters);
+}
+
+rb_err rb_neo4j_wait(json_t **values, struct rb_neo4j *neo4j, size_t lane)
+{
+    return neo4j_wait(values, &neo4j->lanes[lane], neo4j);
+}
+
+void rb_neo4j_drop(struct rb_neo4j *neo4j, size_t lane)
+{
+    exchange_end(&neo4j->lanes[lane], neo4j);
 }
 
 rb_err rb_neo4j_address(char *out, size_t size, const char *uri)

@@ -34,6 +34,18 @@ rb_err rb_neo4j_run(json_t **values, struct rb_neo4j *neo4j, const char *stateme
                     json_t *parameters) RB_MUST_CHECK;
 
 /*
+ * The same in two steps, for statements that run side by side: one in each of a few lanes, numbered from 0.
+ * A send returns as soon as the request is with the server; nothing else is sent in its lane until it has
+ * been waited for. The wait gives what rb_neo4j_run() gives. A drop is for one whose answer is not wanted any
+ * more: what becomes of it in the server stays unknown.
+ */
+#define RB_NEO4J_LANES 2 /* writers of one repository: from two on Neo4j's commit is what they wait for */
+rb_err rb_neo4j_send(struct rb_neo4j *neo4j, size_t lane, const char *statement,
+                     json_t *parameters) RB_MUST_CHECK;
+rb_err rb_neo4j_wait(json_t **values, struct rb_neo4j *neo4j, size_t lane) RB_MUST_CHECK;
+void rb_neo4j_drop(struct rb_neo4j *neo4j, size_t lane);
+
+/*
  * The address of the Query API for what people write in NEO4J_URI: "http(s)://…" as it is, Aura's
  * "neo4j+s://host" (also bolt+s and +ssc) as "https://host". RB_EINVAL for "bolt://…" and "neo4j://…", whose
  * HTTP port cannot be known; the text says what to write. `out` has room for `size` bytes. Pure.

@@ -103,12 +103,15 @@ static struct graph_totals write_totals(struct writing *writing)
 
 /* ---- batches ------------------------------------------------------------------------------------------- */
 
-static rb_err write_go_on(struct writing *writing)
+static bool write_may_go_on(const struct writing *writing)
 {
-    if (writing->progress &&
-        !writing->progress(writing->progress_arg, writing->write.at, (int64_t)writing->count))
-        return rb_error_set(RB_EUNAVAILABLE, "the grapher is stopping");
-    return RB_OK;
+    return !writing->progress ||
+           writing->progress(writing->progress_arg, writing->write.at, (int64_t)writing->count);
+}
+
+static rb_err write_stop(void)
+{
+    return rb_error_set(RB_EUNAVAILABLE, "the grapher is stopping");
 }
 
 /* An update that is small enough is one transaction, which needs no claim. What is not visible yet is built
@@ -118,6 +121,12 @@ static bool write_is_at_once(const struct writing *writing)
     const struct graph_write *write = &writing->write;
     return write->found.is_visible && !write->found.is_unfinished &&
            writing->count <= writing->graph->store->at_once_rows;
+}
+
+static rb_err write_settle(const struct writing *writing)
+{
+    const struct graph_store *store = writing->graph->store;
+    return store->settle ? store->settle(writing->graph, &writing->write) : RB_OK;
 }
 
 static rb_err write_batches(struct writing *writing)
@@ -130,9 +139,10 @@ static rb_err write_batches(struct writing *writing)
         struct graph_rows batch;
         size_t left = total - (size_t)write->at;
         size_t count = left < store->batch_rows ? left : store->batch_rows;
-        err = write_go_on(writing);
-        if (err)
-            return err;
+        if (!write_may_go_on(writing)) {
+            err = write_settle(writing);
+            return err ? err : write_stop();
+        }
         struct rb_arena *arena = rb_arena_new();
         graph_difference_take(&batch, &writing->difference, (size_t)write->at, count, arena);
         err = store->put(writing->graph, write, &batch);
@@ -140,7 +150,7 @@ static rb_err write_batches(struct writing *writing)
         if (!err)
             write->at += (int64_t)count;
     }
-    return err;
+    return err ? err : write_settle(writing);
 }
 
 static rb_err write_locked(struct rb_graph_written *written, struct writing *writing)
@@ -157,7 +167,7 @@ static rb_err write_locked(struct rb_graph_written *written, struct writing *wri
     if (!err && write_is_at_once(writing)) {
         graph_difference_take(&all, &writing->difference, 0, writing->count, writing->arena);
         at_once = &all;
-        err = write_go_on(writing);
+        err = write_may_go_on(writing) ? RB_OK : write_stop();
     } else if (!err) {
         err = write_batches(writing);
     }

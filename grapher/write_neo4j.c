@@ -8,9 +8,15 @@
  * pull requests and scans have noted on a (:Repository) of their own until then is taken over.
  *
  * A first build creates its nodes without looking for them, twice as fast as MERGE. So that a batch that is
- * sent again does nothing, the node counts the rows that are `written`, and a batch says at which count it
- * belongs. A node that is there already (a file that a pull request touches) fails the batch, which then is
- * merged. Everything else is merged.
+ * sent again does nothing, it notes in the same transaction up to which row it has `written`. A node that is
+ * there already (a file that a pull request touches) fails the batch, which then is merged. Everything else
+ * is merged.
+ *
+ * One writer is bound by one core of the server, so batches of a build go side by side, in turn in one lane
+ * and the other. What a batch locks and notes its rows at is a node of its lane, (:Lane {repo_id, number}),
+ * not the Graph, which all of its files hang on; the server does not lock it for one more, as it does a node
+ * of few relationships. Who takes the Graph over locks the lanes first: then nothing is under way. Folders
+ * have to be there before what stands in them, so nothing goes beside a batch that has some.
  *
  * Rows are lists, a third shorter than maps; files stand with their folder: [prefix, folder, [[name,
  * language, size, sha, marks], …]], the path being prefix and name.
@@ -39,14 +45,25 @@ static const char look_statement[] =
     /* Of a program that knew no Graph. */
     "OPTIONAL MATCH (old:Repository {repo_id: $given.repo_id}) WHERE old.generation > 0 AND NOT old:Graph "
     "SET old:Graph, old.writer = '' WITH count(old) AS adopted "
-    "MATCH " NODE " RETURN r.generation, r.writer, r.built IS NOT NULL, r.built IS NULL OR r.changing IS NOT "
-    "NULL OR r.generation <> r.built, r.complete, r.commit, r.rules, r.building, r.written";
+    "MATCH " NODE " "
+    /* Lanes end behind each other, unless the later batch was done and the one before it was not. */
+    "CALL (r) { MATCH (lane:Lane {repo_id: $given.repo_id}) WHERE lane.number >= 0 AND "
+    "lane.writer = r.writer WITH min(lane.written) AS low, collect(lane) AS lanes "
+    "RETURN reduce(upto = low, lane IN lanes | CASE WHEN lane.at <= upto AND lane.written > upto "
+    "THEN lane.written ELSE upto END) AS written } "
+    "RETURN r.generation, r.writer, r.built IS NOT NULL, r.built IS NULL OR r.changing IS NOT "
+    "NULL OR r.generation <> r.built, r.complete, r.commit, r.rules, r.building, "
+    "coalesce(written, r.written)";
 
-static const char claim_statement[] = NEW_NODE GRAPH_NEO4J_LOCKED
+#define CLAIM_LANES                                                                \
+    "CALL (due) { WITH due WHERE due UNWIND range(0, $given.lanes - 1) AS number " \
+    "MERGE (lane:Lane {repo_id: $given.repo_id, number: number}) "                 \
+    "SET lane.writer = $given.writer, lane.at = $given.at, lane.written = $given.at } "
+static const char claim_statement[] = GRAPH_NEO4J_LANES_LOCKED NEW_NODE GRAPH_NEO4J_LOCKED
     "WITH r, r.generation <= $given.generation AND r.writer IN [$given.seen, $given.writer] AS due, false AS "
-    "done " IF_DUE("SET r.generation = $given.generation, r.writer = $given.writer, r.changing = true, "
-                   "r.building = $given.building, "
-                   "r.written = $given.at") OUTCOME;
+    "done " CLAIM_LANES IF_DUE(
+        "SET r.generation = $given.generation, r.writer = $given.writer, r.changing = true, "
+        "r.building = $given.building, r.written = $given.at") OUTCOME;
 
 /* Rows of folders: [path, name, parent]. */
 #define PUT_DIRECTORIES(put)                                                                               \
@@ -78,11 +95,12 @@ static const char claim_statement[] = NEW_NODE GRAPH_NEO4J_LOCKED
     "CALL (due) { WITH due WHERE due UNWIND $given.gone_directories AS path MATCH (d:Directory {repo_id: " \
     "$given.repo_id, path: path}) DETACH DELETE d } "
 
-#define PUT_HEAD                                                          \
-    "MATCH " NODE " " GRAPH_NEO4J_LOCKED                                  \
-    "WITH r, r.writer = $given.writer AND r.written = $given.at AS due, " \
-    "r.writer = $given.writer AND r.written >= $given.at + $given.count AS done "
-#define PUT_TAIL IF_DUE("SET r.written = $given.at + $given.count") OUTCOME
+#define PUT_HEAD                                                                     \
+    "MATCH (lane:Lane {repo_id: $given.repo_id, number: $given.lane}) "              \
+    "SET lane._lock = true REMOVE lane._lock WITH lane MATCH " NODE                  \
+    " WITH r, lane, r.writer = $given.writer AND lane.written <= $given.at AS due, " \
+    "r.writer = $given.writer AND lane.written >= $given.at + $given.count AS done "
+#define PUT_TAIL IF_DUE("SET lane.at = $given.at, lane.written = $given.at + $given.count") OUTCOME
 static const char put_new_statement[] = PUT_HEAD PUT_DIRECTORIES("CREATE") CREATE_FILES PUT_TAIL;
 static const char put_statement[] = PUT_HEAD PUT_DIRECTORIES("MERGE") MERGE_FILES REMOVE PUT_TAIL;
 
@@ -193,14 +211,21 @@ static json_t *rows_of_paths(const char *const *paths, size_t count)
 
 /* ---- the steps ----------------------------------------------------------------------------------------- */
 
+/* Batches of a build take turns; they are of one size. */
+static size_t put_lane(const struct graph_write *write)
+{
+    return write->is_build ? (size_t)write->at / graph_neo4j.batch_rows % RB_NEO4J_LANES : 0;
+}
+
 static rb_err ask_parameters(json_t **parameters, const struct graph_write *write,
                              const struct graph_rows *rows)
 {
     const struct rb_graph_tree *tree = write->tree;
     *parameters =
-        json_pack("{s:I, s:I, s:s, s:s, s:I}", "repo_id", (json_int_t)tree->repo_id, "generation",
+        json_pack("{s:I, s:I, s:s, s:s, s:I, s:I, s:I}", "repo_id", (json_int_t)tree->repo_id, "generation",
                   (json_int_t)tree->generation, "writer", write->writer, "seen",
-                  write->is_claimed ? write->writer : write->found.writer, "at", (json_int_t)write->at);
+                  write->is_claimed ? write->writer : write->found.writer, "at", (json_int_t)write->at,
+                  "lane", (json_int_t)put_lane(write), "lanes", (json_int_t)RB_NEO4J_LANES);
     if (*parameters && rows) {
         json_t *more =
             json_pack("{s:I, s:o, s:o, s:o, s:o}", "count", (json_int_t)graph_rows_count(rows), "directories",
@@ -216,19 +241,26 @@ static rb_err ask_parameters(json_t **parameters, const struct graph_write *writ
     return *parameters ? RB_OK : rb_error_set(RB_EINVAL, "a path of the tree is not valid UTF-8");
 }
 
-/* Runs a statement that ends with OUTCOME; takes the parameters. */
+/* Of a statement that ends with OUTCOME. */
+static rb_err outcome_of(const json_t *values, const struct graph_write *write)
+{
+    const json_t *row = json_array_get(values, 0);
+    const char *name = write->tree->full_name;
+    if (strcmp(graph_neo4j_text(row, 0), "done") == 0)
+        return RB_OK;
+    if (!row || strcmp(graph_neo4j_text(row, 0), "stale") == 0 || write->is_claimed)
+        return rb_error_set(RB_ESTALE, "the graph of %s holds a newer generation", name);
+    return rb_error_set(RB_EUNAVAILABLE, "another builder writes the graph of %s", name);
+}
+
+/* Runs it; takes the parameters. */
 static rb_err ask_outcome(struct rb_graph *graph, const struct graph_write *write, const char *statement,
                           json_t **parameters)
 {
     json_t *values = NULL;
     rb_err err = graph_neo4j_ask(&values, graph, statement, parameters);
-    const json_t *row = json_array_get(values, 0);
-    if (!err && strcmp(graph_neo4j_text(row, 0), "done") != 0)
-        err =
-            !row || strcmp(graph_neo4j_text(row, 0), "stale") == 0 || write->is_claimed
-                ? rb_error_set(RB_ESTALE, "the graph of %s holds a newer generation", write->tree->full_name)
-                : rb_error_set(RB_EUNAVAILABLE, "another builder writes the graph of %s",
-                               write->tree->full_name);
+    if (!err)
+        err = outcome_of(values, write);
     json_decref(values);
     return err;
 }
@@ -271,19 +303,57 @@ rb_err graph_neo4j_claim(struct rb_graph *graph, const struct graph_write *write
     return err ? err : ask_outcome(graph, write, claim_statement, &parameters);
 }
 
+static rb_err put_wait(struct rb_graph *graph, const struct graph_write *write, size_t lane)
+{
+    json_t *values = NULL;
+    rb_err err = rb_neo4j_wait(&values, graph->neo4j, lane);
+    if (!err)
+        err = outcome_of(values, write);
+    json_decref(values);
+    return err;
+}
+
+/* Waits for what was put in a lane. */
+static rb_err put_settle(struct rb_graph *graph, const struct graph_write *write, size_t lane)
+{
+    json_t *put = graph->under_way[lane];
+    if (!put)
+        return RB_OK;
+    graph->under_way[lane] = NULL;
+    rb_err err = put_wait(graph, write, lane);
+    if (err == RB_ECONFLICT) {
+        err = rb_neo4j_send(graph->neo4j, lane, put_statement, put);
+        if (!err)
+            err = put_wait(graph, write, lane);
+    }
+    json_decref(put);
+    return err;
+}
+
+rb_err graph_neo4j_settle(struct rb_graph *graph, const struct graph_write *write)
+{
+    rb_err err = RB_OK;
+    for (size_t lane = 0; lane < RB_NEO4J_LANES && !err; lane++)
+        err = put_settle(graph, write, lane);
+    return err;
+}
+
 rb_err graph_neo4j_put(struct rb_graph *graph, const struct graph_write *write, const struct graph_rows *rows)
 {
     json_t *parameters = NULL;
+    size_t lane = put_lane(write);
     rb_err err = ask_parameters(&parameters, write, rows);
-    if (!err && write->is_build) {
-        json_t *again = json_incref(parameters);
-        err = ask_outcome(graph, write, put_new_statement, &parameters);
-        if (err == RB_ECONFLICT)
-            err = ask_outcome(graph, write, put_statement, &again);
-        json_decref(again);
+    if (!err)
+        err = put_settle(graph, write, lane); /* its rows were made while the one before was written */
+    if (!err)
+        err = rb_neo4j_send(graph->neo4j, lane, write->is_build ? put_new_statement : put_statement,
+                            parameters);
+    if (err) {
+        json_decref(parameters);
         return err;
     }
-    return err ? err : ask_outcome(graph, write, put_statement, &parameters);
+    graph->under_way[lane] = parameters;
+    return write->is_build && rows->put_directory_count == 0 ? RB_OK : graph_neo4j_settle(graph, write);
 }
 
 rb_err graph_neo4j_finish(struct rb_graph *graph, const struct graph_write *write,
@@ -307,5 +377,10 @@ rb_err graph_neo4j_finish(struct rb_graph *graph, const struct graph_write *writ
 /* What was written stays: the next write finds it and goes on from there. */
 void graph_neo4j_abandon(struct rb_graph *graph)
 {
-    (void)graph;
+    for (size_t lane = 0; lane < RB_NEO4J_LANES; lane++) {
+        rb_neo4j_drop(graph->neo4j, lane);
+        json_decref(graph->under_way[lane]);
+        graph->under_way[lane] = NULL;
+    }
+    graph->has_constraints = false; /* whoever comes back may be another server */
 }

@@ -5,6 +5,7 @@
 #include "tests/unit/lossy_proxy.h"
 
 #include "grapher/activity.h"
+#include "grapher/handler.h"
 #include "grapher/neo4j.h"
 
 /* ---- what only a store of many transactions has to mind ------------------------------------------------ */
@@ -35,6 +36,27 @@ static void many_paths(const char **paths, size_t count, const char *form)
         paths[i] = rb_arena_printf(fixture.arena, form, (int)i % 40, (int)i);
 }
 
+/* Opens a graph that is asked by way of a proxy, as `fixture.graph`. */
+static struct rb_graph *open_lossy(struct lossy_proxy *proxy)
+{
+    struct rb_graph *direct = fixture.graph;
+    lossy_proxy_start(proxy, fixture.neo4j_uri);
+    struct rb_graph_options options = {.db = fixture.db,
+                                       .neo4j_uri = proxy->uri,
+                                       .neo4j_username = "neo4j",
+                                       .neo4j_password = fixture.neo4j_password};
+    assert_int_equal(rb_graph_open(&fixture.graph, &options), RB_OK);
+    return direct;
+}
+
+/* How many answers were lost. */
+static int close_lossy(struct lossy_proxy *proxy, struct rb_graph *direct)
+{
+    rb_graph_close(fixture.graph);
+    fixture.graph = direct;
+    return lossy_proxy_stop(proxy);
+}
+
 /* Every answer is lost once, after the server has done what it was asked for. */
 static void answers_that_are_lost(void **state)
 {
@@ -43,18 +65,11 @@ static void answers_that_are_lost(void **state)
     const char **paths = rb_arena_alloc(fixture.arena, FILES * sizeof *paths);
     struct rb_graph_tree rows;
     struct rb_graph_written written;
-    struct rb_graph *graph = NULL, *direct = fixture.graph;
     struct lossy_proxy proxy;
     bool removed = false;
     if (skipped())
         return;
-    lossy_proxy_start(&proxy, fixture.neo4j_uri);
-    struct rb_graph_options options = {.db = fixture.db,
-                                       .neo4j_uri = proxy.uri,
-                                       .neo4j_username = "neo4j",
-                                       .neo4j_password = fixture.neo4j_password};
-    assert_int_equal(rb_graph_open(&graph, &options), RB_OK);
-    fixture.graph = graph;
+    struct rb_graph *direct = open_lossy(&proxy);
     static const char *const forms[] = {"d%d/a/f%d.js", "e%d/b/f%d.py"}; /* a build, a large update */
     for (size_t i = 0; i < COUNT(forms); i++) {
         many_paths(paths, FILES, forms[i]);
@@ -68,11 +83,32 @@ static void answers_that_are_lost(void **state)
     write_tree(&written, &rows);
     assert_int_equal(written.links, asked(COUNT_LINKS));
     assert_holds(&rows);
-    assert_int_equal(rb_graph_forget(&removed, graph, rows.repo_id, rows.generation), RB_OK);
+    assert_int_equal(rb_graph_forget(&removed, fixture.graph, rows.repo_id, rows.generation), RB_OK);
     assert_int_equal(asked("MATCH (n {repo_id: $given.repo_id}) RETURN count(n)"), 0);
-    fixture.graph = direct;
-    rb_graph_close(graph);
-    assert_true(lossy_proxy_stop(&proxy) > 10);
+    assert_true(close_lossy(&proxy, direct) > 10);
+}
+
+/* Of two batches none is done before both are with the server; each loses its answer, too. */
+static void batches_go_side_by_side(void **state)
+{
+    (void)state;
+    enum { FILES = 10000 };
+    const char **paths = rb_arena_alloc(fixture.arena, FILES * sizeof *paths);
+    struct rb_graph_tree rows;
+    struct rb_graph_written written;
+    struct lossy_proxy proxy;
+    if (skipped())
+        return;
+    many_paths(paths, FILES, "f%d_%d.js");
+    tree_of(&rows, paths, FILES, "aaaa");
+    struct rb_graph *direct = open_lossy(&proxy);
+    proxy.together = "CREATE (r)-[:CONTAINS]->(f:File";
+    proxy.wanted = 2;
+    write_tree(&written, &rows);
+    assert_true(close_lossy(&proxy, direct) > 2);
+    assert_true(proxy.there >= 2);
+    assert_int_equal(written.links, asked(COUNT_LINKS));
+    assert_holds(&rows);
 }
 
 static const struct rb_touch touched[] = {{.path = "d7/f7.js", .additions = 1}};
@@ -183,6 +219,33 @@ static void a_first_build_goes_on(void **state)
     assert_holds(&rows);
 }
 
+/* Two batches were under way, the later one was done and the one before it was not. */
+#define ONE_IS_MISSING                                                                                       \
+    "MATCH (first:Lane {repo_id: $given.repo_id, number: 0}) SET first.at = 10000, first.written = 12040 "   \
+    "WITH first MATCH (second:Lane {repo_id: $given.repo_id, number: 1}) SET second.at = 0, second.written " \
+    "= 0 WITH second MATCH (f:File {repo_id: $given.repo_id}) WHERE f.path > 'd3/' AND f.path < 'd30' "      \
+    "DETACH DELETE f RETURN count(f)"
+static void a_first_build_goes_on_before_what_is_missing(void **state)
+{
+    (void)state;
+    enum { FILES = 12000 };
+    const char **paths = rb_arena_alloc(fixture.arena, FILES * sizeof *paths);
+    struct rb_graph_tree rows;
+    struct rb_graph_written written;
+    struct resumed resumed = {.first = -1, .cut_at = 10000};
+    if (skipped())
+        return;
+    many_paths(paths, FILES, "d%d/f%d.js");
+    tree_of(&rows, paths, FILES, "aaaa");
+    assert_int_equal(rb_graph_write(&written, fixture.graph, &rows, note_first, &resumed), RB_EUNAVAILABLE);
+    assert_true(asked(ONE_IS_MISSING) > 0);
+    resumed = (struct resumed){.first = -1, .cut_at = -1};
+    assert_int_equal(rb_graph_write(&written, fixture.graph, &rows, note_first, &resumed), RB_OK);
+    assert_int_equal(resumed.first, 0);
+    assert_int_equal(written.links, asked(COUNT_LINKS));
+    assert_holds(&rows);
+}
+
 /* ---- where the difference comes from ------------------------------------------------------------------- */
 
 /* "Query caches successfully cleared of 3 queries." */
@@ -209,6 +272,48 @@ static void a_statement_is_planned_once_whatever_it_is_given(void **state)
     }
     /* A look, the files and folders that are read back, the update. */
     assert_int_equal(asked(FORGET_PLANS), 4);
+}
+
+/* After that, whoever asks the first question waits for no plan. */
+static void questions_are_planned_ahead(void **state)
+{
+    (void)state;
+    static const struct {
+        rb_query_fn answer;
+        const char *question;
+    } questions[] = {
+        {rb_grapher_answer_files, "{s:I}"},
+        {rb_grapher_answer_links, "{s:I}"},
+        {rb_grapher_answer_neighbours, "{s:I, s:s}"},
+        {rb_grapher_answer_changed_together, "{s:I}"},
+        {rb_grapher_answer_changed_together, "{s:I, s:s}"},
+        {rb_grapher_answer_developers, "{s:I}"},
+        {rb_grapher_answer_overlaps, "{s:I}"},
+        {rb_grapher_answer_dependents, "{s:I, s:s*, s:s, s:[]}"},
+    };
+    static const char *const paths[] = {"src/a.js", "b.c"};
+    struct rb_graph_tree rows;
+    struct rb_graph_written written;
+    struct grapher_local mine = {.db = fixture.db, .graph = fixture.graph};
+    if (skipped())
+        return;
+    tree_of(&rows, paths, COUNT(paths), "aaaa");
+    write_tree(&written, &rows);
+    asked(FORGET_PLANS);
+    assert_int_equal(rb_grapher_plan(&mine), RB_OK);
+    int64_t planned = asked(FORGET_PLANS);
+    assert_int_equal(rb_grapher_plan(&mine), RB_OK);
+    for (size_t i = 0; i < COUNT(questions); i++) {
+        struct rb_buf answer;
+        json_t *question = json_pack(questions[i].question, "repo_id", (json_int_t)fixture.repo_id, "path",
+                                     "b.c", "purl", "pkg:npm/a", "repo_ids");
+        rb_buf_init(&answer, RB_ANSWER_MAX);
+        if (questions[i].answer(&answer, question, fixture.arena, NULL, &mine))
+            fail_msg("%zu: %s", i, rb_error_text());
+        rb_buf_free(&answer);
+        json_decref(question);
+    }
+    assert_int_equal(asked(FORGET_PLANS), planned);
 }
 
 #define COMMIT_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -277,8 +382,12 @@ int main(void)
         {"neo4j: a_first_build_is_seen_when_it_is_whole", a_first_build_is_seen_when_it_is_whole, setup_neo4j,
          teardown, NULL},
         {"neo4j: a_first_build_goes_on", a_first_build_goes_on, setup_neo4j, teardown, NULL},
+        {"neo4j: batches_go_side_by_side", batches_go_side_by_side, setup_neo4j, teardown, NULL},
+        {"neo4j: a_first_build_goes_on_before_what_is_missing", a_first_build_goes_on_before_what_is_missing,
+         setup_neo4j, teardown, NULL},
         {"neo4j: a_statement_is_planned_once_whatever_it_is_given",
          a_statement_is_planned_once_whatever_it_is_given, setup_neo4j, teardown, NULL},
+        {"neo4j: questions_are_planned_ahead", questions_are_planned_ahead, setup_neo4j, teardown, NULL},
     };
     return cmocka_run_group_tests(tests, setup_all, teardown_all);
 }

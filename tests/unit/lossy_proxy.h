@@ -1,6 +1,7 @@
 /*
  * A proxy in front of an HTTP server that loses every other answer: the request went through, the server did
- * what it was asked for, and the connection ends before the answer comes.
+ * what it was asked for, and the connection ends before the answer comes. It also can hold requests of a kind
+ * until some of them are there at once.
  */
 #ifndef RB_TESTS_LOSSY_PROXY_H
 #define RB_TESTS_LOSSY_PROXY_H
@@ -23,6 +24,15 @@ struct lossy_proxy {
     in_port_t server_port; /* network order, on the loopback interface */
     pthread_t thread;
     int requests, lost;
+    const char *together; /* what requests have in them that go on when `wanted` of them are there */
+    int wanted, there;    /* -1 there: they did not come */
+    pthread_mutex_t lock;
+    pthread_cond_t came;
+};
+#define LOSSY_WAIT_S 60 /* for those that never come */
+struct lossy_client {
+    struct lossy_proxy *proxy;
+    int fd;
 };
 
 static inline int lossy_socket(in_port_t port, bool listens)
@@ -65,6 +75,32 @@ static inline bool lossy_receive(struct rb_buf *text, int fd, bool all)
     }
 }
 
+static inline void lossy_hold(struct lossy_proxy *proxy, const char *request)
+{
+    struct timespec until;
+    if (!proxy->together || !strstr(request, proxy->together))
+        return;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += LOSSY_WAIT_S;
+    pthread_mutex_lock(&proxy->lock);
+    proxy->there += proxy->there >= 0;
+    pthread_cond_broadcast(&proxy->came);
+    while (proxy->there >= 0 && proxy->there < proxy->wanted) {
+        if (pthread_cond_timedwait(&proxy->came, &proxy->lock, &until))
+            proxy->there = -1;
+    }
+    pthread_mutex_unlock(&proxy->lock);
+}
+
+static inline bool lossy_is_lost(struct lossy_proxy *proxy)
+{
+    pthread_mutex_lock(&proxy->lock);
+    bool is_lost = proxy->requests++ % 2 == 0;
+    proxy->lost += is_lost;
+    pthread_mutex_unlock(&proxy->lock);
+    return is_lost;
+}
+
 /* One request a connection: the server is told to close it behind its answer. */
 static inline void lossy_serve(struct lossy_proxy *proxy, int client)
 {
@@ -73,15 +109,14 @@ static inline void lossy_serve(struct lossy_proxy *proxy, int client)
     rb_buf_init(&request, 64 << 20);
     rb_buf_init(&answer, 64 << 20);
     if (lossy_receive(&request, client, false)) {
+        lossy_hold(proxy, request.data);
         int server = lossy_socket(proxy->server_port, false);
         size_t line = (size_t)(strstr(request.data, "\r\n") + 2 - request.data);
         bool answered = server >= 0 && lossy_send(server, request.data, line) &&
                         lossy_send(server, closing, sizeof closing - 1) &&
                         lossy_send(server, request.data + line, request.len - line) &&
                         lossy_receive(&answer, server, true);
-        bool is_lost = proxy->requests++ % 2 == 0;
-        proxy->lost += is_lost;
-        if (answered && !is_lost)
+        if (answered && !lossy_is_lost(proxy))
             lossy_send(client, answer.data, answer.len);
         if (server >= 0)
             close(server);
@@ -90,11 +125,31 @@ static inline void lossy_serve(struct lossy_proxy *proxy, int client)
     rb_buf_free(&answer);
 }
 
+static inline void *lossy_serve_one(void *arg)
+{
+    struct lossy_client *client = arg;
+    lossy_serve(client->proxy, client->fd);
+    close(client->fd);
+    free(client);
+    return NULL;
+}
+
+/* Each client has a thread; they are few. */
 static inline void *lossy_run(void *arg)
 {
     struct lossy_proxy *proxy = arg;
-    for (int client; (client = accept(proxy->listener, NULL, NULL)) >= 0; close(client))
-        lossy_serve(proxy, client);
+    pthread_t *threads = NULL;
+    size_t count = 0;
+    for (int fd; (fd = accept(proxy->listener, NULL, NULL)) >= 0; count++) {
+        struct lossy_client *client = rb_malloc(sizeof *client);
+        *client = (struct lossy_client){proxy, fd};
+        threads = rb_realloc(threads, (count + 1) * sizeof *threads);
+        if (pthread_create(&threads[count], NULL, lossy_serve_one, client))
+            abort();
+    }
+    for (size_t i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+    free(threads);
     return NULL;
 }
 
@@ -102,7 +157,9 @@ static inline void lossy_proxy_start(struct lossy_proxy *proxy, const char *serv
 {
     struct sockaddr_in address = {0};
     socklen_t size = sizeof address;
-    *proxy = (struct lossy_proxy){.listener = lossy_socket(0, true)};
+    *proxy = (struct lossy_proxy){.listener = lossy_socket(0, true),
+                                  .lock = PTHREAD_MUTEX_INITIALIZER,
+                                  .came = PTHREAD_COND_INITIALIZER};
     proxy->server_port = htons((in_port_t)strtoul(strrchr(server_uri, ':') + 1, NULL, 10));
     assert_true(proxy->listener >= 0);
     assert_int_equal(getsockname(proxy->listener, (struct sockaddr *)&address, &size), 0);
