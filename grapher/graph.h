@@ -8,7 +8,7 @@
  * A write is given the whole tree and brings the store to it by the difference to what is there. It may be
  * cut off anywhere and run again, and never runs twice at once for one repository. A write of an older
  * generation than the stored one changes nothing and gives RB_ESTALE. One rb_graph per thread; all functions
- * but rb_graph_rows() block.
+ * but those said to be pure block.
  *
  * What readers see, also those who ask the store themselves:
  *  - PostgreSQL: the state before the write, then the one after it.
@@ -63,7 +63,8 @@ struct rb_graph_tree {
     int64_t file_links;                           /* of the repository and of folders to files */
     const struct rb_graph_directory *directories; /* sorted by path: a parent stands before what it holds */
     size_t directory_count;
-    /* Of what files are made: the list, what is known of each of its entries, and those whose path is cut. */
+    /* Of what files are made: the list, what is known of each of its entries, and those whose path is cut.
+     * The last two are there once they are judged. */
     const struct rb_tree *source;
     const struct rb_graph_judged *judged;
     const struct rb_graph_file *cut; /* sorted by path */
@@ -73,11 +74,14 @@ struct rb_graph_tree {
 /* A path as the graph holds it; in the arena or `path` itself. Pure. */
 const char *rb_graph_path(const char *path, struct rb_arena *arena);
 /* The rows of a tree, in `arena`, borrowing from `source` (its entries or parts). Directories are those that
- * hold files; submodules are not files of this repository and left out. Fills all but repo_id, generation and
- * full_name. Pure. */
+ * hold files; submodules are not files of this repository and left out. Fills all but repo_id, generation,
+ * full_name and what rb_graph_judge() finds. Pure. */
 void rb_graph_rows(struct rb_graph_tree *tree, const struct rb_tree *source, struct rb_arena *arena);
+/* Judges all files, which takes most of the time of making rows: rb_graph_write() does so itself where it
+ * needs more than those that differ. Pure. */
+void rb_graph_judge(struct rb_graph_tree *tree, struct rb_arena *arena);
 
-/* Walks the rows of files in the order of their paths (strcmp). */
+/* Walks the rows of files, which are judged, in the order of their paths (strcmp). */
 struct rb_graph_walk {
     const struct rb_graph_tree *tree;
     struct rb_tree_walk entries;

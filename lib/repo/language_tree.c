@@ -4,6 +4,8 @@
  * tests of the content would say of nearly every file; the bytes of the candidates in the nearest folder
  * above that has any; what the extension mostly means.
  */
+#include <ctype.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -235,10 +237,11 @@ static bool is_drawing(const char *extension)
     return strcmp(extension, ".eps") == 0 || strcmp(extension, ".ps") == 0 || strcmp(extension, ".pfa") == 0;
 }
 
-static void file_prepare(struct language_file *file, const struct rb_tree_entry *entry)
+void language_file_prepare(struct language_file *file, const struct rb_tree_entry *entry)
 {
     struct language_candidates candidates;
-    *file = (struct language_file){.language = RB_LANGUAGE_NONE, .read = RB_LANGUAGE_NONE};
+    *file = (struct language_file){
+        .language = RB_LANGUAGE_NONE, .read = RB_LANGUAGE_NONE, .said_language = RB_LANGUAGE_NONE};
     if (!entry_is_file(entry))
         return;
     language_candidates_of(&candidates, entry->path);
@@ -246,16 +249,23 @@ static void file_prepare(struct language_file *file, const struct rb_tree_entry 
     file->candidates = candidates.languages;
     file->candidate_count = (uint8_t)candidates.count;
     file->extension = candidates.extension;
-    file->path = (uint8_t)rb_language_path(entry->path);
     /* Translations as gettext compiles them: not Modelica, not Motoko. */
     if (strcmp(candidates.extension, ".mo") == 0 &&
         (is_under(entry->path, "LC_MESSAGES/") || is_under(entry->path, "locale/") ||
          is_under(entry->path, "locales/")))
         file->candidate_count = 0;
-    if (is_drawing(candidates.extension) && entry->size > DRAWN_MAX)
-        file->path |= RB_PATH_GENERATED;
     if (candidates.count == 0)
         file_prepare_generic(file, base_of(entry->path));
+}
+
+static void file_look_at_path(struct language_file *file, const struct rb_tree_entry *entry)
+{
+    file->has_path = true;
+    if (!file->is_file)
+        return;
+    file->path = (uint8_t)rb_language_path(entry->path);
+    if (is_drawing(file->extension) && entry->size > DRAWN_MAX)
+        file->path |= RB_PATH_GENERATED;
 }
 
 static bool name_is(const char *base, const char *extension, const char *name)
@@ -263,35 +273,86 @@ static bool name_is(const char *base, const char *extension, const char *name)
     return strcmp(base, name) == 0 || (*name == '.' && extension && strcmp(extension, name) == 0);
 }
 
-/* Which hints a file gives, a bit for each, and which it speaks against. */
-static void hints_note(uint32_t *found, uint32_t *against, const struct rb_tree_entry *entry)
+void language_hints_note(struct language_hints *noted, const struct rb_tree_entry *entry)
 {
+    if (!entry_is_file(entry) || !language_path_ends_open(entry->path))
+        return;
     const char *base = base_of(entry->path), *extension = strrchr(base, '.');
-    for (size_t k = 0; k < COUNT(hints) && entry_is_file(entry); k++) {
+    for (size_t k = 0; k < COUNT(hints); k++) {
         if (name_is(base, extension, hints[k].name))
-            *found |= 1U << k;
+            noted->found |= 1U << k;
         if (hints[k].unless && name_is(base, extension, hints[k].unless))
-            *against |= 1U << k;
+            noted->against |= 1U << k;
     }
 }
 
-struct rb_language_tree *rb_language_tree_new(const struct rb_tree *tree, struct rb_arena *arena)
+struct rb_language_tree *language_tree_begin(const struct rb_tree *tree, struct rb_arena *arena)
 {
     struct rb_language_tree *all = rb_arena_alloc(arena, sizeof *all);
-    uint32_t found = 0, against = 0;
     *all = (struct rb_language_tree){.tree = tree, .arena = arena, .attributes = NULL};
     all->files = rb_arena_alloc(arena, tree->count * sizeof *all->files + 1);
     all->is_open = open_languages(arena);
     all->walk = rb_arena_alloc(arena, sizeof *all->walk);
     rb_tree_walk_begin(all->walk, tree);
+    return all;
+}
+
+struct rb_language_tree *rb_language_tree_new(const struct rb_tree *tree, struct rb_arena *arena)
+{
+    struct rb_language_tree *all = language_tree_begin(tree, arena);
     for (size_t i = 0; i < tree->count; i++) {
         const struct rb_tree_entry *entry = rb_tree_walk_next(all->walk);
-        hints_note(&found, &against, entry);
-        file_prepare(&all->files[i], entry);
+        language_hints_note(&all->hints, entry);
+        language_file_prepare(&all->files[i], entry);
+        file_look_at_path(&all->files[i], entry);
     }
-    all->hints = found & ~against;
     rb_language_tree_settle(all);
     return all;
+}
+
+/* ---- names that mean something to others, or ask them -------------------------------------------------- */
+
+/* The last two bytes (in lower case) of names and extensions that are hints, or of several languages: nearly
+ * all files are passed over with a look at theirs. */
+static uint64_t open_ends[65536 / 64];
+static pthread_once_t open_ends_once = PTHREAD_ONCE_INIT;
+
+static size_t end_of(const char *text, size_t len)
+{
+    return (size_t)tolower((unsigned char)text[len - 2]) << 8 | (size_t)tolower((unsigned char)text[len - 1]);
+}
+
+static void open_end_add(const char *text)
+{
+    size_t end = end_of(text, strlen(text));
+    open_ends[end / 64] |= UINT64_C(1) << end % 64;
+}
+
+static void open_ends_prepare(void)
+{
+    char page[] = ".1"; /* file_prepare_generic() */
+    for (; page[1] <= '9'; page[1]++)
+        open_end_add(page);
+    for (size_t i = 0; i < language_extension_total; i++) {
+        if (language_extensions[i].count > 1)
+            open_end_add(language_extensions[i].text);
+    }
+    for (size_t i = 0; i < language_file_name_total; i++) {
+        if (language_file_names[i].count > 1)
+            open_end_add(language_file_names[i].text);
+    }
+    for (size_t i = 0; i < COUNT(hints); i++) {
+        open_end_add(hints[i].name);
+        if (hints[i].unless)
+            open_end_add(hints[i].unless);
+    }
+}
+
+bool language_path_ends_open(const char *path)
+{
+    size_t len = strlen(path);
+    pthread_once(&open_ends_once, open_ends_prepare);
+    return len >= 2 && (open_ends[end_of(path, len) / 64] >> end_of(path, len) % 64 & 1);
 }
 
 /* ---- deciding ----------------------------------------------------------------------------------------- */
@@ -338,6 +399,23 @@ static void file_attributes(struct language_file *file, struct attributes *attri
         is_elsewhere || attribute_holds(&said[ATTRIBUTE_GENERATED], is_generated) ||
         attribute_holds(&said[ATTRIBUTE_VENDORED], (file->path & RB_PATH_VENDORED) != 0) ||
         attribute_holds(&said[ATTRIBUTE_DOCUMENTATION], (file->path & RB_PATH_DOCUMENTATION) != 0);
+}
+
+/* Of a list without attributes the path is looked at only where the answer matters. */
+static bool file_is_left_out(struct language_file *file, const struct rb_tree_entry *entry)
+{
+    if (!file->has_path) {
+        file_look_at_path(file, entry);
+        file_attributes(file, NULL, entry);
+    }
+    return file->is_left_out;
+}
+
+bool language_file_is_generated(struct language_file *file, const struct rb_tree_entry *entry)
+{
+    if (!file->has_path)
+        file_look_at_path(file, entry);
+    return file_is_generated(file);
 }
 
 /* Attributes, the content, or a name that means one language. False: open. */
@@ -403,11 +481,12 @@ static int decide_by_read(const struct decider *decider, const struct language_f
     return RB_LANGUAGE_NONE;
 }
 
-static void decider_learn(struct decider *decider, const struct language_file *file,
+static void decider_learn(struct decider *decider, struct language_file *file,
                           const struct rb_tree_entry *entry)
 {
     uint64_t folders[FOLDERS_MAX];
-    if (file->language == RB_LANGUAGE_NONE || file->is_left_out || !decider->all->is_open[file->language])
+    if (file->language == RB_LANGUAGE_NONE || !decider->all->is_open[file->language] ||
+        file_is_left_out(file, entry))
         return;
     size_t count = folders_above(folders, entry->path);
     for (size_t i = 0; i < count; i++)
@@ -483,28 +562,43 @@ static int only_popular(const struct language_file *file)
     return found;
 }
 
-/* The language that linguist's tests give where none holds. */
+/* The language that linguist's tests give where none holds; ours before it. */
 static int default_of(const char *extension)
 {
-    const struct language_heuristic *heuristic = language_heuristic_of(extension);
-    return heuristic ? language_heuristic_default(heuristic) : RB_LANGUAGE_NONE;
+    int language = table_find(nearly_always, COUNT(nearly_always), extension);
+    const struct language_heuristic *heuristic =
+        language == RB_LANGUAGE_NONE ? language_heuristic_of(extension) : NULL;
+    return heuristic ? language_heuristic_default(heuristic) : language;
 }
 
-static int decide_open(const struct decider *decider, const struct language_file *file, const char *path)
+/* The same; an extension, which is static text, is looked up once a list while no other takes its place. */
+static int default_kept(struct rb_language_tree *all, const char *extension)
 {
-    int language = decide_by_read(decider, file, path);
-    if (language != RB_LANGUAGE_NONE)
-        return language;
+    struct language_default *kept = &all->defaults[((uintptr_t)extension >> 3) % COUNT(all->defaults)];
+    if (kept->extension != extension)
+        *kept = (struct language_default){extension, (int16_t)default_of(extension)};
+    return kept->language;
+}
+
+/* What nothing in the folders around changes. */
+static int decide_by_name(struct rb_language_tree *all, const struct language_file *file, const char *path)
+{
     for (size_t i = 0; i < COUNT(hints); i++) {
-        if ((decider->all->hints >> i & 1) && strcmp(hints[i].extension, file->extension) == 0)
+        if (((all->hints.found & ~all->hints.against) >> i & 1) &&
+            strcmp(hints[i].extension, file->extension) == 0)
             return rb_language_index(hints[i].language);
     }
     /* Files with queries lie so in every editor that has them. */
     if (strcmp(file->extension, ".scm") == 0 && is_under(path, "queries/"))
         return rb_language_index("Tree-sitter Query");
-    language = table_find(nearly_always, COUNT(nearly_always), file->extension);
+    return default_kept(all, file->extension);
+}
+
+static int decide_open(const struct decider *decider, const struct language_file *file, const char *path)
+{
+    int language = decide_by_read(decider, file, path);
     if (language == RB_LANGUAGE_NONE)
-        language = default_of(file->extension);
+        language = decide_by_name(decider->all, file, path);
     if (language == RB_LANGUAGE_NONE)
         language = decide_by_neighbours(decider, file, path);
     if (language == RB_LANGUAGE_NONE)
@@ -512,6 +606,13 @@ static int decide_open(const struct decider *decider, const struct language_file
     if (language == RB_LANGUAGE_NONE)
         language = only_popular(file);
     return language == RB_LANGUAGE_NONE ? file->candidates[0] : language;
+}
+
+/* Whether decide_program() looks at the rest of the list. */
+static bool program_asks(const char *path)
+{
+    return strcmp(base_of(path), "artisan") != 0 &&
+           (is_under(path, "bin/") || is_under(path, "exe/") || is_under(path, "script/"));
 }
 
 /* A program without an extension: its first line would say. */
@@ -552,6 +653,51 @@ static bool is_bare_program(const struct language_file *file, const struct rb_tr
            !strstr(entry->path, ".framework/") && !strstr(entry->path, ".app/");
 }
 
+enum language_asks language_file_asks(int *language, struct rb_language_tree *all,
+                                      const struct language_file *file, const struct rb_tree_entry *entry)
+{
+    *language = file->candidate_count == 1 ? file->candidates[0] : RB_LANGUAGE_NONE;
+    if (!file->is_file || file->candidate_count == 1)
+        return LANGUAGE_ASKS_NONE;
+    if (is_bare_program(file, entry)) {
+        *language = rb_language_index(strcmp(base_of(entry->path), "artisan") == 0 ? "PHP" : "Shell");
+        return program_asks(entry->path) ? LANGUAGE_ASKS_ALL : LANGUAGE_ASKS_NONE;
+    }
+    if (is_header(file))
+        return LANGUAGE_ASKS_NEIGHBOURS;
+    if (file->candidate_count)
+        *language = decide_by_name(all, file, entry->path);
+    return file->candidate_count && *language == RB_LANGUAGE_NONE ? LANGUAGE_ASKS_NEIGHBOURS
+                                                                  : LANGUAGE_ASKS_NONE;
+}
+
+void language_file_asks_of(bool *languages, const struct language_file *file)
+{
+    for (size_t k = 0; is_header(file) && k < COUNT(header_of); k++)
+        languages[rb_language_index(header_of[k][0])] = true;
+    for (size_t k = 0; k < file->candidate_count; k++)
+        languages[file->candidates[k]] = true;
+}
+
+void language_file_tells(bool *languages, const struct language_file *file, int language)
+{
+    if (file->candidate_count == 0 || is_header(file)) /* decided last: no evidence of anything */
+        return;
+    if (language != RB_LANGUAGE_NONE)
+        languages[language] = true;
+    for (size_t k = 0; file->candidate_count > 1 && k < COUNT(hints); k++) {
+        if (strcmp(hints[k].extension, file->extension) == 0)
+            languages[rb_language_index(hints[k].language)] = true;
+    }
+    if (language != RB_LANGUAGE_NONE)
+        return;
+    for (size_t k = 0; k < file->candidate_count; k++)
+        languages[file->candidates[k]] = true;
+    int most = table_find(mostly, COUNT(mostly), file->extension);
+    if (most != RB_LANGUAGE_NONE)
+        languages[most] = true;
+}
+
 /* The language with the most bytes, of those that the names tell. */
 static int main_language(const struct rb_language_tree *all)
 {
@@ -559,10 +705,10 @@ static int main_language(const struct rb_language_tree *all)
     int best = RB_LANGUAGE_NONE;
     rb_tree_walk_begin(all->walk, all->tree);
     for (size_t i = 0; i < all->tree->count; i++) {
-        const struct language_file *file = &all->files[i];
+        struct language_file *file = &all->files[i];
         const struct rb_tree_entry *entry = rb_tree_walk_next(all->walk);
-        if (file->language == RB_LANGUAGE_NONE || file->is_left_out ||
-            rb_languages[file->language].type != RB_PROGRAMMING)
+        if (file->language == RB_LANGUAGE_NONE || rb_languages[file->language].type != RB_PROGRAMMING ||
+            file_is_left_out(file, entry))
             continue;
         int language = rb_languages[file->language].group;
         bytes[language] += entry_bytes(entry);
@@ -580,6 +726,7 @@ static int main_language(const struct rb_language_tree *all)
 static void decider_run(struct decider *decider)
 {
     struct rb_language_tree *all = decider->all;
+    bool is_main_asked = false;
     for (int pass = 0; pass < 3; pass++) {
         rb_tree_walk_begin(all->walk, all->tree);
         for (size_t i = 0; i < all->tree->count; i++) {
@@ -588,8 +735,10 @@ static void decider_run(struct decider *decider)
             if (!file->is_file || file->is_decided)
                 continue;
             if (pass == 0) {
-                file_attributes(file, all->attributes, entry);
+                if (file->has_path)
+                    file_attributes(file, all->attributes, entry);
                 file->is_decided = file_is_certain(file);
+                is_main_asked = is_main_asked || (is_bare_program(file, entry) && program_asks(entry->path));
             } else if (file->candidate_count && (pass == 2 || !is_header(file))) {
                 file->language = (int16_t)(is_header(file) ? decide_header(decider, entry->path)
                                                            : decide_open(decider, file, entry->path));
@@ -604,7 +753,7 @@ static void decider_run(struct decider *decider)
                 decider_learn_content(decider, file, entry);
         }
         if (pass == 0)
-            all->main_language = main_language(all);
+            all->main_language = is_main_asked ? main_language(all) : RB_LANGUAGE_NONE;
     }
 }
 

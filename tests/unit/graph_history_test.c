@@ -18,28 +18,23 @@
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
 
-/* The rows of what the model holds; only some of them where the list is not `complete`. */
+/* What is to be stored is at hand: an rb_tree_fetch_fn. */
+static rb_err fetch_tree(void *arg, struct rb_tree *tree, char etag[160], bool *unchanged,
+                         const struct rb_tree_hint *hint, struct rb_arena *arena)
+{
+    (void)etag, (void)unchanged, (void)hint, (void)arena;
+    *tree = *(const struct rb_tree *)arg;
+    return RB_OK;
+}
+
+/* The rows of what the model holds; only some of them where the list is not `complete`. Most lists are
+ * stored, as those of GitHub are: the next difference is to that list then, else to what the graph holds. */
 static void rows_of_model(struct rb_graph_tree *rows, bool complete, struct rb_arena *arena)
 {
-    struct rb_tree_entry *entries = rb_arena_alloc(arena, (model.count + 1) * sizeof *entries);
-    struct rb_tree *tree = rb_arena_alloc(arena, sizeof *tree);
-    size_t count = 0;
-    for (size_t i = 0; i < model.count; i++) {
-        const struct file *file = &model.files[i];
-        if (!complete && chance_percent(40))
-            continue;
-        struct rb_tree_entry *entry = &entries[count++];
-        entry->path = rb_arena_strdup(arena, file->path);
-        entry->size = file->content % 5000;
-        entry->kind = file->content % 11 == 0  ? RB_ENTRY_SYMLINK
-                      : file->content % 7 == 0 ? RB_ENTRY_EXECUTABLE
-                                               : RB_ENTRY_FILE;
-        snprintf(entry->sha, sizeof entry->sha, "%040x", file->content);
-    }
-    if (count)
-        qsort(entries, count, sizeof *entries, compare_entries);
-    *tree = (struct rb_tree){.entries = entries, .count = count, .complete = complete};
-    snprintf(tree->commit, sizeof tree->commit, "%040llx", (unsigned long long)chance_next());
+    struct rb_tree *tree = model_tree(complete, arena), stored;
+    const struct rb_tree_key key = {fixture.repo_id, fixture.generation};
+    if (chance_percent(85))
+        assert_int_equal(rb_tree_get(&stored, fixture.db, &key, 1000, fetch_tree, tree, arena), RB_OK);
     *rows = (struct rb_graph_tree){
         .repo_id = fixture.repo_id, .generation = fixture.generation, .full_name = "acme/shop"};
     make_rows(rows, tree, arena);
