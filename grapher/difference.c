@@ -29,8 +29,8 @@ struct side {
     bool is_directories;
     struct rb_graph_walk *walk;  /* of a tree's files */
     struct rb_arena *page_arena; /* of the present page */
-    struct rb_graph_page files;
-    struct rb_graph_directory_page directories;
+    struct graph_page files;
+    struct graph_directory_page directories;
     size_t page_at;
     /* The present row. */
     const char *path; /* NULL at the end */
@@ -41,7 +41,7 @@ struct side {
 static rb_err side_read_page(struct side *side, const char *after)
 {
     const struct graph_store *store = side->graph->store;
-    const struct graph_bounds bounds = {.after = after, .limit = RB_GRAPH_PAGE_MAX};
+    const struct graph_bounds bounds = {.after = after, .limit = GRAPH_PAGE_MAX};
     side->page_arena = rb_arena_new();
     side->page_at = 0;
     return side->is_directories

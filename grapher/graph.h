@@ -26,8 +26,9 @@
 
 /* ---- rows --------------------------------------------------------------------------------------------- */
 
-/* Longer paths are cut there and end with an id made of the whole path: an index of PostgreSQL holds no key
- * beyond 2,704 bytes (a third of a page, nbtree), and git allows 4,096. */
+/* Longer paths are cut to it, with an id made of the whole in the place of what is missing, of the folders or
+ * of the name: an index of PostgreSQL holds no key beyond 2,704 bytes (a third of a page, nbtree), and git
+ * allows 4,096. What stands before the last slash is the folder all the same. */
 #define RB_GRAPH_PATH_MAX 2048
 /* Rows (written or removed) of one transaction of Neo4j: some 2 MB of request and half a second of its time;
  * transactions of a hundred thousand take it several times as long a row, and its heap. */
@@ -136,34 +137,6 @@ struct rb_graph_about {
 };
 /* What the last finished write left. RB_ENOTFOUND: none has finished yet, or the graph has been removed. */
 rb_err rb_graph_about(struct rb_graph_about *about, struct rb_graph *graph, int64_t repo_id) RB_MUST_CHECK;
-
-/* ---- reading ------------------------------------------------------------------------------------------- */
-
-#define RB_GRAPH_PAGE_MAX 5000 /* about 1 MB of JSON from Neo4j, which builds its answer in memory */
-/* What to read: everything below `folder`, after the path `after`. */
-struct rb_graph_range {
-    const char *after;    /* "" for the first page, then the `next` of the page before */
-    const char *folder;   /* "" is the root; without a slash at its end */
-    const char *language; /* files of this language only; NULL: all */
-    size_t limit;         /* rows of a page; 0 or more than RB_GRAPH_PAGE_MAX: RB_GRAPH_PAGE_MAX */
-};
-struct rb_graph_page {
-    const struct rb_graph_file *files; /* in the store's own order of paths, in the arena */
-    size_t count;
-    const char *next; /* `after` of the next page; NULL: this was the last */
-};
-/* A page of files. Pages follow each other by key: a file that is there all the time is on exactly one of
- * them, whatever is written meanwhile. */
-rb_err rb_graph_files(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
-                      const struct rb_graph_range *range, struct rb_arena *arena) RB_MUST_CHECK;
-struct rb_graph_directory_page {
-    const struct rb_graph_directory *directories;
-    size_t count;
-    const char *next;
-};
-/* A page of folders; `language` has no meaning here. */
-rb_err rb_graph_directories(struct rb_graph_directory_page *page, struct rb_graph *graph, int64_t repo_id,
-                            const struct rb_graph_range *range, struct rb_arena *arena) RB_MUST_CHECK;
 
 /* ---- removing ------------------------------------------------------------------------------------------ */
 

@@ -27,13 +27,21 @@ struct graph_totals {
     int64_t files, links;
 };
 
-/* Paths between these two, neither of them included. A folder's paths begin with "folder/", and '0' follows
- * '/' in ASCII: they stand between "folder/" and "folder0" in every order by bytes, characters or UTF-16. */
+/* Rows as they are in the store, of paths behind `after` in the order of their bytes, `limit` of them. */
+#define GRAPH_PAGE_MAX 5000 /* about 1 MB of JSON from Neo4j, which builds its answer in memory */
 struct graph_bounds {
-    const char *after;
-    const char *before;   /* NULL: no bound */
-    const char *language; /* NULL: all */
+    const char *after; /* "" for the first page, then the `next` of the page before */
     int limit;
+};
+struct graph_page {
+    const struct rb_graph_file *files; /* in the arena */
+    size_t count;
+    const char *next; /* NULL: this was the last page */
+};
+struct graph_directory_page {
+    const struct rb_graph_directory *directories;
+    size_t count;
+    const char *next;
 };
 
 /* ---- a write ------------------------------------------------------------------------------------------- */
@@ -93,10 +101,11 @@ struct graph_store {
     rb_err (*finish)(struct rb_graph *graph, const struct graph_write *write, const struct graph_rows *rows,
                      const struct graph_totals *totals);
     void (*abandon)(struct rb_graph *graph); /* after a look, when the write cannot be finished */
-    /* Pages in the order of the bytes of the paths, within `bounds`. */
-    rb_err (*read_files)(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
+    /* Pages follow each other by key: a file that is there all the time is on exactly one of them, whatever
+     * is written meanwhile. */
+    rb_err (*read_files)(struct graph_page *page, struct rb_graph *graph, int64_t repo_id,
                          const struct graph_bounds *bounds, struct rb_arena *arena);
-    rb_err (*read_directories)(struct rb_graph_directory_page *page, struct rb_graph *graph, int64_t repo_id,
+    rb_err (*read_directories)(struct graph_directory_page *page, struct rb_graph *graph, int64_t repo_id,
                                const struct graph_bounds *bounds, struct rb_arena *arena);
     /* Removes everything of a repository whose generation is not newer. */
     rb_err (*forget)(bool *removed, struct rb_graph *graph, int64_t repo_id, int64_t generation);

@@ -11,7 +11,11 @@
 #include "lib/repo/language.h"
 #include "lib/repo/path.h"
 
-#define ROWS_VERSION 1 /* grows when the same tree gives other rows than before */
+#define ROWS_VERSION 2  /* grows when the same tree gives other rows than before */
+#define NAME_ROOM    64 /* that a folder leaves for a name: the beginning of one, and its id */
+#define FOLDER_MAX   (RB_GRAPH_PATH_MAX - 1 - NAME_ROOM)
+#define CUT          "…" /* and an id */
+#define CUT_LEN      (sizeof CUT - 1 + RB_UUID_SIZE - 1)
 
 void graph_rules(char out[GRAPH_RULES_SIZE])
 {
@@ -25,22 +29,52 @@ void graph_building(char out[GRAPH_BUILDING_SIZE], const struct rb_graph_tree *t
     snprintf(out, GRAPH_BUILDING_SIZE, "%.*s %s", RB_SHA_SIZE - 1, tree->commit, rules);
 }
 
-/* The path as the graph holds it: `len` bytes of it, or less where an index would refuse it. */
-static const char *rows_path(const char *path, size_t len, struct rb_arena *arena)
+/*
+ * The folder that is the first `len` bytes of `path`, as the graph holds it. Of one that is too long the
+ * folders that fit are left, and an id of the whole in the place of all below: so that of every path in the
+ * graph what stands before its last slash is its folder, which is there too.
+ */
+static const char *rows_folder_path(const char *path, size_t len, struct rb_arena *arena)
 {
     char id[RB_UUID_SIZE];
-    size_t keep = RB_GRAPH_PATH_MAX - RB_UUID_SIZE - strlen("…");
-    if (len <= RB_GRAPH_PATH_MAX)
-        return path[len] ? rb_arena_strndup(arena, path, len) : path;
+    size_t keep = FOLDER_MAX - CUT_LEN;
+    if (len <= FOLDER_MAX)
+        return rb_arena_strndup(arena, path, len);
     rb_uuid_from_name(id, rb_arena_strndup(arena, path, len));
-    while (((unsigned char)path[keep] & 0xc0) == 0x80) /* a whole UTF-8 character */
+    while (keep > 0 && path[keep - 1] != '/')
         keep--;
-    return rb_arena_printf(arena, "%.*s…%s", (int)keep, path, id);
+    return rb_arena_printf(arena, "%.*s" CUT "%s", (int)keep, path, id);
+}
+
+static size_t folder_len(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? (size_t)(slash - path) : 0;
+}
+
+static bool rows_is_cut(const char *path)
+{
+    size_t len = strlen(path);
+    return len > FOLDER_MAX && (len > RB_GRAPH_PATH_MAX || folder_len(path) > FOLDER_MAX);
 }
 
 const char *rb_graph_path(const char *path, struct rb_arena *arena)
 {
-    return rows_path(path, strlen(path), arena);
+    char id[RB_UUID_SIZE];
+    if (!rows_is_cut(path))
+        return path;
+    size_t len = folder_len(path);
+    const char *name = rb_path_base(path);
+    const char *folder =
+        name == path ? "" : rb_arena_printf(arena, "%s/", rows_folder_path(path, len, arena));
+    size_t room = RB_GRAPH_PATH_MAX - strlen(folder);
+    if (strlen(name) <= room)
+        return rb_arena_printf(arena, "%s%s", folder, name);
+    rb_uuid_from_name(id, path);
+    room -= CUT_LEN;
+    while (((unsigned char)name[room] & 0xc0) == 0x80) /* a whole UTF-8 character */
+        room--;
+    return rb_arena_printf(arena, "%s%.*s" CUT "%s", folder, (int)room, name, id);
 }
 
 bool graph_is_file(const struct rb_tree_entry *entry)
@@ -93,10 +127,12 @@ static void rows_add_directory(struct rows *rows, const char *path, size_t len)
         rows->depth_capacity = rows->depth_capacity ? rows->depth_capacity * 2 : 16;
         rows->above = rb_realloc(rows->above, rows->depth_capacity * sizeof *rows->above);
     }
-    const char *folder = rows_path(path, len, rows->arena);
-    rows->directories[rows->count++] =
-        (struct rb_graph_directory){.path = folder, .parent = rows_folder(rows)};
-    rows->above[rows->depth++] = (struct folder){folder, len};
+    struct rb_graph_directory *directory = &rows->directories[rows->count++];
+    directory->path = rows_folder_path(path, len, rows->arena);
+    directory->parent = len <= FOLDER_MAX
+                            ? rows_folder(rows)
+                            : rb_arena_strndup(rows->arena, directory->path, folder_len(directory->path));
+    rows->above[rows->depth++] = (struct folder){directory->path, len};
 }
 
 /*
@@ -197,16 +233,10 @@ static void rows_fill(struct rb_graph_file *file, const struct rb_tree_entry *en
 void graph_file_of_entry(struct rb_graph_file *file, const struct rb_tree_entry *entry,
                          const struct rb_graph_judged *judged, struct rb_arena *arena)
 {
-    const char *slash = strrchr(entry->path, '/');
-    *file = (struct rb_graph_file){
-        .path = rb_graph_path(entry->path, arena),
-        .directory = slash ? rows_path(entry->path, (size_t)(slash - entry->path), arena) : ""};
+    *file =
+        (struct rb_graph_file){.path = rb_graph_path(entry->path, arena),
+                               .directory = rows_folder_path(entry->path, folder_len(entry->path), arena)};
     rows_fill(file, entry, judged);
-}
-
-static bool rows_is_cut(const struct rb_tree_entry *entry)
-{
-    return strlen(entry->path) > RB_GRAPH_PATH_MAX;
 }
 
 void rb_graph_judge(struct rb_graph_tree *tree, struct rb_arena *arena)
@@ -226,7 +256,7 @@ void rb_graph_judge(struct rb_graph_tree *tree, struct rb_arena *arena)
         const struct rb_language_of_file file = {(int16_t)rb_language_tree_of(languages, i),
                                                  rb_language_tree_is_generated(languages, i)};
         judged[i] = graph_judged(entry, &file);
-        if (!rows_is_cut(entry))
+        if (!rows_is_cut(entry->path))
             continue;
         cut = rb_arena_grown(arena, cut, count, &capacity, sizeof *cut);
         graph_file_of_entry(&cut[count], entry, &judged[i], arena);
@@ -259,7 +289,7 @@ static bool walk_read(struct rb_graph_walk *walk)
 {
     struct rb_tree_walk *entries = &walk->entries;
     for (const struct rb_tree_entry *entry; (entry = rb_tree_walk_next(entries));) {
-        if (!graph_is_file(entry) || rows_is_cut(entry))
+        if (!graph_is_file(entry) || rows_is_cut(entry->path))
             continue;
         walk->file.path = entry->path;
         rows_fill(&walk->file, entry, &walk->tree->judged[entries->index - 1]);
