@@ -11,6 +11,7 @@
 
 #include "lib/repo/gitattributes.h"
 #include "lib/repo/language_data.h"
+#include "lib/repo/language_evidence.h"
 #include "lib/repo/language_tree.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
@@ -105,54 +106,7 @@ static const char *const header_of[][2] = {{"C", "C"},
                                            {"Objective-C", "Objective-C"},
                                            {"Objective-C++", "Objective-C"}};
 
-/* ---- evidence ----------------------------------------------------------------------------------------- */
-
-/* How many bytes of a language a folder holds, with all below it: an open hash table keyed by both. */
-struct slot {
-    uint64_t key; /* 0: free */
-    int64_t bytes;
-};
-struct evidence {
-    struct slot *slots;
-    size_t mask, used;
-};
-
-static uint64_t evidence_key(uint64_t folder, int language)
-{
-    uint64_t hash = (folder ^ (uint64_t)language * 0x9e3779b97f4a7c15ULL) * 0x100000001b3ULL;
-    hash ^= hash >> 29;
-    return hash ? hash : 1;
-}
-
-static struct slot *evidence_slot(const struct evidence *all, uint64_t key)
-{
-    size_t at = key & all->mask;
-    while (all->slots[at].key && all->slots[at].key != key)
-        at = (at + 1) & all->mask;
-    return &all->slots[at];
-}
-
-static void evidence_grow(struct evidence *all)
-{
-    struct evidence bigger = {.mask = all->mask * 2 + 1, .used = all->used};
-    bigger.slots = rb_calloc(bigger.mask + 1, sizeof *bigger.slots);
-    for (size_t i = 0; i <= all->mask; i++) {
-        if (all->slots[i].key)
-            *evidence_slot(&bigger, all->slots[i].key) = all->slots[i];
-    }
-    free(all->slots);
-    *all = bigger;
-}
-
-static void evidence_add(struct evidence *all, uint64_t folder, int language, int64_t bytes)
-{
-    if (all->used * 4 > all->mask * 3) /* of a million files there are a million of these */
-        evidence_grow(all);
-    struct slot *slot = evidence_slot(all, evidence_key(folder, language));
-    all->used += slot->key == 0;
-    slot->key = evidence_key(folder, language);
-    slot->bytes += bytes;
-}
+/* ---- folders ------------------------------------------------------------------------------------------ */
 
 /* The folders above a file, as hashes, the root first. Deeper ones than these say no more. */
 #define FOLDERS_MAX 32
@@ -310,51 +264,6 @@ struct rb_language_tree *rb_language_tree_new(const struct rb_tree *tree, struct
     return all;
 }
 
-/* ---- names that mean something to others, or ask them -------------------------------------------------- */
-
-/* The last two bytes (in lower case) of names and extensions that are hints, or of several languages: nearly
- * all files are passed over with a look at theirs. */
-static uint64_t open_ends[65536 / 64];
-static pthread_once_t open_ends_once = PTHREAD_ONCE_INIT;
-
-static size_t end_of(const char *text, size_t len)
-{
-    return (size_t)tolower((unsigned char)text[len - 2]) << 8 | (size_t)tolower((unsigned char)text[len - 1]);
-}
-
-static void open_end_add(const char *text)
-{
-    size_t end = end_of(text, strlen(text));
-    open_ends[end / 64] |= UINT64_C(1) << end % 64;
-}
-
-static void open_ends_prepare(void)
-{
-    char page[] = ".1"; /* file_prepare_generic() */
-    for (; page[1] <= '9'; page[1]++)
-        open_end_add(page);
-    for (size_t i = 0; i < language_extension_total; i++) {
-        if (language_extensions[i].count > 1)
-            open_end_add(language_extensions[i].text);
-    }
-    for (size_t i = 0; i < language_file_name_total; i++) {
-        if (language_file_names[i].count > 1)
-            open_end_add(language_file_names[i].text);
-    }
-    for (size_t i = 0; i < COUNT(hints); i++) {
-        open_end_add(hints[i].name);
-        if (hints[i].unless)
-            open_end_add(hints[i].unless);
-    }
-}
-
-bool language_path_ends_open(const char *path)
-{
-    size_t len = strlen(path);
-    pthread_once(&open_ends_once, open_ends_prepare);
-    return len >= 2 && (open_ends[end_of(path, len) / 64] >> end_of(path, len) % 64 & 1);
-}
-
 /* ---- deciding ----------------------------------------------------------------------------------------- */
 
 static bool attribute_holds(const struct attribute *attribute, bool otherwise)
@@ -437,8 +346,9 @@ static bool file_is_certain(struct language_file *file)
 
 struct decider {
     struct rb_language_tree *all;
-    struct evidence evidence;
-    struct evidence learned; /* what contents that were read have said, files of each open extension */
+    struct language_evidence evidence;
+    struct language_evidence
+        learned; /* what contents that were read have said, files of each open extension */
     int header_language[COUNT(header_of)], header_beside[COUNT(header_of)];
 };
 
@@ -456,7 +366,7 @@ static void decider_learn_content(struct decider *decider, const struct language
         return;
     size_t count = folders_above(folders, entry->path);
     for (size_t i = 0; i < count; i++)
-        evidence_add(&decider->learned, learned_key(folders[i], file), file->language, 1);
+        language_evidence_add(&decider->learned, learned_key(folders[i], file), file->language, 1);
 }
 
 /* The language that most of the read files of this extension have, in the nearest folder where one was read.
@@ -468,8 +378,8 @@ static int decide_by_read(const struct decider *decider, const struct language_f
         int best = RB_LANGUAGE_NONE;
         int64_t most = 0;
         for (size_t k = 0; k < file->candidate_count; k++) {
-            uint64_t key = evidence_key(learned_key(folders[i - 1], file), file->candidates[k]);
-            int64_t files = evidence_slot(&decider->learned, key)->bytes;
+            int64_t files = language_evidence_of(&decider->learned, learned_key(folders[i - 1], file),
+                                                 file->candidates[k]);
             if (files > most) {
                 most = files;
                 best = file->candidates[k];
@@ -490,7 +400,7 @@ static void decider_learn(struct decider *decider, struct language_file *file,
         return;
     size_t count = folders_above(folders, entry->path);
     for (size_t i = 0; i < count; i++)
-        evidence_add(&decider->evidence, folders[i], file->language, entry_bytes(entry) + 1);
+        language_evidence_add(&decider->evidence, folders[i], file->language, entry_bytes(entry) + 1);
 }
 
 static int table_find(const char *const (*table)[2], size_t count, const char *extension)
@@ -502,11 +412,6 @@ static int table_find(const char *const (*table)[2], size_t count, const char *e
     return RB_LANGUAGE_NONE;
 }
 
-static int64_t evidence_of(const struct decider *decider, uint64_t folder, int language)
-{
-    return evidence_slot(&decider->evidence, evidence_key(folder, language))->bytes;
-}
-
 static int decide_header(const struct decider *decider, const char *path)
 {
     uint64_t folders[FOLDERS_MAX];
@@ -514,7 +419,8 @@ static int decide_header(const struct decider *decider, const char *path)
         int best = RB_LANGUAGE_NONE;
         int64_t most = 0;
         for (size_t k = 0; k < COUNT(header_of); k++) {
-            int64_t bytes = evidence_of(decider, folders[i - 1], decider->header_beside[k]);
+            int64_t bytes =
+                language_evidence_of(&decider->evidence, folders[i - 1], decider->header_beside[k]);
             if (bytes > most) {
                 most = bytes;
                 best = decider->header_language[k];
@@ -535,9 +441,10 @@ static int decide_by_neighbours(const struct decider *decider, const struct lang
         int64_t most = 0;
         for (size_t k = 0; k < file->candidate_count; k++) {
             /* Data lies beside everything. */
-            int64_t bytes = rb_languages[file->candidates[k]].type == RB_DATA
-                                ? 0
-                                : evidence_of(decider, folders[i - 1], file->candidates[k]);
+            int64_t bytes =
+                rb_languages[file->candidates[k]].type == RB_DATA
+                    ? 0
+                    : language_evidence_of(&decider->evidence, folders[i - 1], file->candidates[k]);
             if (bytes > most) {
                 most = bytes;
                 best = file->candidates[k];
@@ -624,7 +531,8 @@ static int decide_program(const struct decider *decider, const char *path)
     int php = rb_language_index("PHP");
     if (decider->all->main_language == php && is_under(path, "bin/"))
         return php;
-    bool is_ruby = evidence_of(decider, FOLDER_ROOT, ruby) > evidence_of(decider, FOLDER_ROOT, shell) &&
+    bool is_ruby = language_evidence_of(&decider->evidence, FOLDER_ROOT, ruby) >
+                       language_evidence_of(&decider->evidence, FOLDER_ROOT, shell) &&
                    decider->all->main_language == ruby;
     if (is_ruby && (is_under(path, "bin/") || is_under(path, "exe/")))
         return ruby;
@@ -640,9 +548,10 @@ static int decide_program(const struct decider *decider, const char *path)
     return shell;
 }
 
+#define HEADER ".h"
 static bool is_header(const struct language_file *file)
 {
-    return strcmp(file->extension, ".h") == 0;
+    return strcmp(file->extension, HEADER) == 0;
 }
 
 /* What lies in a bundle of Apple's is compiled, too. */
@@ -651,51 +560,6 @@ static bool is_bare_program(const struct language_file *file, const struct rb_tr
     return entry->kind == RB_ENTRY_EXECUTABLE && file->candidate_count == 0 &&
            !strchr(base_of(entry->path), '.') && entry->size <= SCRIPT_MAX &&
            !strstr(entry->path, ".framework/") && !strstr(entry->path, ".app/");
-}
-
-enum language_asks language_file_asks(int *language, struct rb_language_tree *all,
-                                      const struct language_file *file, const struct rb_tree_entry *entry)
-{
-    *language = file->candidate_count == 1 ? file->candidates[0] : RB_LANGUAGE_NONE;
-    if (!file->is_file || file->candidate_count == 1)
-        return LANGUAGE_ASKS_NONE;
-    if (is_bare_program(file, entry)) {
-        *language = rb_language_index(strcmp(base_of(entry->path), "artisan") == 0 ? "PHP" : "Shell");
-        return program_asks(entry->path) ? LANGUAGE_ASKS_ALL : LANGUAGE_ASKS_NONE;
-    }
-    if (is_header(file))
-        return LANGUAGE_ASKS_NEIGHBOURS;
-    if (file->candidate_count)
-        *language = decide_by_name(all, file, entry->path);
-    return file->candidate_count && *language == RB_LANGUAGE_NONE ? LANGUAGE_ASKS_NEIGHBOURS
-                                                                  : LANGUAGE_ASKS_NONE;
-}
-
-void language_file_asks_of(bool *languages, const struct language_file *file)
-{
-    for (size_t k = 0; is_header(file) && k < COUNT(header_of); k++)
-        languages[rb_language_index(header_of[k][0])] = true;
-    for (size_t k = 0; k < file->candidate_count; k++)
-        languages[file->candidates[k]] = true;
-}
-
-void language_file_tells(bool *languages, const struct language_file *file, int language)
-{
-    if (file->candidate_count == 0 || is_header(file)) /* decided last: no evidence of anything */
-        return;
-    if (language != RB_LANGUAGE_NONE)
-        languages[language] = true;
-    for (size_t k = 0; file->candidate_count > 1 && k < COUNT(hints); k++) {
-        if (strcmp(hints[k].extension, file->extension) == 0)
-            languages[rb_language_index(hints[k].language)] = true;
-    }
-    if (language != RB_LANGUAGE_NONE)
-        return;
-    for (size_t k = 0; k < file->candidate_count; k++)
-        languages[file->candidates[k]] = true;
-    int most = table_find(mostly, COUNT(mostly), file->extension);
-    if (most != RB_LANGUAGE_NONE)
-        languages[most] = true;
 }
 
 /* The language with the most bytes, of those that the names tell. */
@@ -759,9 +623,9 @@ static void decider_run(struct decider *decider)
 
 void rb_language_tree_settle(struct rb_language_tree *all)
 {
-    struct decider decider = {.all = all, .evidence = {.mask = 1023}, .learned = {.mask = 1023}};
-    decider.evidence.slots = rb_calloc(decider.evidence.mask + 1, sizeof *decider.evidence.slots);
-    decider.learned.slots = rb_calloc(decider.learned.mask + 1, sizeof *decider.learned.slots);
+    struct decider decider = {.all = all};
+    language_evidence_init(&decider.evidence);
+    language_evidence_init(&decider.learned);
     for (size_t i = 0; i < COUNT(header_of); i++) {
         decider.header_beside[i] = rb_language_index(header_of[i][0]);
         decider.header_language[i] = rb_language_index(header_of[i][1]);
@@ -769,9 +633,103 @@ void rb_language_tree_settle(struct rb_language_tree *all)
     for (size_t i = 0; i < all->tree->count; i++)
         all->files[i].is_decided = false;
     decider_run(&decider);
-    free(decider.evidence.slots);
-    free(decider.learned.slots);
+    language_evidence_free(&decider.evidence);
+    language_evidence_free(&decider.learned);
 }
+
+/* ---- what a file asks of others, and tells them ------------------------------------------------------ */
+
+enum language_asks language_file_asks(int *language, struct rb_language_tree *all,
+                                      const struct language_file *file, const struct rb_tree_entry *entry)
+{
+    *language = file->candidate_count == 1 ? file->candidates[0] : RB_LANGUAGE_NONE;
+    if (!file->is_file || file->candidate_count == 1)
+        return LANGUAGE_ASKS_NONE;
+    if (is_bare_program(file, entry)) {
+        *language = rb_language_index(strcmp(base_of(entry->path), "artisan") == 0 ? "PHP" : "Shell");
+        return program_asks(entry->path) ? LANGUAGE_ASKS_ALL : LANGUAGE_ASKS_NONE;
+    }
+    if (is_header(file))
+        return LANGUAGE_ASKS_NEIGHBOURS;
+    if (file->candidate_count)
+        *language = decide_by_name(all, file, entry->path);
+    return file->candidate_count && *language == RB_LANGUAGE_NONE ? LANGUAGE_ASKS_NEIGHBOURS
+                                                                  : LANGUAGE_ASKS_NONE;
+}
+
+void language_file_asks_of(bool *languages, const struct language_file *file)
+{
+    for (size_t k = 0; is_header(file) && k < COUNT(header_of); k++)
+        languages[rb_language_index(header_of[k][0])] = true;
+    for (size_t k = 0; k < file->candidate_count; k++)
+        languages[file->candidates[k]] = true;
+}
+
+void language_file_tells(bool *languages, const struct language_file *file, int language)
+{
+    if (file->candidate_count == 0 || is_header(file)) /* decided last: no evidence of anything */
+        return;
+    if (language != RB_LANGUAGE_NONE)
+        languages[language] = true;
+    for (size_t k = 0; file->candidate_count > 1 && k < COUNT(hints); k++) {
+        if (strcmp(hints[k].extension, file->extension) == 0)
+            languages[rb_language_index(hints[k].language)] = true;
+    }
+    if (language != RB_LANGUAGE_NONE)
+        return;
+    for (size_t k = 0; k < file->candidate_count; k++)
+        languages[file->candidates[k]] = true;
+    int most = table_find(mostly, COUNT(mostly), file->extension);
+    if (most != RB_LANGUAGE_NONE)
+        languages[most] = true;
+}
+
+/* The last two bytes (in lower case) of names and extensions that are hints, or whose language hangs on
+ * others than hints: nearly all files are passed over with a look at theirs. */
+static uint64_t open_ends[65536 / 64];
+static pthread_once_t open_ends_once = PTHREAD_ONCE_INIT;
+
+static size_t end_of(const char *text, size_t len)
+{
+    return (size_t)tolower((unsigned char)text[len - 2]) << 8 | (size_t)tolower((unsigned char)text[len - 1]);
+}
+
+static void open_end_add(const char *text)
+{
+    size_t end = end_of(text, strlen(text));
+    open_ends[end / 64] |= UINT64_C(1) << end % 64;
+}
+
+static void open_ends_prepare(void)
+{
+    char page[] = ".1"; /* file_prepare_generic() */
+    for (; page[1] <= '9'; page[1]++)
+        open_end_add(page);
+    for (size_t i = 0; i < language_extension_total; i++) {
+        const char *text = language_extensions[i].text;
+        if (language_extensions[i].count > 1 &&
+            (strcmp(text, HEADER) == 0 || default_of(text) == RB_LANGUAGE_NONE))
+            open_end_add(text);
+    }
+    for (size_t i = 0; i < language_file_name_total; i++) {
+        if (language_file_names[i].count > 1)
+            open_end_add(language_file_names[i].text);
+    }
+    for (size_t i = 0; i < COUNT(hints); i++) {
+        open_end_add(hints[i].name);
+        if (hints[i].unless)
+            open_end_add(hints[i].unless);
+    }
+}
+
+bool language_path_ends_open(const char *path)
+{
+    size_t len = strlen(path);
+    pthread_once(&open_ends_once, open_ends_prepare);
+    return len >= 2 && (open_ends[end_of(path, len) / 64] >> end_of(path, len) % 64 & 1);
+}
+
+/* ---- answers ----------------------------------------------------------------------------------------- */
 
 int rb_language_tree_of(const struct rb_language_tree *all, size_t entry)
 {
