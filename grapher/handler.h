@@ -52,7 +52,7 @@ rb_err rb_grapher_forget(bool *removed, struct rb_work *work, struct rb_graph *g
 rb_err rb_grapher_leave_nothing(bool *removed, struct rb_work *work, struct grapher_local *mine,
                                 int64_t repo_id) RB_MUST_CHECK;
 
-/* graph.* (read.c); README.md has their fields. */
+/* graph.* (read.c, read_dependents.c); README.md has their fields. */
 rb_err rb_grapher_answer_files(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,
                                void *app, void *local);
 rb_err rb_grapher_answer_links(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,
