@@ -3,11 +3,16 @@
  * side, first their files, then their folders. The old side is another tree in memory, or the store's pages,
  * of which one is held at a time. What is kept is the place of what is new or changed, and the path of what
  * is gone; rows are made of it a batch at a time.
+ *
+ * Of two trees in memory the entries are compared as they are listed. A row has a bit more than its entry:
+ * where the path, kind and size are the same, only its language may differ (lib/repo/language.h), which is
+ * decided by names, and not by .gitattributes, which the graph does not read.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "grapher/graph_store.h"
+#include "lib/repo/language.h"
 #include "lib/repo/path.h"
 
 int64_t graph_file_links(const struct rb_graph_file *file)
@@ -24,8 +29,8 @@ struct side {
     bool is_directories;
     struct rb_graph_walk *walk;  /* of a tree's files */
     struct rb_arena *page_arena; /* of the present page */
-    struct rb_graph_page files;
-    struct rb_graph_directory_page directories;
+    struct graph_page files;
+    struct graph_directory_page directories;
     size_t page_at;
     /* The present row. */
     const char *path; /* NULL at the end */
@@ -36,7 +41,7 @@ struct side {
 static rb_err side_read_page(struct side *side, const char *after)
 {
     const struct graph_store *store = side->graph->store;
-    const struct graph_bounds bounds = {.after = after, .limit = RB_GRAPH_PAGE_MAX};
+    const struct graph_bounds bounds = {.after = after, .limit = GRAPH_PAGE_MAX};
     side->page_arena = rb_arena_new();
     side->page_at = 0;
     return side->is_directories
@@ -151,12 +156,12 @@ static rb_err difference_walk(struct graph_difference *difference, struct side *
     return err;
 }
 
-static rb_err difference_of(struct graph_difference *difference, struct rb_graph *graph,
-                            const struct rb_graph_tree *old_tree, bool is_directories, struct rb_arena *arena)
+static rb_err difference_of(struct graph_difference *difference, struct rb_graph *graph, bool is_directories,
+                            struct rb_arena *arena)
 {
     const struct rb_graph_tree *tree = difference->tree;
     struct side old, new;
-    rb_err err = side_open(&old, graph, tree->repo_id, old_tree, is_directories);
+    rb_err err = side_open(&old, graph, tree->repo_id, NULL, is_directories);
     rb_err other = side_open(&new, graph, tree->repo_id, tree, is_directories);
     err = err ? err : other;
     if (!err)
@@ -182,13 +187,104 @@ void graph_difference_all(struct graph_difference *difference, const struct rb_g
     difference->put_files = (struct graph_places){.is_all = true, .count = tree->file_count};
 }
 
-rb_err graph_difference_find(struct graph_difference *difference, struct rb_graph *graph,
-                             const struct rb_graph_tree *tree, const struct rb_graph_tree *old,
-                             struct rb_arena *arena)
+rb_err graph_difference_to_store(struct graph_difference *difference, struct rb_graph *graph,
+                                 const struct rb_graph_tree *tree, struct rb_arena *arena)
 {
     difference_begin(difference, tree, arena);
-    rb_err err = difference_of(difference, graph, old, false, arena);
-    return err ? err : difference_of(difference, graph, old, true, arena);
+    rb_err err = difference_of(difference, graph, false, arena);
+    return err ? err : difference_of(difference, graph, true, arena);
+}
+
+/* ---- two trees in memory ------------------------------------------------------------------------------- */
+
+struct entries {
+    struct graph_difference *difference;
+    struct graph_places gone, put; /* entries that are not the same in both */
+    struct rb_graph_judged *judged;
+    struct rb_arena *arena;
+};
+
+static bool entry_is_same(const struct rb_tree_entry *a, const struct rb_tree_entry *b)
+{
+    return a->kind == b->kind && a->size == b->size && (!graph_is_file(a) || strcmp(a->sha, b->sha) == 0);
+}
+
+/* A file that is gone; not one that is a file still. */
+static void entries_note_gone(struct entries *entries, const struct rb_tree_entry *old,
+                              const struct rb_tree_entry *new)
+{
+    if (!graph_is_file(old) || (new &&graph_is_file(new)))
+        return;
+    entries->difference->gone_links += strchr(old->path, '/') ? 2 : 1;
+    paths_add(&entries->difference->gone_files, rb_graph_path(old->path, entries->arena), entries->arena);
+}
+
+static void entries_compare(struct entries *entries, struct rb_tree_walk *old, struct rb_tree_walk *new)
+{
+    const struct rb_tree_entry *a = rb_tree_walk_next(old), *b = rb_tree_walk_next(new);
+    while (a || b) {
+        int order = !a ? 1 : !b ? -1 : strcmp(a->path, b->path);
+        bool is_same = order == 0 && entry_is_same(a, b);
+        if (order <= 0 && !is_same) {
+            places_add(&entries->gone, old->index - 1, entries->arena);
+            entries_note_gone(entries, a, order == 0 ? b : NULL);
+        }
+        if (order >= 0 && !is_same)
+            places_add(&entries->put, new->index - 1, entries->arena);
+        if (order <= 0)
+            a = rb_tree_walk_next(old);
+        if (order >= 0)
+            b = rb_tree_walk_next(new);
+    }
+}
+
+static void directories_compare(struct graph_difference *difference, const struct rb_graph_tree *old,
+                                struct rb_arena *arena)
+{
+    const struct rb_graph_tree *tree = difference->tree;
+    for (size_t i = 0, k = 0; i < old->directory_count || k < tree->directory_count;) {
+        int order = i == old->directory_count ? 1
+                    : k == tree->directory_count
+                        ? -1
+                        : strcmp(old->directories[i].path, tree->directories[k].path);
+        if (order < 0) {
+            difference->gone_links++;
+            paths_add(&difference->gone_directories, old->directories[i].path, arena);
+        } else if (order > 0) {
+            places_add(&difference->put_directories, k, arena);
+        }
+        i += order <= 0;
+        k += order >= 0;
+    }
+}
+
+static void entries_put(void *arg, size_t place, const struct rb_tree_entry *entry,
+                        const struct rb_language_of_file *file)
+{
+    struct entries *entries = arg;
+    if (!graph_is_file(entry))
+        return;
+    entries->judged[place] = graph_judged(entry, file);
+    places_add(&entries->difference->put_files, place, entries->arena);
+}
+
+void graph_difference_to_tree(struct graph_difference *difference, const struct rb_graph_tree *tree,
+                              const struct rb_graph_tree *old, struct rb_arena *arena)
+{
+    struct entries entries = {.difference = difference, .arena = arena};
+    struct rb_tree_walk *walks = rb_malloc(2 * sizeof *walks);
+    difference_begin(difference, tree, arena);
+    difference->put_files.are_entries = true;
+    rb_tree_walk_begin(&walks[0], old->source);
+    rb_tree_walk_begin(&walks[1], tree->source);
+    entries_compare(&entries, &walks[0], &walks[1]);
+    free(walks);
+    difference->judged = entries.judged =
+        rb_arena_alloc(arena, tree->source->count * sizeof *entries.judged + 1);
+    const struct rb_language_lists lists = {old->source,    tree->source,       entries.gone.at,
+                                            entries.put.at, entries.gone.count, entries.put.count};
+    rb_language_change(&lists, entries_put, &entries);
+    directories_compare(difference, old, arena);
 }
 
 /* ---- batches ------------------------------------------------------------------------------------------- */
@@ -244,17 +340,39 @@ static struct rb_graph_file *file_copy(const struct rb_graph_file *file, const s
     return copy;
 }
 
+static const struct rb_graph_file *take_entry(struct graph_difference *difference, size_t place,
+                                              const struct rb_graph_file *before, struct rb_arena *arena)
+{
+    struct rb_tree_walk *walk = &difference->walk->entries;
+    const struct rb_tree_entry *entry;
+    struct rb_graph_file file;
+    do
+        entry = rb_tree_walk_next(walk);
+    while (walk->index - 1 < place);
+    graph_file_of_entry(&file, entry, &difference->judged[place], arena);
+    return file_copy(&file, before, arena);
+}
+
+static const struct rb_graph_file *take_row(struct graph_difference *difference, size_t place,
+                                            const struct rb_graph_file *before, struct rb_arena *arena)
+{
+    const struct rb_graph_file *file;
+    do
+        file = rb_graph_walk_next(difference->walk);
+    while (difference->walked++ < place);
+    return file_copy(file, before, arena);
+}
+
 static void take_files(struct graph_rows *rows, struct graph_difference *difference, size_t begin,
                        struct rb_arena *arena)
 {
-    const struct rb_graph_file *before = NULL, *file;
+    const struct rb_graph_file *before = NULL;
     rows->put_files = rb_arena_alloc(arena, rows->put_file_count * sizeof *rows->put_files);
     for (size_t i = 0; i < rows->put_file_count; i++) {
         size_t place = places_get(&difference->put_files, begin + i);
-        do
-            file = rb_graph_walk_next(difference->walk);
-        while (difference->walked++ < place);
-        rows->put_files[i] = before = file_copy(file, before, arena);
+        before = difference->put_files.are_entries ? take_entry(difference, place, before, arena)
+                                                   : take_row(difference, place, before, arena);
+        rows->put_files[i] = before;
     }
 }
 

@@ -1,4 +1,4 @@
-/* The graph for those who open, read and remove it, whichever store it is in. */
+/* The graph for those who open and remove it, whichever store it is in. */
 #include "grapher/graph.h"
 
 #include <stdlib.h>
@@ -54,35 +54,6 @@ void graph_file_of(struct rb_graph_file *file, const char *path, struct rb_arena
     file->path = rb_arena_strdup(arena, path);
     file->name = slash ? file->path + (slash + 1 - path) : file->path;
     file->directory = rb_arena_strndup(arena, path, slash ? (size_t)(slash - path) : 0);
-}
-
-static struct graph_bounds bounds_of(const struct rb_graph_range *range, struct rb_arena *arena)
-{
-    bool is_sound = range->limit > 0 && range->limit < RB_GRAPH_PAGE_MAX;
-    struct graph_bounds bounds = {.after = range->after,
-                                  .language = range->language,
-                                  .limit = is_sound ? (int)range->limit : RB_GRAPH_PAGE_MAX};
-    if (*range->folder) {
-        const char *first = rb_arena_printf(arena, "%s/", range->folder);
-        if (strcmp(bounds.after, first) < 0)
-            bounds.after = first;
-        bounds.before = rb_arena_printf(arena, "%s0", range->folder);
-    }
-    return bounds;
-}
-
-rb_err rb_graph_files(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
-                      const struct rb_graph_range *range, struct rb_arena *arena)
-{
-    const struct graph_bounds bounds = bounds_of(range, arena);
-    return graph->store->read_files(page, graph, repo_id, &bounds, arena);
-}
-
-rb_err rb_graph_directories(struct rb_graph_directory_page *page, struct rb_graph *graph, int64_t repo_id,
-                            const struct rb_graph_range *range, struct rb_arena *arena)
-{
-    const struct graph_bounds bounds = bounds_of(range, arena);
-    return graph->store->read_directories(page, graph, repo_id, &bounds, arena);
 }
 
 /* ---- removing ------------------------------------------------------------------------------------------ */

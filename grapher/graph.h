@@ -8,7 +8,7 @@
  * A write is given the whole tree and brings the store to it by the difference to what is there. It may be
  * cut off anywhere and run again, and never runs twice at once for one repository. A write of an older
  * generation than the stored one changes nothing and gives RB_ESTALE. One rb_graph per thread; all functions
- * but rb_graph_rows() block.
+ * but those said to be pure block.
  *
  * What readers see, also those who ask the store themselves:
  *  - PostgreSQL: the state before the write, then the one after it.
@@ -26,8 +26,9 @@
 
 /* ---- rows --------------------------------------------------------------------------------------------- */
 
-/* Longer paths are cut there and end with an id made of the whole path: an index of PostgreSQL holds no key
- * beyond 2,704 bytes (a third of a page, nbtree), and git allows 4,096. */
+/* Longer paths are cut to it, with an id made of the whole in the place of what is missing, of the folders or
+ * of the name: an index of PostgreSQL holds no key beyond 2,704 bytes (a third of a page, nbtree), and git
+ * allows 4,096. What stands before the last slash is the folder all the same. */
 #define RB_GRAPH_PATH_MAX 2048
 /* Rows (written or removed) of one transaction of Neo4j: some 2 MB of request and half a second of its time;
  * transactions of a hundred thousand take it several times as long a row, and its heap. */
@@ -63,7 +64,8 @@ struct rb_graph_tree {
     int64_t file_links;                           /* of the repository and of folders to files */
     const struct rb_graph_directory *directories; /* sorted by path: a parent stands before what it holds */
     size_t directory_count;
-    /* Of what files are made: the list, what is known of each of its entries, and those whose path is cut. */
+    /* Of what files are made: the list, what is known of each of its entries, and those whose path is cut.
+     * The last two are there once they are judged. */
     const struct rb_tree *source;
     const struct rb_graph_judged *judged;
     const struct rb_graph_file *cut; /* sorted by path */
@@ -73,11 +75,14 @@ struct rb_graph_tree {
 /* A path as the graph holds it; in the arena or `path` itself. Pure. */
 const char *rb_graph_path(const char *path, struct rb_arena *arena);
 /* The rows of a tree, in `arena`, borrowing from `source` (its entries or parts). Directories are those that
- * hold files; submodules are not files of this repository and left out. Fills all but repo_id, generation and
- * full_name. Pure. */
+ * hold files; submodules are not files of this repository and left out. Fills all but repo_id, generation,
+ * full_name and what rb_graph_judge() finds. Pure. */
 void rb_graph_rows(struct rb_graph_tree *tree, const struct rb_tree *source, struct rb_arena *arena);
+/* Judges all files, which takes most of the time of making rows: rb_graph_write() does so itself where it
+ * needs more than those that differ. Pure. */
+void rb_graph_judge(struct rb_graph_tree *tree, struct rb_arena *arena);
 
-/* Walks the rows of files in the order of their paths (strcmp). */
+/* Walks the rows of files, which are judged, in the order of their paths (strcmp). */
 struct rb_graph_walk {
     const struct rb_graph_tree *tree;
     struct rb_tree_walk entries;
@@ -133,34 +138,6 @@ struct rb_graph_about {
 };
 /* What the last finished write left. RB_ENOTFOUND: none has finished yet, or the graph has been removed. */
 rb_err rb_graph_about(struct rb_graph_about *about, struct rb_graph *graph, int64_t repo_id) RB_MUST_CHECK;
-
-/* ---- reading ------------------------------------------------------------------------------------------- */
-
-#define RB_GRAPH_PAGE_MAX 5000 /* about 1 MB of JSON from Neo4j, which builds its answer in memory */
-/* What to read: everything below `folder`, after the path `after`. */
-struct rb_graph_range {
-    const char *after;    /* "" for the first page, then the `next` of the page before */
-    const char *folder;   /* "" is the root; without a slash at its end */
-    const char *language; /* files of this language only; NULL: all */
-    size_t limit;         /* rows of a page; 0 or more than RB_GRAPH_PAGE_MAX: RB_GRAPH_PAGE_MAX */
-};
-struct rb_graph_page {
-    const struct rb_graph_file *files; /* in the store's own order of paths, in the arena */
-    size_t count;
-    const char *next; /* `after` of the next page; NULL: this was the last */
-};
-/* A page of files. Pages follow each other by key: a file that is there all the time is on exactly one of
- * them, whatever is written meanwhile. */
-rb_err rb_graph_files(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
-                      const struct rb_graph_range *range, struct rb_arena *arena) RB_MUST_CHECK;
-struct rb_graph_directory_page {
-    const struct rb_graph_directory *directories;
-    size_t count;
-    const char *next;
-};
-/* A page of folders; `language` has no meaning here. */
-rb_err rb_graph_directories(struct rb_graph_directory_page *page, struct rb_graph *graph, int64_t repo_id,
-                            const struct rb_graph_range *range, struct rb_arena *arena) RB_MUST_CHECK;
 
 /* ---- removing ------------------------------------------------------------------------------------------ */
 

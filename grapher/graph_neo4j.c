@@ -26,16 +26,14 @@ static const char *const constraints[] = {
 
 /* Ordered by all columns of the index, so that the server walks it instead of sorting; one list, which takes
  * it a quarter of what as many rows do. */
-#define WITHIN(node) node ".path > $given.after AND ($given.before IS NULL OR " node ".path < $given.before) "
-static const char read_files_statement[] = "MATCH (f:File {repo_id: $given.repo_id}) WHERE " WITHIN(
-    "f") "AND f.generation IS NOT NULL AND ($given.language IS NULL OR f.language = $given.language) "
-         "WITH f ORDER BY f.repo_id, f.path LIMIT $given.limit "
-         "RETURN collect([f.path, f.language, f.size, f.sha, f.is_test, f.is_generated, f.is_vendored])";
+static const char read_files_statement[] =
+    "MATCH (f:File {repo_id: $given.repo_id}) WHERE f.path > $given.after AND f.generation IS NOT NULL "
+    "WITH f ORDER BY f.repo_id, f.path LIMIT $given.limit "
+    "RETURN collect([f.path, f.language, f.size, f.sha, f.is_test, f.is_generated, f.is_vendored])";
 
 static const char read_directories_statement[] =
-    "MATCH (d:Directory {repo_id: $given.repo_id}) WHERE " WITHIN(
-        "d") "AND d.generation IS NOT NULL "
-             "WITH d ORDER BY d.repo_id, d.path LIMIT $given.limit RETURN collect([d.path])";
+    "MATCH (d:Directory {repo_id: $given.repo_id}) WHERE d.path > $given.after AND d.generation IS NOT NULL "
+    "WITH d ORDER BY d.repo_id, d.path LIMIT $given.limit RETURN collect([d.path])";
 
 /* Readers find nothing from here on. The Graph is there until all else is gone: it fences builders. */
 static const char forget_statement[] = GRAPH_NEO4J_LANES_LOCKED
@@ -113,9 +111,8 @@ int64_t graph_neo4j_int(const json_t *row, size_t column)
 static rb_err neo4j_page(json_t **values, struct rb_graph *graph, const char *statement, int64_t repo_id,
                          const struct graph_bounds *bounds)
 {
-    json_t *parameters =
-        json_pack("{s:I, s:s, s:s?, s:s?, s:i}", "repo_id", (json_int_t)repo_id, "after", bounds->after,
-                  "before", bounds->before, "language", bounds->language, "limit", bounds->limit);
+    json_t *parameters = json_pack("{s:I, s:s, s:i}", "repo_id", (json_int_t)repo_id, "after", bounds->after,
+                                   "limit", bounds->limit);
     json_t *answer = NULL;
     rb_err err = graph_neo4j_ask(&answer, graph, statement, &parameters);
     if (!err)
@@ -124,7 +121,7 @@ static rb_err neo4j_page(json_t **values, struct rb_graph *graph, const char *st
     return err;
 }
 
-static rb_err neo4j_read_files(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
+static rb_err neo4j_read_files(struct graph_page *page, struct rb_graph *graph, int64_t repo_id,
                                const struct graph_bounds *bounds, struct rb_arena *arena)
 {
     json_t *values = NULL;
@@ -146,13 +143,13 @@ static rb_err neo4j_read_files(struct rb_graph_page *page, struct rb_graph *grap
         files[i].is_vendored = json_is_true(json_array_get(row, 6));
     }
     json_decref(values);
-    *page = (struct rb_graph_page){.files = files,
-                                   .count = count,
-                                   .next = count == (size_t)bounds->limit ? files[count - 1].path : NULL};
+    *page = (struct graph_page){.files = files,
+                                .count = count,
+                                .next = count == (size_t)bounds->limit ? files[count - 1].path : NULL};
     return RB_OK;
 }
 
-static rb_err neo4j_read_directories(struct rb_graph_directory_page *page, struct rb_graph *graph,
+static rb_err neo4j_read_directories(struct graph_directory_page *page, struct rb_graph *graph,
                                      int64_t repo_id, const struct graph_bounds *bounds,
                                      struct rb_arena *arena)
 {
@@ -165,10 +162,10 @@ static rb_err neo4j_read_directories(struct rb_graph_directory_page *page, struc
     for (size_t i = 0; i < count; i++)
         graph_directory_of(&found[i], graph_neo4j_text(json_array_get(values, i), 0), arena);
     json_decref(values);
-    *page = (struct rb_graph_directory_page){.directories = found,
-                                             .count = count,
-                                             .next = count == (size_t)bounds->limit ? found[count - 1].path
-                                                                                    : NULL};
+    *page =
+        (struct graph_directory_page){.directories = found,
+                                      .count = count,
+                                      .next = count == (size_t)bounds->limit ? found[count - 1].path : NULL};
     return RB_OK;
 }
 

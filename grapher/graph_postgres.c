@@ -14,11 +14,10 @@
 static const struct rb_statement read_files_statement = {
     "graph_read_files",
     "select path, directory, language, size, sha, is_test, is_generated, is_vendored from graph_files "
-    "where repo_id = $1 and path > $2 and ($4::text is null or path < $4) "
-    "and ($5::text is null or language = $5) order by path limit $3"};
+    "where repo_id = $1 and path > $2 order by path limit $3"};
 static const struct rb_statement read_directories_statement = {
-    "graph_read_directories", "select path from graph_directories where repo_id = $1 and path > $2 "
-                              "and ($4::text is null or path < $4) order by path limit $3"};
+    "graph_read_directories",
+    "select path from graph_directories where repo_id = $1 and path > $2 order by path limit $3"};
 /* Files and folders go with it. One that is being built at this moment was never shared with anybody, or
  * holds the lock of its row: then we wait, and find its generation. */
 static const struct rb_statement forget_statement = {
@@ -50,12 +49,11 @@ static rb_err postgres_page(struct rb_rows **rows, struct rb_graph *graph,
                             const struct rb_statement *statement, int64_t repo_id,
                             const struct graph_bounds *bounds)
 {
-    const struct rb_param params[] = {RB_P_INT(repo_id), RB_P_TEXT(bounds->after), RB_P_INT(bounds->limit),
-                                      RB_P_TEXT(bounds->before), RB_P_TEXT(bounds->language)};
-    return rb_db_query(rows, graph->db, statement, params, statement == &read_files_statement ? 5 : 4);
+    const struct rb_param params[] = {RB_P_INT(repo_id), RB_P_TEXT(bounds->after), RB_P_INT(bounds->limit)};
+    return rb_db_query(rows, graph->db, statement, params, 3);
 }
 
-static rb_err postgres_read_files(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
+static rb_err postgres_read_files(struct graph_page *page, struct rb_graph *graph, int64_t repo_id,
                                   const struct graph_bounds *bounds, struct rb_arena *arena)
 {
     struct rb_rows *rows = NULL;
@@ -76,13 +74,13 @@ static rb_err postgres_read_files(struct rb_graph_page *page, struct rb_graph *g
         files[i].is_vendored = rb_rows_bool(rows, i, 7);
     }
     rb_rows_free(rows);
-    *page = (struct rb_graph_page){.files = files,
-                                   .count = count,
-                                   .next = count == (size_t)bounds->limit ? files[count - 1].path : NULL};
+    *page = (struct graph_page){.files = files,
+                                .count = count,
+                                .next = count == (size_t)bounds->limit ? files[count - 1].path : NULL};
     return RB_OK;
 }
 
-static rb_err postgres_read_directories(struct rb_graph_directory_page *page, struct rb_graph *graph,
+static rb_err postgres_read_directories(struct graph_directory_page *page, struct rb_graph *graph,
                                         int64_t repo_id, const struct graph_bounds *bounds,
                                         struct rb_arena *arena)
 {
@@ -95,10 +93,10 @@ static rb_err postgres_read_directories(struct rb_graph_directory_page *page, st
     for (size_t i = 0; i < count; i++)
         graph_directory_of(&found[i], rb_rows_text(rows, i, 0), arena);
     rb_rows_free(rows);
-    *page = (struct rb_graph_directory_page){.directories = found,
-                                             .count = count,
-                                             .next = count == (size_t)bounds->limit ? found[count - 1].path
-                                                                                    : NULL};
+    *page =
+        (struct graph_directory_page){.directories = found,
+                                      .count = count,
+                                      .next = count == (size_t)bounds->limit ? found[count - 1].path : NULL};
     return RB_OK;
 }
 

@@ -28,13 +28,21 @@ struct graph_totals {
     int64_t files, links;
 };
 
-/* Paths between these two, neither of them included. A folder's paths begin with "folder/", and '0' follows
- * '/' in ASCII: they stand between "folder/" and "folder0" in every order by bytes, characters or UTF-16. */
+/* Rows as they are in the store, of paths behind `after` in the order of their bytes, `limit` of them. */
+#define GRAPH_PAGE_MAX 5000 /* about 1 MB of JSON from Neo4j, which builds its answer in memory */
 struct graph_bounds {
-    const char *after;
-    const char *before;   /* NULL: no bound */
-    const char *language; /* NULL: all */
+    const char *after; /* "" for the first page, then the `next` of the page before */
     int limit;
+};
+struct graph_page {
+    const struct rb_graph_file *files; /* in the arena */
+    size_t count;
+    const char *next; /* NULL: this was the last page */
+};
+struct graph_directory_page {
+    const struct rb_graph_directory *directories;
+    size_t count;
+    const char *next;
 };
 
 /* ---- a write ------------------------------------------------------------------------------------------- */
@@ -97,10 +105,11 @@ struct graph_store {
     rb_err (*finish)(struct rb_graph *graph, const struct graph_write *write, const struct graph_rows *rows,
                      const struct graph_totals *totals);
     void (*abandon)(struct rb_graph *graph); /* after a look, when the write cannot be finished */
-    /* Pages in the order of the bytes of the paths, within `bounds`. */
-    rb_err (*read_files)(struct rb_graph_page *page, struct rb_graph *graph, int64_t repo_id,
+    /* Pages follow each other by key: a file that is there all the time is on exactly one of them, whatever
+     * is written meanwhile. */
+    rb_err (*read_files)(struct graph_page *page, struct rb_graph *graph, int64_t repo_id,
                          const struct graph_bounds *bounds, struct rb_arena *arena);
-    rb_err (*read_directories)(struct rb_graph_directory_page *page, struct rb_graph *graph, int64_t repo_id,
+    rb_err (*read_directories)(struct graph_directory_page *page, struct rb_graph *graph, int64_t repo_id,
                                const struct graph_bounds *bounds, struct rb_arena *arena);
     /* Removes everything of a repository whose generation is not newer. */
     rb_err (*forget)(bool *removed, struct rb_graph *graph, int64_t repo_id, int64_t generation);
@@ -172,11 +181,21 @@ void graph_directory_of(struct rb_graph_directory *directory, const char *path, 
 /* The path of a file and what follows from it, copied into the arena. */
 void graph_file_of(struct rb_graph_file *file, const char *path, struct rb_arena *arena);
 
+/* ---- rows (rows.c) ------------------------------------------------------------------------------------- */
+
+struct rb_language_of_file;
+bool graph_is_file(const struct rb_tree_entry *entry);
+struct rb_graph_judged graph_judged(const struct rb_tree_entry *entry,
+                                    const struct rb_language_of_file *file);
+/* The row of an entry, in the arena or the entry's. */
+void graph_file_of_entry(struct rb_graph_file *file, const struct rb_tree_entry *entry,
+                         const struct rb_graph_judged *judged, struct rb_arena *arena);
+
 /* ---- the difference (difference.c) --------------------------------------------------------------------- */
 
-/* Rows of a tree, by their place among its files or folders. */
+/* Rows of a tree, by their place among its files or folders, or among the entries of its source. */
 struct graph_places {
-    bool is_all;
+    bool is_all, are_entries;
     uint32_t *at;
     size_t count, capacity;
 };
@@ -189,8 +208,9 @@ struct graph_difference {
     const struct rb_graph_tree *tree;
     struct graph_places put_directories, put_files;
     struct graph_paths gone_files, gone_directories;
-    int64_t gone_links;         /* of what is gone from the tree */
-    struct rb_graph_walk *walk; /* of the files that are taken */
+    int64_t gone_links;                   /* of what is gone from the tree */
+    const struct rb_graph_judged *judged; /* of the entries among put_files */
+    struct rb_graph_walk *walk;           /* of the files that are taken */
     size_t walked;
 };
 size_t graph_rows_count(const struct graph_rows *rows);
@@ -203,11 +223,12 @@ int64_t graph_file_links(const struct rb_graph_file *file);
 /* All of the tree, for a first build. */
 void graph_difference_all(struct graph_difference *difference, const struct rb_graph_tree *tree,
                           struct rb_arena *arena);
-/* From `old`, another tree, or from what the store holds where that is NULL: then its pages are read one by
- * one, and only what is gone is kept of them. */
-rb_err graph_difference_find(struct graph_difference *difference, struct rb_graph *graph,
-                             const struct rb_graph_tree *tree, const struct rb_graph_tree *old,
-                             struct rb_arena *arena);
+/* From what the store holds: its pages are read one by one, and only what is gone is kept of them. */
+rb_err graph_difference_to_store(struct graph_difference *difference, struct rb_graph *graph,
+                                 const struct rb_graph_tree *tree, struct rb_arena *arena);
+/* From another tree; both have a source, and need not be judged. */
+void graph_difference_to_tree(struct graph_difference *difference, const struct rb_graph_tree *tree,
+                              const struct rb_graph_tree *old, struct rb_arena *arena);
 
 /* ---- packages ------------------------------------------------------------------------------------------ */
 

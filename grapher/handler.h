@@ -48,7 +48,7 @@ void rb_grapher_plan_start(struct rb_grapher *grapher);
 void rb_grapher_plan_again(void);
 void rb_grapher_plan_stop(void);
 
-/* graph.* (read.c); README.md has their fields. */
+/* graph.* (read.c, read_dependents.c); README.md has their fields. */
 rb_err rb_grapher_answer_files(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,
                                void *app, void *local);
 rb_err rb_grapher_answer_links(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,

@@ -1,7 +1,7 @@
 /*
  * From the tree to the rows of the graph: files with the folder they stand in, folders with theirs. Pure.
- * What takes all of the tree to know (languages, folders) is found once; the rows of files are made from it
- * while they are walked.
+ * What takes all of the tree to know (folders, and languages where they are wanted) is found once; the rows
+ * of files are made from it while they are walked.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,11 @@
 #include "lib/repo/language.h"
 #include "lib/repo/path.h"
 
-#define ROWS_VERSION 1 /* grows when the same tree gives other rows than before */
+#define ROWS_VERSION 2  /* grows when the same tree gives other rows than before */
+#define NAME_ROOM    64 /* that a folder leaves for a name: the beginning of one, and its id */
+#define FOLDER_MAX   (RB_GRAPH_PATH_MAX - 1 - NAME_ROOM)
+#define CUT          "…" /* and an id */
+#define CUT_LEN      (sizeof CUT - 1 + RB_UUID_SIZE - 1)
 
 void graph_rules(char out[GRAPH_RULES_SIZE])
 {
@@ -25,25 +29,55 @@ void graph_building(char out[GRAPH_BUILDING_SIZE], const struct rb_graph_tree *t
     snprintf(out, GRAPH_BUILDING_SIZE, "%.*s %s", RB_SHA_SIZE - 1, tree->commit, rules);
 }
 
-/* The path as the graph holds it: `len` bytes of it, or less where an index would refuse it. */
-static const char *rows_path(const char *path, size_t len, struct rb_arena *arena)
+/*
+ * The folder that is the first `len` bytes of `path`, as the graph holds it. Of one that is too long the
+ * folders that fit are left, and an id of the whole in the place of all below: so that of every path in the
+ * graph what stands before its last slash is its folder, which is there too.
+ */
+static const char *rows_folder_path(const char *path, size_t len, struct rb_arena *arena)
 {
     char id[RB_UUID_SIZE];
-    size_t keep = RB_GRAPH_PATH_MAX - RB_UUID_SIZE - strlen("…");
-    if (len <= RB_GRAPH_PATH_MAX)
-        return path[len] ? rb_arena_strndup(arena, path, len) : path;
+    size_t keep = FOLDER_MAX - CUT_LEN;
+    if (len <= FOLDER_MAX)
+        return rb_arena_strndup(arena, path, len);
     rb_uuid_from_name(id, rb_arena_strndup(arena, path, len));
-    while (((unsigned char)path[keep] & 0xc0) == 0x80) /* a whole UTF-8 character */
+    while (keep > 0 && path[keep - 1] != '/')
         keep--;
-    return rb_arena_printf(arena, "%.*s…%s", (int)keep, path, id);
+    return rb_arena_printf(arena, "%.*s" CUT "%s", (int)keep, path, id);
+}
+
+static size_t folder_len(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? (size_t)(slash - path) : 0;
+}
+
+static bool rows_is_cut(const char *path)
+{
+    size_t len = strlen(path);
+    return len > FOLDER_MAX && (len > RB_GRAPH_PATH_MAX || folder_len(path) > FOLDER_MAX);
 }
 
 const char *rb_graph_path(const char *path, struct rb_arena *arena)
 {
-    return rows_path(path, strlen(path), arena);
+    char id[RB_UUID_SIZE];
+    if (!rows_is_cut(path))
+        return path;
+    size_t len = folder_len(path);
+    const char *name = rb_path_base(path);
+    const char *folder =
+        name == path ? "" : rb_arena_printf(arena, "%s/", rows_folder_path(path, len, arena));
+    size_t room = RB_GRAPH_PATH_MAX - strlen(folder);
+    if (strlen(name) <= room)
+        return rb_arena_printf(arena, "%s%s", folder, name);
+    rb_uuid_from_name(id, path);
+    room -= CUT_LEN;
+    while (((unsigned char)name[room] & 0xc0) == 0x80) /* a whole UTF-8 character */
+        room--;
+    return rb_arena_printf(arena, "%s%.*s" CUT "%s", folder, (int)room, name, id);
 }
 
-static bool rows_is_file(const struct rb_tree_entry *entry)
+bool graph_is_file(const struct rb_tree_entry *entry)
 {
     return entry->kind == RB_ENTRY_FILE || entry->kind == RB_ENTRY_EXECUTABLE ||
            entry->kind == RB_ENTRY_SYMLINK;
@@ -71,8 +105,6 @@ struct rows {
     struct rb_graph_tree *tree;
     struct rb_graph_directory *directories;
     size_t count, capacity;
-    struct rb_graph_file *cut; /* files whose paths are cut */
-    size_t cut_count, cut_capacity;
     char before[RB_TREE_PATH_MAX + 1]; /* the folder of the file before, with the slash at its end */
     size_t before_len;
     struct folder *above; /* the same and those above it, the top one first */
@@ -95,10 +127,12 @@ static void rows_add_directory(struct rows *rows, const char *path, size_t len)
         rows->depth_capacity = rows->depth_capacity ? rows->depth_capacity * 2 : 16;
         rows->above = rb_realloc(rows->above, rows->depth_capacity * sizeof *rows->above);
     }
-    const char *folder = rows_path(path, len, rows->arena);
-    rows->directories[rows->count++] =
-        (struct rb_graph_directory){.path = folder, .parent = rows_folder(rows)};
-    rows->above[rows->depth++] = (struct folder){folder, len};
+    struct rb_graph_directory *directory = &rows->directories[rows->count++];
+    directory->path = rows_folder_path(path, len, rows->arena);
+    directory->parent = len <= FOLDER_MAX
+                            ? rows_folder(rows)
+                            : rb_arena_strndup(rows->arena, directory->path, folder_len(directory->path));
+    rows->above[rows->depth++] = (struct folder){directory->path, len};
 }
 
 /*
@@ -124,63 +158,11 @@ static void rows_open_folder(struct rows *rows, const char *path)
     rows->before_len = len;
 }
 
-/* Everything but the path and the folder. */
-static void rows_fill(struct rb_graph_file *file, const struct rb_tree_entry *entry,
-                      const struct rb_graph_judged *judged)
-{
-    file->name = rb_path_base(file->path);
-    file->language = judged->language == RB_LANGUAGE_NONE ? NULL : rb_languages[judged->language].name;
-    file->sha = entry->sha;
-    file->size = entry->size > 0 ? entry->size : 0;
-    file->is_test = judged->is_test;
-    file->is_generated = judged->is_generated;
-    file->is_vendored = judged->is_vendored;
-}
-
-/* Cut paths have an order of their own, and their ids are not made again and again. */
-static void rows_add_cut(struct rows *rows, const struct rb_tree_entry *entry,
-                         const struct rb_graph_judged *judged)
-{
-    if (rows->cut_count == rows->cut_capacity) {
-        rows->cut_capacity = rows->cut_capacity ? rows->cut_capacity * 2 : 16;
-        rows->cut = rb_realloc(rows->cut, rows->cut_capacity * sizeof *rows->cut);
-    }
-    struct rb_graph_file *file = &rows->cut[rows->cut_count++];
-    *file = (struct rb_graph_file){.path = rb_graph_path(entry->path, rows->arena),
-                                   .directory = rows_folder(rows)};
-    rows_fill(file, entry, judged);
-    file->sha = rb_arena_strdup(rows->arena, entry->sha);
-}
-
-static void rows_add_file(struct rows *rows, const struct rb_tree_entry *entry,
-                          struct rb_graph_judged *judged)
+static void rows_add_file(struct rows *rows, const struct rb_tree_entry *entry)
 {
     rows_open_folder(rows, entry->path);
-    judged->is_test = rb_path_is_test(entry->path);
-    judged->is_vendored = rb_path_is_vendored(entry->path);
-    if (strlen(entry->path) > RB_GRAPH_PATH_MAX)
-        rows_add_cut(rows, entry, judged);
     rows->tree->file_count++;
     rows->tree->file_links += rows->before_len ? 2 : 1;
-}
-
-static const struct rb_graph_judged *rows_judge(struct rows *rows, const struct rb_tree *source)
-{
-    struct rb_graph_judged *judged = rb_arena_alloc(rows->arena, source->count * sizeof *judged);
-    struct rb_arena *scratch = rb_arena_new();
-    const struct rb_language_tree *languages = rb_language_tree_new(source, scratch);
-    struct rb_tree_walk *walk = rb_arena_alloc(scratch, sizeof *walk);
-    rb_tree_walk_begin(walk, source);
-    for (size_t i = 0; i < source->count; i++) {
-        const struct rb_tree_entry *entry = rb_tree_walk_next(walk);
-        if (!rows_is_file(entry))
-            continue;
-        judged[i].language = (int16_t)rb_language_tree_of(languages, i);
-        judged[i].is_generated = rb_language_tree_is_generated(languages, i);
-        rows_add_file(rows, entry, &judged[i]);
-    }
-    rb_arena_free(scratch);
-    return judged;
 }
 
 static void rows_keep_directories(struct rb_graph_tree *tree, const struct rows *rows)
@@ -199,20 +181,10 @@ static void rows_keep_directories(struct rb_graph_tree *tree, const struct rows 
     tree->directory_count = kept;
 }
 
-static void rows_keep_cut(struct rb_graph_tree *tree, const struct rows *rows)
-{
-    struct rb_graph_file *cut = rb_arena_alloc(rows->arena, rows->cut_count * sizeof *cut);
-    if (rows->cut_count) {
-        memcpy(cut, rows->cut, rows->cut_count * sizeof *cut);
-        qsort(cut, rows->cut_count, sizeof *cut, rows_compare_files);
-    }
-    tree->cut = cut;
-    tree->cut_count = rows->cut_count;
-}
-
 void rb_graph_rows(struct rb_graph_tree *tree, const struct rb_tree *source, struct rb_arena *arena)
 {
     struct rb_tree *own = rb_arena_alloc(arena, sizeof *own);
+    struct rb_tree_walk *walk = rb_malloc(sizeof *walk);
     struct rows *rows = rb_calloc(1, sizeof *rows);
     *own = *source;
     rows->arena = arena;
@@ -220,15 +192,83 @@ void rb_graph_rows(struct rb_graph_tree *tree, const struct rb_tree *source, str
     tree->commit = own->commit;
     tree->complete = own->complete;
     tree->source = own;
-    tree->file_count = 0;
+    tree->judged = NULL;
+    tree->file_count = tree->cut_count = 0;
     tree->file_links = 0;
-    tree->judged = rows_judge(rows, own);
+    rb_tree_walk_begin(walk, own);
+    for (const struct rb_tree_entry *entry; (entry = rb_tree_walk_next(walk));) {
+        if (graph_is_file(entry))
+            rows_add_file(rows, entry);
+    }
     rows_keep_directories(tree, rows);
-    rows_keep_cut(tree, rows);
     free(rows->directories);
     free(rows->above);
-    free(rows->cut);
     free(rows);
+    free(walk);
+}
+
+/* ---- judging ------------------------------------------------------------------------------------------- */
+
+struct rb_graph_judged graph_judged(const struct rb_tree_entry *entry, const struct rb_language_of_file *file)
+{
+    return (struct rb_graph_judged){.language = file->language,
+                                    .is_generated = file->is_generated,
+                                    .is_test = rb_path_is_test(entry->path),
+                                    .is_vendored = rb_path_is_vendored(entry->path)};
+}
+
+/* Everything but the path and the folder. */
+static void rows_fill(struct rb_graph_file *file, const struct rb_tree_entry *entry,
+                      const struct rb_graph_judged *judged)
+{
+    file->name = rb_path_base(file->path);
+    file->language = judged->language == RB_LANGUAGE_NONE ? NULL : rb_languages[judged->language].name;
+    file->sha = entry->sha;
+    file->size = entry->size > 0 ? entry->size : 0;
+    file->is_test = judged->is_test;
+    file->is_generated = judged->is_generated;
+    file->is_vendored = judged->is_vendored;
+}
+
+void graph_file_of_entry(struct rb_graph_file *file, const struct rb_tree_entry *entry,
+                         const struct rb_graph_judged *judged, struct rb_arena *arena)
+{
+    *file =
+        (struct rb_graph_file){.path = rb_graph_path(entry->path, arena),
+                               .directory = rows_folder_path(entry->path, folder_len(entry->path), arena)};
+    rows_fill(file, entry, judged);
+}
+
+void rb_graph_judge(struct rb_graph_tree *tree, struct rb_arena *arena)
+{
+    const struct rb_tree *source = tree->source;
+    struct rb_graph_judged *judged = rb_arena_alloc(arena, source->count * sizeof *judged);
+    struct rb_graph_file *cut = NULL; /* they have an order of their own, and their ids are made once */
+    struct rb_arena *scratch = rb_arena_new();
+    const struct rb_language_tree *languages = rb_language_tree_new(source, scratch);
+    struct rb_tree_walk *walk = rb_arena_alloc(scratch, sizeof *walk);
+    size_t count = 0, capacity = 0;
+    rb_tree_walk_begin(walk, source);
+    for (size_t i = 0; i < source->count; i++) {
+        const struct rb_tree_entry *entry = rb_tree_walk_next(walk);
+        if (!graph_is_file(entry))
+            continue;
+        const struct rb_language_of_file file = {(int16_t)rb_language_tree_of(languages, i),
+                                                 rb_language_tree_is_generated(languages, i)};
+        judged[i] = graph_judged(entry, &file);
+        if (!rows_is_cut(entry->path))
+            continue;
+        cut = rb_arena_grown(arena, cut, count, &capacity, sizeof *cut);
+        graph_file_of_entry(&cut[count], entry, &judged[i], arena);
+        cut[count].sha = rb_arena_strdup(arena, entry->sha);
+        count++;
+    }
+    rb_arena_free(scratch);
+    if (count)
+        qsort(cut, count, sizeof *cut, rows_compare_files);
+    tree->judged = judged;
+    tree->cut = cut;
+    tree->cut_count = count;
 }
 
 /* ---- walking ------------------------------------------------------------------------------------------- */
@@ -249,7 +289,7 @@ static bool walk_read(struct rb_graph_walk *walk)
 {
     struct rb_tree_walk *entries = &walk->entries;
     for (const struct rb_tree_entry *entry; (entry = rb_tree_walk_next(entries));) {
-        if (!rows_is_file(entry) || strlen(entry->path) > RB_GRAPH_PATH_MAX)
+        if (!graph_is_file(entry) || rows_is_cut(entry->path))
             continue;
         walk->file.path = entry->path;
         rows_fill(&walk->file, entry, &walk->tree->judged[entries->index - 1]);

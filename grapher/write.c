@@ -18,6 +18,7 @@
 
 struct writing {
     struct rb_graph *graph;
+    struct rb_graph_tree tree; /* judged as far as it has to be */
     struct graph_write write;
     struct graph_difference difference;
     size_t count; /* of its rows */
@@ -35,7 +36,7 @@ static rb_err write_claim(struct writing *writing)
 
 /* ---- the difference ------------------------------------------------------------------------------------ */
 
-/* The rows of what the graph shows, from the tree of its commit; *old stays NULL where they are not known. */
+/* What the graph shows, from the tree of its commit; *old stays NULL where that is not known. */
 static rb_err write_old_tree(const struct rb_graph_tree **old, struct writing *writing)
 {
     const struct graph_found *found = &writing->write.found;
@@ -44,8 +45,8 @@ static rb_err write_old_tree(const struct rb_graph_tree **old, struct writing *w
     struct rb_tree source;
     *old = NULL;
     graph_rules(rules);
-    if (found->is_unfinished || !found->complete || !*found->commit || strcmp(found->rules, rules) != 0 ||
-        strcmp(found->commit, tree->commit) == 0)
+    if (!tree->source || found->is_unfinished || !found->complete || !*found->commit ||
+        strcmp(found->rules, rules) != 0 || strcmp(found->commit, tree->commit) == 0)
         return RB_OK;
     rb_err err = rb_tree_of_commit(&source, writing->graph->db, tree->repo_id, found->commit, OLD_TREE_MAX,
                                    writing->arena);
@@ -65,6 +66,12 @@ static bool write_goes_on(const struct graph_write *write)
            strcmp(write->found.building, building) == 0;
 }
 
+static void write_judge(struct writing *writing)
+{
+    if (writing->tree.source && !writing->tree.judged)
+        rb_graph_judge(&writing->tree, writing->arena);
+}
+
 static rb_err write_find_difference(struct writing *writing)
 {
     struct graph_write *write = &writing->write;
@@ -73,6 +80,7 @@ static rb_err write_find_difference(struct writing *writing)
     if (!write->found.exists || write_goes_on(write)) {
         write->is_build = true;
         write->at = write->found.exists ? write->found.written : 0;
+        write_judge(writing);
         graph_difference_all(&writing->difference, write->tree, writing->arena);
         return RB_OK;
     }
@@ -80,9 +88,14 @@ static rb_err write_find_difference(struct writing *writing)
         err = write_claim(writing);
     if (!err)
         err = write_old_tree(&old, writing);
-    return err ? err
-               : graph_difference_find(&writing->difference, writing->graph, write->tree, old,
-                                       writing->arena);
+    if (err)
+        return err;
+    if (old) {
+        graph_difference_to_tree(&writing->difference, write->tree, old, writing->arena);
+        return RB_OK;
+    }
+    write_judge(writing);
+    return graph_difference_to_store(&writing->difference, writing->graph, write->tree, writing->arena);
 }
 
 /* Where the list was not complete nothing is removed on its strength, and what was there still counts. */
@@ -187,8 +200,8 @@ static rb_err write_locked(struct rb_graph_written *written, struct writing *wri
 rb_err rb_graph_write(struct rb_graph_written *written, struct rb_graph *graph,
                       const struct rb_graph_tree *tree, rb_graph_progress_fn progress, void *arg)
 {
-    struct writing writing = {
-        .graph = graph, .write = {.tree = tree}, .progress = progress, .progress_arg = arg};
+    struct writing writing = {.graph = graph, .tree = *tree, .progress = progress, .progress_arg = arg};
+    writing.write.tree = &writing.tree;
     rb_uuid_make(writing.write.writer);
     rb_err err = rb_db_lock(graph->db, RB_LOCK_GRAPH, tree->repo_id, GRAPH_LOCK_WAIT_MS);
     if (err)

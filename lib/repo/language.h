@@ -78,6 +78,28 @@ bool rb_language_tree_is_generated(const struct rb_language_tree *all, size_t en
 /* Whether an entry counts in the shares: by linguist's rules and the repository's .gitattributes. */
 bool rb_language_tree_counts(const struct rb_language_tree *all, size_t entry);
 
+/* ---- a file list and the one before ------------------------------------------------------------------- */
+
+/* Two lists, and by their places in order the entries of the one and of the other that differ: the rest has
+ * the same path, kind and size in both. */
+struct rb_language_lists {
+    const struct rb_tree *old, *tree;
+    const uint32_t *gone, *put;
+    size_t gone_count, put_count;
+};
+/* As rb_language_tree_of() and rb_language_tree_is_generated() have it. */
+struct rb_language_of_file {
+    int16_t language;
+    bool is_generated;
+};
+/* `entry` is gone with the return. */
+typedef void (*rb_language_change_fn)(void *arg, size_t place, const struct rb_tree_entry *entry,
+                                      const struct rb_language_of_file *file);
+/* Calls, in order, for each entry of `tree` that is put, and for each other whose language is not what it was
+ * in `old`: it may hang on what lies beside it. All of it by what the lists say, as rb_language_tree_new()
+ * has it; but in a small part of its time where little differs. */
+void rb_language_change(const struct rb_language_lists *lists, rb_language_change_fn fn, void *arg);
+
 /* ---- what a content says ------------------------------------------------------------------------------ */
 
 struct rb_language_reading {

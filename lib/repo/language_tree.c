@@ -4,11 +4,14 @@
  * tests of the content would say of nearly every file; the bytes of the candidates in the nearest folder
  * above that has any; what the extension mostly means.
  */
+#include <ctype.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/repo/gitattributes.h"
 #include "lib/repo/language_data.h"
+#include "lib/repo/language_evidence.h"
 #include "lib/repo/language_tree.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
@@ -103,54 +106,7 @@ static const char *const header_of[][2] = {{"C", "C"},
                                            {"Objective-C", "Objective-C"},
                                            {"Objective-C++", "Objective-C"}};
 
-/* ---- evidence ----------------------------------------------------------------------------------------- */
-
-/* How many bytes of a language a folder holds, with all below it: an open hash table keyed by both. */
-struct slot {
-    uint64_t key; /* 0: free */
-    int64_t bytes;
-};
-struct evidence {
-    struct slot *slots;
-    size_t mask, used;
-};
-
-static uint64_t evidence_key(uint64_t folder, int language)
-{
-    uint64_t hash = (folder ^ (uint64_t)language * 0x9e3779b97f4a7c15ULL) * 0x100000001b3ULL;
-    hash ^= hash >> 29;
-    return hash ? hash : 1;
-}
-
-static struct slot *evidence_slot(const struct evidence *all, uint64_t key)
-{
-    size_t at = key & all->mask;
-    while (all->slots[at].key && all->slots[at].key != key)
-        at = (at + 1) & all->mask;
-    return &all->slots[at];
-}
-
-static void evidence_grow(struct evidence *all)
-{
-    struct evidence bigger = {.mask = all->mask * 2 + 1, .used = all->used};
-    bigger.slots = rb_calloc(bigger.mask + 1, sizeof *bigger.slots);
-    for (size_t i = 0; i <= all->mask; i++) {
-        if (all->slots[i].key)
-            *evidence_slot(&bigger, all->slots[i].key) = all->slots[i];
-    }
-    free(all->slots);
-    *all = bigger;
-}
-
-static void evidence_add(struct evidence *all, uint64_t folder, int language, int64_t bytes)
-{
-    if (all->used * 4 > all->mask * 3) /* of a million files there are a million of these */
-        evidence_grow(all);
-    struct slot *slot = evidence_slot(all, evidence_key(folder, language));
-    all->used += slot->key == 0;
-    slot->key = evidence_key(folder, language);
-    slot->bytes += bytes;
-}
+/* ---- folders ------------------------------------------------------------------------------------------ */
 
 /* The folders above a file, as hashes, the root first. Deeper ones than these say no more. */
 #define FOLDERS_MAX 32
@@ -255,10 +211,11 @@ static bool is_drawing(const char *extension)
     return strcmp(extension, ".eps") == 0 || strcmp(extension, ".ps") == 0 || strcmp(extension, ".pfa") == 0;
 }
 
-static void file_prepare(struct language_file *file, const struct rb_tree_entry *entry)
+void language_file_prepare(struct language_file *file, const struct rb_tree_entry *entry)
 {
     struct language_candidates candidates;
-    *file = (struct language_file){.language = RB_LANGUAGE_NONE, .read = RB_LANGUAGE_NONE};
+    *file = (struct language_file){
+        .language = RB_LANGUAGE_NONE, .read = RB_LANGUAGE_NONE, .said_language = RB_LANGUAGE_NONE};
     if (!entry_is_file(entry))
         return;
     language_candidates_of(&candidates, entry->path);
@@ -266,18 +223,25 @@ static void file_prepare(struct language_file *file, const struct rb_tree_entry 
     file->candidates = candidates.languages;
     file->candidate_count = (uint8_t)candidates.count;
     file->extension = candidates.extension;
-    file->path = (uint8_t)rb_language_path(entry->path);
     /* Translations as gettext compiles them: not Modelica, not Motoko. */
     if (strcmp(candidates.extension, ".mo") == 0 &&
         (is_under(entry->path, "LC_MESSAGES/") || is_under(entry->path, "locale/") ||
          is_under(entry->path, "locales/")))
         file->candidate_count = 0;
-    if (is_drawing(candidates.extension) && entry->size > DRAWN_MAX)
-        file->path |= RB_PATH_GENERATED;
-    if (strcmp(candidates.extension, ".js") == 0 && entry->size >= BUNDLE_MIN)
-        file->path |= RB_PATH_SUSPECT;
     if (candidates.count == 0)
         file_prepare_generic(file, base_of(entry->path));
+}
+
+static void file_look_at_path(struct language_file *file, const struct rb_tree_entry *entry)
+{
+    file->has_path = true;
+    if (!file->is_file)
+        return;
+    file->path = (uint8_t)rb_language_path(entry->path);
+    if (is_drawing(file->extension) && entry->size > DRAWN_MAX)
+        file->path |= RB_PATH_GENERATED;
+    if (strcmp(file->extension, ".js") == 0 && entry->size >= BUNDLE_MIN)
+        file->path |= RB_PATH_SUSPECT;
 }
 
 static bool name_is(const char *base, const char *extension, const char *name)
@@ -285,33 +249,39 @@ static bool name_is(const char *base, const char *extension, const char *name)
     return strcmp(base, name) == 0 || (*name == '.' && extension && strcmp(extension, name) == 0);
 }
 
-/* Which hints a file gives, a bit for each, and which it speaks against. */
-static void hints_note(uint32_t *found, uint32_t *against, const struct rb_tree_entry *entry)
+void language_hints_note(struct language_hints *noted, const struct rb_tree_entry *entry)
 {
+    if (!entry_is_file(entry) || !language_path_ends_open(entry->path))
+        return;
     const char *base = base_of(entry->path), *extension = strrchr(base, '.');
-    for (size_t k = 0; k < COUNT(hints) && entry_is_file(entry); k++) {
+    for (size_t k = 0; k < COUNT(hints); k++) {
         if (name_is(base, extension, hints[k].name))
-            *found |= 1U << k;
+            noted->found |= 1U << k;
         if (hints[k].unless && name_is(base, extension, hints[k].unless))
-            *against |= 1U << k;
+            noted->against |= 1U << k;
     }
 }
 
-struct rb_language_tree *rb_language_tree_new(const struct rb_tree *tree, struct rb_arena *arena)
+struct rb_language_tree *language_tree_begin(const struct rb_tree *tree, struct rb_arena *arena)
 {
     struct rb_language_tree *all = rb_arena_alloc(arena, sizeof *all);
-    uint32_t found = 0, against = 0;
     *all = (struct rb_language_tree){.tree = tree, .arena = arena, .attributes = NULL};
     all->files = rb_arena_alloc(arena, tree->count * sizeof *all->files + 1);
     all->is_open = open_languages(arena);
     all->walk = rb_arena_alloc(arena, sizeof *all->walk);
     rb_tree_walk_begin(all->walk, tree);
+    return all;
+}
+
+struct rb_language_tree *rb_language_tree_new(const struct rb_tree *tree, struct rb_arena *arena)
+{
+    struct rb_language_tree *all = language_tree_begin(tree, arena);
     for (size_t i = 0; i < tree->count; i++) {
         const struct rb_tree_entry *entry = rb_tree_walk_next(all->walk);
-        hints_note(&found, &against, entry);
-        file_prepare(&all->files[i], entry);
+        language_hints_note(&all->hints, entry);
+        language_file_prepare(&all->files[i], entry);
+        file_look_at_path(&all->files[i], entry);
     }
-    all->hints = found & ~against;
     rb_language_tree_settle(all);
     return all;
 }
@@ -362,6 +332,23 @@ static void file_attributes(struct language_file *file, struct attributes *attri
         attribute_holds(&said[ATTRIBUTE_DOCUMENTATION], (file->path & RB_PATH_DOCUMENTATION) != 0);
 }
 
+/* Of a list without attributes the path is looked at only where the answer matters. */
+static bool file_is_left_out(struct language_file *file, const struct rb_tree_entry *entry)
+{
+    if (!file->has_path) {
+        file_look_at_path(file, entry);
+        file_attributes(file, NULL, entry);
+    }
+    return file->is_left_out;
+}
+
+bool language_file_is_generated(struct language_file *file, const struct rb_tree_entry *entry)
+{
+    if (!file->has_path)
+        file_look_at_path(file, entry);
+    return file_is_generated(file);
+}
+
 /* Attributes, the content, or a name that means one language. False: open. */
 static bool file_is_certain(struct language_file *file)
 {
@@ -381,8 +368,9 @@ static bool file_is_certain(struct language_file *file)
 
 struct decider {
     struct rb_language_tree *all;
-    struct evidence evidence;
-    struct evidence learned; /* what contents that were read have said, files of each open extension */
+    struct language_evidence evidence;
+    struct language_evidence
+        learned; /* what contents that were read have said, files of each open extension */
     int header_language[COUNT(header_of)], header_beside[COUNT(header_of)];
 };
 
@@ -405,7 +393,7 @@ static void decider_learn_content(struct decider *decider, const struct language
         return;
     size_t count = folders_above(folders, entry->path);
     for (size_t i = 0; i < count; i++)
-        evidence_add(&decider->learned, learned_key(folders[i], file), file->language, 1);
+        language_evidence_add(&decider->learned, learned_key(folders[i], file), file->language, 1);
 }
 
 /* The language that most of the read files of this extension have, in the nearest folder where one was read.
@@ -417,8 +405,8 @@ static int decide_by_read(const struct decider *decider, const struct language_f
         int best = RB_LANGUAGE_NONE;
         int64_t most = 0;
         for (size_t k = 0; k < file->candidate_count; k++) {
-            uint64_t key = evidence_key(learned_key(folders[i - 1], file), file->candidates[k]);
-            int64_t files = evidence_slot(&decider->learned, key)->bytes;
+            int64_t files = language_evidence_of(&decider->learned, learned_key(folders[i - 1], file),
+                                                 file->candidates[k]);
             if (files > most) {
                 most = files;
                 best = file->candidates[k];
@@ -430,15 +418,16 @@ static int decide_by_read(const struct decider *decider, const struct language_f
     return RB_LANGUAGE_NONE;
 }
 
-static void decider_learn(struct decider *decider, const struct language_file *file,
+static void decider_learn(struct decider *decider, struct language_file *file,
                           const struct rb_tree_entry *entry)
 {
     uint64_t folders[FOLDERS_MAX];
-    if (file->language == RB_LANGUAGE_NONE || file->is_left_out || !decider->all->is_open[file->language])
+    if (file->language == RB_LANGUAGE_NONE || !decider->all->is_open[file->language] ||
+        file_is_left_out(file, entry))
         return;
     size_t count = folders_above(folders, entry->path);
     for (size_t i = 0; i < count; i++)
-        evidence_add(&decider->evidence, folders[i], file->language, entry_bytes(entry) + 1);
+        language_evidence_add(&decider->evidence, folders[i], file->language, entry_bytes(entry) + 1);
 }
 
 static int table_find(const char *const (*table)[2], size_t count, const char *extension)
@@ -450,11 +439,6 @@ static int table_find(const char *const (*table)[2], size_t count, const char *e
     return RB_LANGUAGE_NONE;
 }
 
-static int64_t evidence_of(const struct decider *decider, uint64_t folder, int language)
-{
-    return evidence_slot(&decider->evidence, evidence_key(folder, language))->bytes;
-}
-
 static int decide_header(const struct decider *decider, const char *path)
 {
     uint64_t folders[FOLDERS_MAX];
@@ -464,7 +448,8 @@ static int decide_header(const struct decider *decider, const char *path)
         int best = RB_LANGUAGE_NONE;
         int64_t most = 0;
         for (size_t k = 0; k < COUNT(header_of); k++) {
-            int64_t bytes = evidence_of(decider, folders[i - 1], decider->header_beside[k]);
+            int64_t bytes =
+                language_evidence_of(&decider->evidence, folders[i - 1], decider->header_beside[k]);
             if (bytes > most) {
                 most = bytes;
                 best = decider->header_language[k];
@@ -485,9 +470,10 @@ static int decide_by_neighbours(const struct decider *decider, const struct lang
         int64_t most = 0;
         for (size_t k = 0; k < file->candidate_count; k++) {
             /* Data lies beside everything. */
-            int64_t bytes = rb_languages[file->candidates[k]].type == RB_DATA
-                                ? 0
-                                : evidence_of(decider, folders[i - 1], file->candidates[k]);
+            int64_t bytes =
+                rb_languages[file->candidates[k]].type == RB_DATA
+                    ? 0
+                    : language_evidence_of(&decider->evidence, folders[i - 1], file->candidates[k]);
             if (bytes > most) {
                 most = bytes;
                 best = file->candidates[k];
@@ -512,28 +498,43 @@ static int only_popular(const struct language_file *file)
     return found;
 }
 
-/* The language that linguist's tests give where none holds. */
+/* The language that linguist's tests give where none holds; ours before it. */
 static int default_of(const char *extension)
 {
-    const struct language_heuristic *heuristic = language_heuristic_of(extension);
-    return heuristic ? language_heuristic_default(heuristic) : RB_LANGUAGE_NONE;
+    int language = table_find(nearly_always, COUNT(nearly_always), extension);
+    const struct language_heuristic *heuristic =
+        language == RB_LANGUAGE_NONE ? language_heuristic_of(extension) : NULL;
+    return heuristic ? language_heuristic_default(heuristic) : language;
 }
 
-static int decide_open(const struct decider *decider, const struct language_file *file, const char *path)
+/* The same; an extension, which is static text, is looked up once a list while no other takes its place. */
+static int default_kept(struct rb_language_tree *all, const char *extension)
 {
-    int language = decide_by_read(decider, file, path);
-    if (language != RB_LANGUAGE_NONE)
-        return language;
+    struct language_default *kept = &all->defaults[((uintptr_t)extension >> 3) % COUNT(all->defaults)];
+    if (kept->extension != extension)
+        *kept = (struct language_default){extension, (int16_t)default_of(extension)};
+    return kept->language;
+}
+
+/* What nothing in the folders around changes. */
+static int decide_by_name(struct rb_language_tree *all, const struct language_file *file, const char *path)
+{
     for (size_t i = 0; i < COUNT(hints); i++) {
-        if ((decider->all->hints >> i & 1) && strcmp(hints[i].extension, file->extension) == 0)
+        if (((all->hints.found & ~all->hints.against) >> i & 1) &&
+            strcmp(hints[i].extension, file->extension) == 0)
             return rb_language_index(hints[i].language);
     }
     /* Files with queries lie so in every editor that has them. */
     if (strcmp(file->extension, ".scm") == 0 && is_under(path, "queries/"))
         return rb_language_index("Tree-sitter Query");
-    language = table_find(nearly_always, COUNT(nearly_always), file->extension);
+    return default_kept(all, file->extension);
+}
+
+static int decide_open(const struct decider *decider, const struct language_file *file, const char *path)
+{
+    int language = decide_by_read(decider, file, path);
     if (language == RB_LANGUAGE_NONE)
-        language = default_of(file->extension);
+        language = decide_by_name(decider->all, file, path);
     if (language == RB_LANGUAGE_NONE)
         language = decide_by_neighbours(decider, file, path);
     if (language == RB_LANGUAGE_NONE)
@@ -541,6 +542,25 @@ static int decide_open(const struct decider *decider, const struct language_file
     if (language == RB_LANGUAGE_NONE)
         language = only_popular(file);
     return language == RB_LANGUAGE_NONE ? file->candidates[0] : language;
+}
+
+static bool is_one_of(const char *base, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(base, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What decide_program() looks at of the rest of the list. */
+static enum language_asks program_asks(const char *path)
+{
+    if (strcmp(base_of(path), "artisan") == 0)
+        return LANGUAGE_ASKS_NONE;
+    if (is_under(path, "bin/") || is_under(path, "exe/") || is_under(path, "script/"))
+        return LANGUAGE_ASKS_ALL;
+    return strchr(path, '/') ? LANGUAGE_ASKS_NEIGHBOURS : LANGUAGE_ASKS_NONE;
 }
 
 /* What those of its folder that were read are written in; else what else its folder is. A program of Ruby or
@@ -554,8 +574,7 @@ static int decide_program_by_neighbours(const struct decider *decider, const str
     int64_t most = 0;
     for (size_t i = 0; i < COUNT(scripting); i++) {
         int language = rb_language_index(scripting[i]);
-        uint64_t key = evidence_key(learned_key(folder, file), language);
-        int64_t files = evidence_slot(&decider->learned, key)->bytes;
+        int64_t files = language_evidence_of(&decider->learned, learned_key(folder, file), language);
         if (files > most) {
             most = files;
             best = language;
@@ -564,29 +583,22 @@ static int decide_program_by_neighbours(const struct decider *decider, const str
     if (best != RB_LANGUAGE_NONE)
         return best;
     int perl = rb_language_index("Perl"), ruby = rb_language_index("Ruby");
-    int64_t shell = evidence_of(decider, folder, rb_language_index("Shell"));
-    if (folder != FOLDER_ROOT && shell == 0 && evidence_of(decider, folder, ruby) > 0)
+    int64_t shell = language_evidence_of(&decider->evidence, folder, rb_language_index("Shell"));
+    if (folder != FOLDER_ROOT && shell == 0 && language_evidence_of(&decider->evidence, folder, ruby) > 0)
         return ruby;
-    return folder != FOLDER_ROOT && evidence_of(decider, folder, perl) > shell ? perl : RB_LANGUAGE_NONE;
+    return folder != FOLDER_ROOT && language_evidence_of(&decider->evidence, folder, perl) > shell
+               ? perl
+               : RB_LANGUAGE_NONE;
 }
 
-static bool is_one_of(const char *base, const char *const *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(base, names[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* A program without an extension: its first line would say. */
+/* A program without an extension: its first line would say. program_asks() knows what this looks at. */
 static int decide_program(const struct decider *decider, const struct language_file *file, const char *path)
 {
+    const struct language_evidence *evidence = &decider->evidence;
     int php = rb_language_index("PHP"), ruby = rb_language_index("Ruby"), perl = rb_language_index("Perl");
     int shell = rb_language_index("Shell"), main = decider->all->main_language;
-    const char *base = base_of(path);
-    if (strcmp(base, "artisan") == 0 ||
-        (strcmp(path, "bin/console") == 0 && evidence_of(decider, FOLDER_ROOT, php) > 0))
+    if (strcmp(base_of(path), "artisan") == 0 ||
+        (strcmp(path, "bin/console") == 0 && language_evidence_of(evidence, FOLDER_ROOT, php) > 0))
         return php;
     int language = decide_program_by_neighbours(decider, file, path);
     if (language != RB_LANGUAGE_NONE)
@@ -595,34 +607,32 @@ static int decide_program(const struct decider *decider, const struct language_f
         return php;
     if (main == perl && (is_under(path, "bin/") || is_under(path, "script/")))
         return perl;
-    bool is_ruby =
-        evidence_of(decider, FOLDER_ROOT, ruby) > evidence_of(decider, FOLDER_ROOT, shell) && main == ruby;
+    bool is_ruby = language_evidence_of(evidence, FOLDER_ROOT, ruby) >
+                       language_evidence_of(evidence, FOLDER_ROOT, shell) &&
+                   main == ruby;
     if (is_ruby && (is_under(path, "bin/") || is_under(path, "exe/")))
         return ruby;
     return shell; /* also what lies in script/ of a repository of Ruby: "scripts to rule them all" */
 }
 
+#define HEADER ".h"
 static bool is_header(const struct language_file *file)
 {
-    return strcmp(file->extension, ".h") == 0;
+    return strcmp(file->extension, HEADER) == 0;
 }
 
 /* What runs in a container or before a commit is of the shell, though nobody marked it as a program. */
-static bool is_named_as_program(const char *base)
-{
-    static const char *const names[] = {"start",       "entrypoint",  "docker-entrypoint", "pre-commit",
-                                        "pre-push",    "commit-msg",  "post-checkout",     "post-merge",
-                                        "post-commit", "pre-receive", "post-receive",      "post_compile",
-                                        "pre_compile"};
-    return is_one_of(base, names, COUNT(names));
-}
+static const char *const program_names[] = {"start",       "entrypoint",  "docker-entrypoint", "pre-commit",
+                                            "pre-push",    "commit-msg",  "post-checkout",     "post-merge",
+                                            "post-commit", "pre-receive", "post-receive",      "post_compile",
+                                            "pre_compile"};
 
 /* What lies in a bundle of Apple's is compiled, too; hooks that Husky and its like run have no first line. */
 static bool is_bare_program(const struct language_file *file, const struct rb_tree_entry *entry)
 {
     const char *base = base_of(entry->path);
     return file->candidate_count == 0 && !strchr(base, '.') && entry->size <= SCRIPT_MAX &&
-           (entry->kind == RB_ENTRY_EXECUTABLE || is_named_as_program(base)) &&
+           (entry->kind == RB_ENTRY_EXECUTABLE || is_one_of(base, program_names, COUNT(program_names))) &&
            !strstr(entry->path, ".framework/") && !strstr(entry->path, ".app/") &&
            !is_under(entry->path, ".husky/") && !is_under(entry->path, ".vite-hooks/");
 }
@@ -634,10 +644,10 @@ static int main_language(const struct rb_language_tree *all)
     int best = RB_LANGUAGE_NONE;
     rb_tree_walk_begin(all->walk, all->tree);
     for (size_t i = 0; i < all->tree->count; i++) {
-        const struct language_file *file = &all->files[i];
+        struct language_file *file = &all->files[i];
         const struct rb_tree_entry *entry = rb_tree_walk_next(all->walk);
-        if (file->language == RB_LANGUAGE_NONE || file->is_left_out ||
-            rb_languages[file->language].type != RB_PROGRAMMING)
+        if (file->language == RB_LANGUAGE_NONE || rb_languages[file->language].type != RB_PROGRAMMING ||
+            file_is_left_out(file, entry))
             continue;
         int language = rb_languages[file->language].group;
         bytes[language] += entry_bytes(entry);
@@ -655,6 +665,7 @@ static int main_language(const struct rb_language_tree *all)
 static void decider_run(struct decider *decider)
 {
     struct rb_language_tree *all = decider->all;
+    bool is_main_asked = false;
     for (int pass = 0; pass < 3; pass++) {
         rb_tree_walk_begin(all->walk, all->tree);
         for (size_t i = 0; i < all->tree->count; i++) {
@@ -663,8 +674,11 @@ static void decider_run(struct decider *decider)
             if (!file->is_file || file->is_decided)
                 continue;
             if (pass == 0) {
-                file_attributes(file, all->attributes, entry);
+                if (file->has_path)
+                    file_attributes(file, all->attributes, entry);
                 file->is_decided = file_is_certain(file);
+                is_main_asked = is_main_asked || (is_bare_program(file, entry) &&
+                                                  program_asks(entry->path) == LANGUAGE_ASKS_ALL);
             } else if (file->candidate_count && (pass == 2 || !is_header(file))) {
                 file->language = (int16_t)(is_header(file) ? decide_header(decider, entry->path)
                                                            : decide_open(decider, file, entry->path));
@@ -679,7 +693,7 @@ static void decider_run(struct decider *decider)
                 decider_learn_content(decider, file, entry);
         }
         if (pass == 0)
-            all->main_language = main_language(all);
+            all->main_language = is_main_asked ? main_language(all) : RB_LANGUAGE_NONE;
     }
 }
 
@@ -703,13 +717,13 @@ static bool is_read_suspect(const struct language_file *file)
 }
 
 /* Of suspects of one kind, in the nearest folder where some were read: more were written by people. */
-static bool suspect_is_cleared(const struct evidence *read, const char *path)
+static bool suspect_is_cleared(const struct language_evidence *read, const char *path)
 {
     uint64_t folders[FOLDERS_MAX], kind = suspect_kind(path);
     size_t depth = folders_above(folders, path);
     for (size_t i = depth; i > (depth > 1); i--) { /* projects beside each other have little in common */
-        int64_t made = evidence_slot(read, evidence_key(folders[i - 1] ^ kind, SUSPECT_MADE))->bytes;
-        int64_t written = evidence_slot(read, evidence_key(folders[i - 1] ^ kind, SUSPECT_WRITTEN))->bytes;
+        int64_t made = language_evidence_of(read, folders[i - 1] ^ kind, SUSPECT_MADE);
+        int64_t written = language_evidence_of(read, folders[i - 1] ^ kind, SUSPECT_WRITTEN);
         if (made + written > 0)
             return written > made;
     }
@@ -718,36 +732,37 @@ static bool suspect_is_cleared(const struct evidence *read, const char *path)
 
 static void suspects_clear(struct rb_language_tree *all)
 {
-    struct evidence read = {.mask = 1023};
+    struct language_evidence read;
     uint64_t folders[FOLDERS_MAX];
-    bool has_any = false;
-    read.slots = rb_calloc(read.mask + 1, sizeof *read.slots);
+    size_t count = 0;
+    for (size_t i = 0; i < all->tree->count; i++)
+        count += is_read_suspect(&all->files[i]);
+    if (count == 0)
+        return;
+    language_evidence_init(&read);
     rb_tree_walk_begin(all->walk, all->tree);
     for (size_t i = 0; i < all->tree->count; i++) {
         const char *path = rb_tree_walk_next(all->walk)->path;
         const struct language_file *file = &all->files[i];
-        if (!is_read_suspect(file))
-            continue;
-        has_any = true;
-        for (size_t k = folders_above(folders, path); k > 0; k--)
-            evidence_add(&read, folders[k - 1] ^ suspect_kind(path),
-                         file->reads_generated ? SUSPECT_MADE : SUSPECT_WRITTEN, 1);
+        for (size_t k = is_read_suspect(file) ? folders_above(folders, path) : 0; k > 0; k--)
+            language_evidence_add(&read, folders[k - 1] ^ suspect_kind(path),
+                                  file->reads_generated ? SUSPECT_MADE : SUSPECT_WRITTEN, 1);
     }
     rb_tree_walk_begin(all->walk, all->tree);
-    for (size_t i = 0; i < all->tree->count && has_any; i++) {
+    for (size_t i = 0; i < all->tree->count; i++) {
         const char *path = rb_tree_walk_next(all->walk)->path;
         struct language_file *file = &all->files[i];
         if (file->is_file && !file->is_read && (file->path & RB_PATH_SUSPECT))
             file->is_cleared = suspect_is_cleared(&read, path);
     }
-    free(read.slots);
+    language_evidence_free(&read);
 }
 
 void rb_language_tree_settle(struct rb_language_tree *all)
 {
-    struct decider decider = {.all = all, .evidence = {.mask = 1023}, .learned = {.mask = 1023}};
-    decider.evidence.slots = rb_calloc(decider.evidence.mask + 1, sizeof *decider.evidence.slots);
-    decider.learned.slots = rb_calloc(decider.learned.mask + 1, sizeof *decider.learned.slots);
+    struct decider decider = {.all = all};
+    language_evidence_init(&decider.evidence);
+    language_evidence_init(&decider.learned);
     for (size_t i = 0; i < COUNT(header_of); i++) {
         decider.header_beside[i] = rb_language_index(header_of[i][0]);
         decider.header_language[i] = rb_language_index(header_of[i][1]);
@@ -756,9 +771,107 @@ void rb_language_tree_settle(struct rb_language_tree *all)
         all->files[i].is_decided = false;
     suspects_clear(all);
     decider_run(&decider);
-    free(decider.evidence.slots);
-    free(decider.learned.slots);
+    language_evidence_free(&decider.evidence);
+    language_evidence_free(&decider.learned);
 }
+
+/* ---- what a file asks of others, and tells them ------------------------------------------------------ */
+
+enum language_asks language_file_asks(int *language, struct rb_language_tree *all,
+                                      const struct language_file *file, const struct rb_tree_entry *entry)
+{
+    *language = file->candidate_count == 1 ? file->candidates[0] : RB_LANGUAGE_NONE;
+    if (!file->is_file || file->candidate_count == 1)
+        return LANGUAGE_ASKS_NONE;
+    if (is_bare_program(file, entry)) {
+        *language = rb_language_index(strcmp(base_of(entry->path), "artisan") == 0 ? "PHP" : "Shell");
+        return program_asks(entry->path);
+    }
+    if (is_header(file))
+        return LANGUAGE_ASKS_NEIGHBOURS;
+    if (file->candidate_count)
+        *language = decide_by_name(all, file, entry->path);
+    return file->candidate_count && *language == RB_LANGUAGE_NONE ? LANGUAGE_ASKS_NEIGHBOURS
+                                                                  : LANGUAGE_ASKS_NONE;
+}
+
+void language_file_asks_of(bool *languages, const struct language_file *file)
+{
+    for (size_t k = 0; file->candidate_count == 0 && k < COUNT(scripting); k++)
+        languages[rb_language_index(scripting[k])] = true;
+    for (size_t k = 0; is_header(file) && k < COUNT(header_of); k++)
+        languages[rb_language_index(header_of[k][0])] = true;
+    for (size_t k = 0; k < file->candidate_count; k++)
+        languages[file->candidates[k]] = true;
+}
+
+void language_file_tells(bool *languages, const struct language_file *file, int language)
+{
+    if (file->candidate_count == 0 || is_header(file)) /* decided last: no evidence of anything */
+        return;
+    if (language != RB_LANGUAGE_NONE)
+        languages[language] = true;
+    for (size_t k = 0; file->candidate_count > 1 && k < COUNT(hints); k++) {
+        if (strcmp(hints[k].extension, file->extension) == 0)
+            languages[rb_language_index(hints[k].language)] = true;
+    }
+    if (language != RB_LANGUAGE_NONE)
+        return;
+    for (size_t k = 0; k < file->candidate_count; k++)
+        languages[file->candidates[k]] = true;
+    int most = table_find(mostly, COUNT(mostly), file->extension);
+    if (most != RB_LANGUAGE_NONE)
+        languages[most] = true;
+}
+
+/* The last two bytes (in lower case) of names and extensions that are hints, or whose language hangs on
+ * others than hints: nearly all files are passed over with a look at theirs. */
+static uint64_t open_ends[65536 / 64];
+static pthread_once_t open_ends_once = PTHREAD_ONCE_INIT;
+
+static size_t end_of(const char *text, size_t len)
+{
+    return (size_t)tolower((unsigned char)text[len - 2]) << 8 | (size_t)tolower((unsigned char)text[len - 1]);
+}
+
+static void open_end_add(const char *text)
+{
+    size_t end = end_of(text, strlen(text));
+    open_ends[end / 64] |= UINT64_C(1) << end % 64;
+}
+
+static void open_ends_prepare(void)
+{
+    char page[] = ".1"; /* file_prepare_generic() */
+    for (; page[1] <= '9'; page[1]++)
+        open_end_add(page);
+    for (size_t i = 0; i < language_extension_total; i++) {
+        const char *text = language_extensions[i].text;
+        if (language_extensions[i].count > 1 &&
+            (strcmp(text, HEADER) == 0 || default_of(text) == RB_LANGUAGE_NONE))
+            open_end_add(text);
+    }
+    for (size_t i = 0; i < language_file_name_total; i++) {
+        if (language_file_names[i].count > 1)
+            open_end_add(language_file_names[i].text);
+    }
+    for (size_t i = 0; i < COUNT(program_names); i++)
+        open_end_add(program_names[i]);
+    for (size_t i = 0; i < COUNT(hints); i++) {
+        open_end_add(hints[i].name);
+        if (hints[i].unless)
+            open_end_add(hints[i].unless);
+    }
+}
+
+bool language_path_ends_open(const char *path)
+{
+    size_t len = strlen(path);
+    pthread_once(&open_ends_once, open_ends_prepare);
+    return len >= 2 && (open_ends[end_of(path, len) / 64] >> end_of(path, len) % 64 & 1);
+}
+
+/* ---- answers ----------------------------------------------------------------------------------------- */
 
 int rb_language_tree_of(const struct rb_language_tree *all, size_t entry)
 {

@@ -8,7 +8,7 @@
  *   rows FILE                   the files for the others: path, language, size, sha, three marks
  *
  * Of DATABASE_URL and, where it is set, NEO4J_URI. CPU is that of this process; `rows_ms` is its part that
- * makes rows of a tree, before the write.
+ * makes folders of a tree, before the write.
  */
 #include <curl/curl.h>
 #include <inttypes.h>
@@ -164,6 +164,7 @@ static json_t *step_rows(const struct judge *judge, const char *path)
     struct rb_graph_walk *walk = rb_arena_alloc(judge->arena, sizeof *walk);
     FILE *file = fopen(path, "w");
     rb_graph_rows(&rows, tree_of(judge, false), judge->arena);
+    rb_graph_judge(&rows, judge->arena);
     rb_graph_walk_begin(walk, &rows);
     for (const struct rb_graph_file *row; file && (row = rb_graph_walk_next(walk));)
         fprintf(file, "%s\t%s\t%" PRId64 "\t%s\t%d%d%d\n", row->path, row->language ? row->language : "",

@@ -18,28 +18,23 @@
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
 
-/* The rows of what the model holds; only some of them where the list is not `complete`. */
+/* What is to be stored is at hand: an rb_tree_fetch_fn. */
+static rb_err fetch_tree(void *arg, struct rb_tree *tree, char etag[160], bool *unchanged,
+                         const struct rb_tree_hint *hint, struct rb_arena *arena)
+{
+    (void)etag, (void)unchanged, (void)hint, (void)arena;
+    *tree = *(const struct rb_tree *)arg;
+    return RB_OK;
+}
+
+/* The rows of what the model holds; only some of them where the list is not `complete`. Most lists are
+ * stored, as those of GitHub are: the next difference is to that list then, else to what the graph holds. */
 static void rows_of_model(struct rb_graph_tree *rows, bool complete, struct rb_arena *arena)
 {
-    struct rb_tree_entry *entries = rb_arena_alloc(arena, (model.count + 1) * sizeof *entries);
-    struct rb_tree *tree = rb_arena_alloc(arena, sizeof *tree);
-    size_t count = 0;
-    for (size_t i = 0; i < model.count; i++) {
-        const struct file *file = &model.files[i];
-        if (!complete && chance_percent(40))
-            continue;
-        struct rb_tree_entry *entry = &entries[count++];
-        entry->path = rb_arena_strdup(arena, file->path);
-        entry->size = file->content % 5000;
-        entry->kind = file->content % 11 == 0  ? RB_ENTRY_SYMLINK
-                      : file->content % 7 == 0 ? RB_ENTRY_EXECUTABLE
-                                               : RB_ENTRY_FILE;
-        snprintf(entry->sha, sizeof entry->sha, "%040x", file->content);
-    }
-    if (count)
-        qsort(entries, count, sizeof *entries, compare_entries);
-    *tree = (struct rb_tree){.entries = entries, .count = count, .complete = complete};
-    snprintf(tree->commit, sizeof tree->commit, "%040llx", (unsigned long long)chance_next());
+    struct rb_tree *tree = model_tree(complete, arena), stored;
+    const struct rb_tree_key key = {fixture.repo_id, fixture.generation};
+    if (chance_percent(85))
+        assert_int_equal(rb_tree_get(&stored, fixture.db, &key, 1000, fetch_tree, tree, arena), RB_OK);
     *rows = (struct rb_graph_tree){
         .repo_id = fixture.repo_id, .generation = fixture.generation, .full_name = "acme/shop"};
     make_rows(rows, tree, arena);
@@ -141,29 +136,20 @@ static void assert_text(const char *what, const char *seen, const char *wanted)
                  strlen(wanted), seen + same, wanted + same);
 }
 
-/* The folder is read from the path, which says it no more where the path has been cut. */
-static void assert_folder(const char *path, const char *seen, const char *wanted)
-{
-    if (strlen(path) < RB_GRAPH_PATH_MAX - RB_UUID_SIZE)
-        assert_text("a folder", seen, wanted);
-}
-
 static void assert_files(const struct rb_graph_tree *rows, struct rb_arena *arena)
 {
     struct rb_graph_file *seen = rb_arena_alloc(arena, (rows->file_count + 1) * sizeof *seen);
-    struct rb_graph_page page = {.next = ""};
+    struct graph_page page = {.next = ""};
     size_t count = 0;
     while (page.next) {
-        const struct rb_graph_range range = {.after = page.next, .folder = ""};
-        if (rb_graph_files(&page, fixture.graph, rows->repo_id, &range, arena))
-            fail_msg("reading files: %s", rb_error_text());
+        read_files(&page, fixture.graph, rows->repo_id, GRAPH_PAGE_MAX, arena);
         for (size_t i = 0; i < page.count && count <= rows->file_count; i++)
             seen[count++] = page.files[i];
     }
     qsort(seen, count, sizeof *seen, compare_files);
     for (size_t i = 0; i < count && i < rows->file_count; i++) {
         assert_text("a path", seen[i].path, rows->files[i].path);
-        assert_folder(rows->files[i].path, seen[i].directory, rows->files[i].directory);
+        assert_text("a folder", seen[i].directory, rows->files[i].directory);
         assert_string_equal(or_empty(seen[i].language), or_empty(rows->files[i].language));
         assert_string_equal(seen[i].name, rows->files[i].name);
         assert_string_equal(seen[i].sha, rows->files[i].sha);
@@ -178,18 +164,17 @@ static void assert_files(const struct rb_graph_tree *rows, struct rb_arena *aren
 static void assert_directories(const struct rb_graph_tree *rows, struct rb_arena *arena)
 {
     struct rb_graph_directory *seen = rb_arena_alloc(arena, (rows->directory_count + 1) * sizeof *seen);
-    struct rb_graph_directory_page page = {.next = ""};
+    struct graph_directory_page page = {.next = ""};
     size_t count = 0;
     while (page.next) {
-        const struct rb_graph_range range = {.after = page.next, .folder = ""};
-        assert_int_equal(rb_graph_directories(&page, fixture.graph, rows->repo_id, &range, arena), RB_OK);
+        read_directories(&page, rows->repo_id, GRAPH_PAGE_MAX, arena);
         for (size_t i = 0; i < page.count && count <= rows->directory_count; i++)
             seen[count++] = page.directories[i];
     }
     qsort(seen, count, sizeof *seen, compare_directories);
     for (size_t i = 0; i < count && i < rows->directory_count; i++) {
         assert_text("a path", seen[i].path, rows->directories[i].path);
-        assert_folder(rows->directories[i].path, seen[i].parent, rows->directories[i].parent);
+        assert_text("a folder", seen[i].parent, rows->directories[i].parent);
     }
     assert_int_equal(count, rows->directory_count);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/base/base.h"
+#include "lib/store/store.h"
 
 #define MODEL_FILES    250  /* a commit that would make more does not */
 #define MODEL_PATH     4096 /* as git allows */
@@ -111,16 +112,32 @@ static void model_move(const char *from, const char *to)
 
 /* ---- names that have made trouble somewhere ------------------------------------------------------------ */
 
-static const char *const folder_names[] = {
-    "a",    "A",        "a-b",          "a.b",        "a0",     "a!",  "src", "Src", "test",         "vendor",
-    "ünï",  "u\u0308n", "\u30b3\uff5e", "\U0001f600", "\uffee", "a b", " a",  "a ",  "node_modules", "%_\\",
-    "'\"`", "$p{}",     "tab\there",    "line\nend",  "-",      "...", "0"};
+static const char *const folder_names[] = {"a",    "A",        "a-b",          "a.b",          "a0",
+                                           "a!",   "src",      "Src",          "test",         "vendor",
+                                           "ünï",  "u\u0308n", "\u30b3\uff5e", "\U0001f600",   "\uffee",
+                                           "a b",  " a",       "a ",           "node_modules", "%_\\",
+                                           "'\"`", "$p{}",     "tab\there",    "line\nend",    "-",
+                                           "...",  "0",        "bin",          "script",       "queries"};
 static const char *const file_names[] = {
     "a",           "A",           "b.c",          "B.c",        "b.py",    "b.h",       "b",
     "README.md",   "x.js",        "X.JS",         "Makefile",   "ünï.go",  "コード.rs", "\U0001f600.ts",
     "\uff5e.java", "a b.c",       "b.c ",         "x.min.js",   "'q'.sql", "\"q\".php", "back\\.c",
-    "%.c",         "line\nend.c", "package.json", "Dockerfile", "x.pb.go"};
-static const char *const extensions[] = {"", ".c", ".py", ".js", ".rs", ".h", ".unknown"};
+    "%.c",         "line\nend.c", "package.json", "Dockerfile", "x.pb.go", "setup",     "artisan"};
+static const char *const extensions[] = {"", ".c", ".py", ".js", ".rs", ".h", ".m", ".pl", ".unknown"};
+/* What the language of a file hangs on beside its own name: those that are told it, and those that tell, by
+ * their bytes or by being there. */
+static const char *const neighbours[][8] = {
+    {"n.h", "m.h", "n.c", "m.c", "n.cpp", "n.m", "n.mm", "n.cu"},
+    {"n.pl", "m.pm", "n.t", "n.raku", "n.pro", "m.pl", "n.prolog", "n.p6"},
+    {"n.fs", "m.fs", "n.fsx", "n.glsl", "n.frag", "n.fth", "n.4th", "n.forth"},
+    {"n.v", "m.v", "v.mod", "n.sv", "n.vh", "n.coq", "_CoqProject", "n.vsh"},
+    {"n.ts", "m.ts", "n.qrc", "package.json", "n.tpl", "Chart.yaml", "n.cls", "n.tex"},
+    {"n.m", "m.m", "project.pbxproj", "n.mat", "n.mm", "n.mo", "n.nb", "n.wl"},
+    {"bin/tool", "script/x", "exe/y", "n.rb", "n.php", "n.sh", "n.py", "bin/setup"},
+    {"n.inc", "n.php", "n.html", "n.pas", "n.cpp", "n.asm", "n.sql", "n.pp"},
+    {"n.d", "n.as", "n.asm", "n.1", "n.scm", "n.typ", "n.eps", ".gitattributes"},
+};
+#define MODEL_FAMILY 8
 
 /* Of 1 to 255 bytes, which is the most that file systems take. */
 static void some_name(char name[256], const char *const *names, size_t count)
@@ -183,6 +200,36 @@ static const char *some_file(void)
     return model.files[chance_below(model.count)].path;
 }
 
+static int model_compare_entries(const void *a, const void *b)
+{
+    return strcmp(((const struct rb_tree_entry *)a)->path, ((const struct rb_tree_entry *)b)->path);
+}
+
+/* Its list, sorted; only some of it where it is not `complete`. */
+static struct rb_tree *model_tree(bool complete, struct rb_arena *arena)
+{
+    struct rb_tree_entry *entries = rb_arena_alloc(arena, (model.count + 1) * sizeof *entries);
+    struct rb_tree *tree = rb_arena_alloc(arena, sizeof *tree);
+    size_t count = 0;
+    for (size_t i = 0; i < model.count; i++) {
+        const struct file *file = &model.files[i];
+        if (!complete && chance_percent(40))
+            continue;
+        struct rb_tree_entry *entry = &entries[count++];
+        entry->path = rb_arena_strdup(arena, file->path);
+        entry->size = file->content % 5000;
+        entry->kind = file->content % 11 == 0  ? RB_ENTRY_SYMLINK
+                      : file->content % 7 == 0 ? RB_ENTRY_EXECUTABLE
+                                               : RB_ENTRY_FILE;
+        snprintf(entry->sha, sizeof entry->sha, "%040x", file->content);
+    }
+    if (count)
+        qsort(entries, count, sizeof *entries, model_compare_entries);
+    *tree = (struct rb_tree){.entries = entries, .count = count, .complete = complete};
+    snprintf(tree->commit, sizeof tree->commit, "%040llx", (unsigned long long)chance_next());
+    return tree;
+}
+
 /* ---- commits ------------------------------------------------------------------------------------------- */
 
 static void commit_add(void)
@@ -199,6 +246,27 @@ static void commit_change_content(void)
 {
     for (size_t left = 1 + chance_below(5); left > 0; left--)
         model.files[chance_below(model.count)].content = ++model.contents;
+}
+
+/* Of one family, in a folder and below it. */
+static void commit_neighbours(void)
+{
+    char folder[MODEL_PATH];
+    const char *const *family = neighbours[chance_below(MODEL_COUNT(neighbours))];
+    some_folder(folder);
+    for (size_t left = 1 + chance_below(6); left > 0; left--) {
+        const char *name = family[chance_below(MODEL_FAMILY)];
+        char *path =
+            rb_asprintf("%s%s%s%s", folder, *folder ? "/" : "", chance_percent(70) ? "" : "a/", name);
+        model.contents++;
+        while (!strchr(name, '.') && model.contents % 7 != 0) /* a program */
+            model.contents++;
+        if (chance_percent(75))
+            model_put(path, model.contents);
+        else
+            model_drop(is_it_or_below, path);
+        free(path);
+    }
 }
 
 static void commit_remove_file(void)
@@ -294,6 +362,8 @@ static void commit_everything_goes(void)
 static void (*const commits[])(void) = {commit_add,
                                         commit_add,
                                         commit_change_content,
+                                        commit_neighbours,
+                                        commit_neighbours,
                                         commit_remove_file,
                                         commit_remove_folder,
                                         commit_rename_file,

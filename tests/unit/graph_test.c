@@ -10,6 +10,7 @@
 
 #include "grapher/graph.h"
 #include "grapher/neo4j.h"
+#include "lib/repo/path.h"
 #include "tests/unit/graph_rows.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -91,29 +92,74 @@ static void empty_and_incomplete_trees(void **state)
     rb_arena_free(arena);
 }
 
-/* Two long paths that differ only at the end stay two, within what an index takes, and whole in their UTF-8.
- */
+/* "c…cc/c…cc/name": folders of so many bytes, all of two bytes a character. */
+static const char *long_path(struct rb_arena *arena, const size_t *folders, size_t count, const char *end)
+{
+    struct rb_buf buf;
+    rb_buf_init(&buf, 8192);
+    for (size_t i = 0; i < count; i++) {
+        if (i && rb_buf_append(&buf, "/", 1))
+            fail();
+        for (size_t k = 0; k < folders[i]; k += 2) {
+            if (rb_buf_append(&buf, "\xc3\xa9", 2))
+                fail();
+        }
+    }
+    const char *path = rb_arena_printf(arena, "%.*s%s", (int)buf.len, (const char *)buf.data, end);
+    rb_buf_free(&buf);
+    return path;
+}
+
+static bool is_folder(const struct rb_graph_tree *rows, const char *path)
+{
+    bool is_there = *path == '\0';
+    for (size_t i = 0; i < rows->directory_count; i++)
+        is_there = is_there || strcmp(rows->directories[i].path, path) == 0;
+    return is_there;
+}
+
+/* What stands before the last slash of `path` is `folder`, and is there. */
+static void assert_in_folder(const struct rb_graph_tree *rows, const char *path, const char *folder)
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    json_t *text = json_string(path); /* NULL when it is not UTF-8 */
+    assert_non_null(text);
+    assert_true(json_string_length(text) <= RB_GRAPH_PATH_MAX);
+    json_decref(text);
+    assert_int_equal(strlen(folder), len);
+    assert_memory_equal(folder, path, len);
+    assert_true(is_folder(rows, folder));
+}
+
+/* Long paths are cut to what an index takes, whole in their UTF-8. Those that differ anywhere stay apart, and
+ * stand in their folders. */
 static void long_paths_are_cut_and_stay_apart(void **state)
 {
+    static const size_t name[] = {4000}, shallow[] = {3000, 10},
+                        deep[] = {250, 250, 250, 250, 250, 250, 250, 250, 250, 250, 250, 250};
+    static const size_t edges[][2] = {{1980, 60}, {1982, 64}, {1984, 62}, {1986, 20}, {2040, 6}, {2046, 8}};
     (void)state;
     struct rb_arena *arena = rb_arena_new();
     struct rb_graph_tree rows;
-    char one[4001], two[4001];
-    for (size_t i = 0; i < 4000; i++)
-        one[i] = (char)(i % 2 ? 0xa9 : 0xc3);
-    one[4000] = two[4000] = '\0';
-    memcpy(two, one, 4000);
-    memcpy(two + 3998, "xy", 2);
-    struct rb_tree_entry entries[] = {{.path = one}, {.path = two}};
-    rows_of(&rows, entries, 2, arena);
-    assert_int_equal(rows.file_count, 2);
-    assert_string_not_equal(rows.files[0].path, rows.files[1].path);
-    for (size_t i = 0; i < 2; i++) {
-        json_t *text = json_string(rows.files[i].path); /* NULL when it is not UTF-8 */
-        assert_non_null(text);
-        assert_true(json_string_length(text) <= RB_GRAPH_PATH_MAX);
-        json_decref(text);
+    struct rb_tree_entry entries[] = {
+        {.path = long_path(arena, name, 1, "x")},        {.path = long_path(arena, name, 1, "y")},
+        {.path = long_path(arena, shallow, 2, "x")},     {.path = long_path(arena, shallow, 2, "y")},
+        {.path = long_path(arena, shallow, 1, "z/y")},   {.path = long_path(arena, deep, 12, "x")},
+        {.path = long_path(arena, deep, 12, "y")},       {.path = long_path(arena, deep, 11, "/z/y")},
+        {.path = long_path(arena, deep, 9, "/y")},       {.path = long_path(arena, deep, 7, "/y")},
+        {.path = long_path(arena, edges[0], 2, "")},     {.path = long_path(arena, edges[1], 2, "")},
+        {.path = long_path(arena, edges[1], 2, "mmmm")}, {.path = long_path(arena, edges[2], 2, "")},
+        {.path = long_path(arena, edges[3], 2, "")},     {.path = long_path(arena, edges[4], 2, "")},
+        {.path = long_path(arena, edges[5], 2, "")},     {.path = "short/x"}};
+    rows_of(&rows, entries, COUNT(entries), arena);
+    assert_int_equal(rows.file_count, COUNT(entries));
+    for (size_t i = 0; i < rows.file_count; i++) { /* sorted, none twice: files_at_hand() */
+        assert_in_folder(&rows, rows.files[i].path, rows.files[i].directory);
+        assert_string_equal(rows.files[i].name, rb_path_base(rows.files[i].path));
     }
+    for (size_t i = 0; i < rows.directory_count; i++)
+        assert_in_folder(&rows, rows.directories[i].path, rows.directories[i].parent);
     rb_arena_free(arena);
 }
 

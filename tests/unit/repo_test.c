@@ -569,6 +569,57 @@ static void a_payload_too_large_for_its_event_is_read_by_reference(void **state)
     rb_arena_free(arena);
 }
 
+/* ---- pull requests ------------------------------------------------------------------------------------- */
+
+#define PAGE(link, body) \
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" link "Connection: close\r\n\r\n" body
+#define NEXT "Link: <http://127.0.0.1/next>; rel=\"next\"\r\n"
+
+/* GitHub is gone half way through the pages: nothing of them counts, and who comes again has each file once.
+ */
+static void a_list_of_files_that_breaks_off_is_read_again(void **state)
+{
+    (void)state;
+    static const char first[] = PAGE(NEXT, "[{\"filename\":\"a\",\"additions\":1,\"deletions\":2},"
+                                           "{\"filename\":\"b\",\"additions\":3,\"deletions\":4}]");
+    static const char *const answers[] = {
+        first, "HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\n",
+        first, PAGE(NEXT, "[{\"filename\":\"c\""), /* cut off */
+        first, PAGE("", "[{\"filename\":\"c\",\"additions\":5,\"deletions\":6}]"),
+        NULL};
+    static const char *const names[] = {"a", "b", "c"};
+    struct rb_arena *arena = rb_arena_new();
+    struct canned_server server;
+    struct rb_github *own = NULL;
+    struct rb_repo_handle *repo = NULL;
+    const struct rb_repo_pull_file *files = NULL;
+    size_t count = 0;
+    canned_start(&server, answers);
+    const struct rb_github_options options = {.base_url = server.url, .user_agent = "repobus-test"};
+    must(rb_github_start(&own, &options));
+    const struct rb_repo_sources sources = {.github = own, .keyring = keyring};
+    must(rb_repo_open(&repo, &sources, db, 1, 5, arena));
+    assert_int_equal(rb_repo_pull_files(&files, &count, repo, 7), RB_EUNAVAILABLE);
+    assert_int_equal(rb_repo_pull_files(&files, &count, repo, 7), RB_EPROTOCOL);
+    must(rb_repo_pull_files(&files, &count, repo, 7));
+    assert_int_equal(count, sizeof names / sizeof *names);
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(files[i].path, names[i]);
+        assert_int_equal(files[i].additions, 2 * i + 1);
+        assert_int_equal(files[i].deletions, 2 * i + 2);
+    }
+    rb_repo_close(repo);
+    rb_github_stop(own);
+    canned_stop(&server);
+    assert_int_equal(server.asked, 6);
+    for (int i = 0; i < server.asked; i++) { /* from the first page on */
+        if (!strstr(server.requests[i],
+                    i % 2 ? "/pulls/7/files?per_page=100&page=2 " : "/pulls/7/files?per_page=100&page=1 "))
+            fail_msg("request %d is %.100s", i, server.requests[i]);
+    }
+    rb_arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -582,6 +633,7 @@ int main(void)
         cmocka_unit_test_setup(queries_may_fail_as_they_like, begin),
         cmocka_unit_test_setup(what_is_no_text_is_read_to_the_byte, begin),
         cmocka_unit_test(a_payload_too_large_for_its_event_is_read_by_reference),
+        cmocka_unit_test_setup(a_list_of_files_that_breaks_off_is_read_again, begin),
     };
     return cmocka_run_group_tests_name("repo", tests, start_all, stop_all);
 }
