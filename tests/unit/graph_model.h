@@ -134,6 +134,7 @@ static const char *const neighbours[][8] = {
     {"n.ts", "m.ts", "n.qrc", "package.json", "n.tpl", "Chart.yaml", "n.cls", "n.tex"},
     {"n.m", "m.m", "project.pbxproj", "n.mat", "n.mm", "n.mo", "n.nb", "n.wl"},
     {"bin/tool", "script/x", "exe/y", "n.rb", "n.php", "n.sh", "n.py", "bin/setup"},
+    {"lib/run", "start", "n.rb", "n.pl", "n.sh", "bin/console", "n.php", "lib/m.rb"},
     {"n.inc", "n.php", "n.html", "n.pas", "n.cpp", "n.asm", "n.sql", "n.pp"},
     {"n.d", "n.as", "n.asm", "n.1", "n.scm", "n.typ", "n.eps", ".gitattributes"},
 };
