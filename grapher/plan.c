@@ -4,7 +4,9 @@
  * thread of its own, when the grapher starts and when the store is back. Nothing waits for it.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "grapher/handler.h"
 
@@ -100,11 +102,15 @@ static void *plan_run(void *app)
 
 void rb_grapher_plan_start(struct rb_grapher *grapher)
 {
+    sigset_t all, before;
     if (!grapher->graph.neo4j_uri)
         return;
     planning.is_wanted = true;
     planning.is_stopping = false;
+    sigfillset(&all); /* signals are for the subscriber, which has not blocked them yet */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     planning.is_running = pthread_create(&planning.thread, NULL, plan_run, grapher) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void plan_note(bool *what)
