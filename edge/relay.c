@@ -27,10 +27,10 @@
 #define RELAY_BATCH      128 /* 8 MB of the largest events that webhooks make */
 #define RELAY_BATCH_TEXT "128"
 #define RELAY_POLL_MS    5000
-#define RELAY_SETTLE_MS  10000             /* a statement of the edge that takes a number has ended by then */
-#define RELAY_REST_MS    10                /* under load: between two batches that are not full */
-#define RELAY_RETRY_MS   1000              /* after a failure, halved at random */
-#define RELAY_LATE_US    1000000           /* from then on outbox_late has when an event was published */
+#define RELAY_SETTLE_MS  1000    /* by then what took a number is committed, but for what a sweep finds */
+#define RELAY_REST_MS    10      /* under load: between two batches that are not full */
+#define RELAY_RETRY_MS   1000    /* after a failure, halved at random */
+#define RELAY_LATE_US    1000000 /* from then on outbox_late has when an event was published */
 #define RELAY_PRUNE_MS   (3600 * 1000)     /* published events are looked through this often */
 #define RELAY_MEASURE_MS 5000              /* a count of what waits costs something where much does */
 #define RELAY_KEEP       "30 days"         /* so long a lost stream can be refilled */
@@ -285,14 +285,18 @@ static void relay_prune(struct edge_worker *worker, int64_t *next)
     }
 }
 
-/* Of its session: a mark that a crash of PostgreSQL takes back is made again, after the stream has dropped
- * the event as one that it has; and what waits is always looked for by its index, however little it was when
- * the statement was planned. */
+/* Of its session. A mark that a crash of PostgreSQL takes back is made again, after the stream has dropped
+ * the event as one that it has. Each statement is planned once, since planning costs more than a batch, and
+ * at a time when there may be next to nothing in the tables: every row is to be found by its key, however
+ * many there are later. */
 static rb_err relay_settle(struct rb_db *db)
 {
     static const struct rb_statement statement = {
-        "relay_settle", "select set_config('synchronous_commit', 'off', false), set_config('enable_seqscan', "
-                        "'off', false), set_config('plan_cache_mode', 'force_generic_plan', false)"};
+        "relay_settle",
+        "select set_config(name, value, false) from (values ('synchronous_commit', 'off'), "
+        "('plan_cache_mode', "
+        "'force_generic_plan'), ('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', "
+        "'off')) as s (name, value)"};
     return rb_db_query(NULL, db, &statement, NULL, 0);
 }
 

@@ -144,7 +144,7 @@ async function work(side, db, c, { plan, counter }, read = () => []) {
   const [before, began] = [read(), Date.now()];
   const answer = await load(h.dir, side.url, c, plan);
   for (const line of answer.refused) console.log(`    ${side.name}: ${line}`);
-  while (side.isPublishing && (await db.query('select 1 from outbox where published_at is null limit 1')).rowCount) await pause(100);
+  while (side.isPublishing && (await db.query('select 1 from outbox_waiting limit 1')).rowCount) await pause(100);
   const after = read();
   return { ...answer, before, after, seconds: (answer.end - began) / 1000, made: (await count()) - countBefore };
 }
