@@ -213,7 +213,7 @@ static void override_apply(struct rb_scan_sheet *sheet, struct rb_scan_dependenc
 void rb_npm_settle(struct rb_scan *scan)
 {
     struct rb_scan_sheet *sheet = &scan->sheet;
-    const char *manifest = NULL; /* the last one: they come in order */
+    const char *manifest = ""; /* the last one: they come in order */
     unsigned tools = 0;
     size_t folder = 0;
     for (size_t i = 0; i < sheet->count && sheet->npm; i++) {

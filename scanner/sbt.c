@@ -13,9 +13,8 @@
 
 #define SBT_VALUES_MAX 5000    /* of all files; Akka's build has two hundred */
 #define SBT_NESTED_MAX 8       /* values of values */
-#define SBT_STEPS_MAX  5000000 /* values looked at; a build of 200 dependencies and 300 values takes 60,000 \
-                                */
-#define SBT_WORD_MAX 128       /* bytes of a value's name */
+#define SBT_STEPS_MAX  5000000 /* values looked at; 200 dependencies and 300 values take 60,000 */
+#define SBT_WORD_MAX   128     /* bytes of a value's name */
 
 enum sbt_kind { SBT_NONE, SBT_TEXT, SBT_MIXED, SBT_WORD, SBT_COMPUTED };
 struct sbt_expression {

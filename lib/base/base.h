@@ -112,7 +112,8 @@ typedef void (*rb_json_member_fn)(void *arg, const char *name, size_t name_len);
 rb_err rb_json_members(const char *pointer, const struct rb_json_field *fields, size_t count,
                        const struct rb_json_text *text, rb_json_member_fn fn, void *arg) RB_MUST_CHECK;
 /* The same for each element of the list at `list`, which has no name. `flag` is something else in the text:
- * 0, 1, or -1 when it is no boolean or not there. RB_ENOTFOUND: no list there. */
+ * 0, 1, or -1 when it is no boolean or not there; both are members of the text itself. RB_ENOTFOUND: no list
+ * there. The text is read from front to back: where it ends being JSON, the elements before were given. */
 rb_err rb_json_list(int *flag_value, const char *flag, const char *list, const struct rb_json_field *fields,
                     size_t count, const struct rb_json_text *text, rb_json_member_fn fn,
                     void *arg) RB_MUST_CHECK;

@@ -1,5 +1,5 @@
-// simdjson behind a C door. A parser of a thread is kept, since making one costs more than parsing with it; one
-// that a large text has made large is not.
+// simdjson behind a C door. A parser of a thread is kept, since making one costs more than parsing with it;
+// one that a large text has made large is not.
 extern "C" {
 #include "lib/base/base.h"
 }
@@ -14,6 +14,19 @@ namespace
 {
 static_assert(RB_JSON_ROOM >= simdjson::SIMDJSON_PADDING, "simdjson reads further than that");
 
+simdjson::error_code json_take_text(const struct rb_json_field &field, std::string_view text)
+{
+    if (field.kind == RB_JSON_PIECE) {
+        *static_cast<struct rb_json_piece *>(field.out) = {text.data(), text.size()};
+        return simdjson::SUCCESS;
+    }
+    if (text.size() >= field.size || text.find('\0') != std::string_view::npos)
+        return simdjson::CAPACITY;
+    memcpy(field.out, text.data(), text.size());
+    static_cast<char *>(field.out)[text.size()] = '\0';
+    return simdjson::SUCCESS;
+}
+
 simdjson::error_code json_take(const struct rb_json_field &field, simdjson::dom::element value)
 {
     switch (field.kind) {
@@ -27,17 +40,7 @@ simdjson::error_code json_take(const struct rb_json_field &field, simdjson::dom:
     }
     std::string_view text;
     simdjson::error_code error = value.get_string().get(text);
-    if (error)
-        return error;
-    if (field.kind == RB_JSON_PIECE) {
-        *static_cast<struct rb_json_piece *>(field.out) = {text.data(), text.size()};
-        return simdjson::SUCCESS;
-    }
-    if (text.size() >= field.size || text.find('\0') != std::string_view::npos)
-        return simdjson::CAPACITY;
-    memcpy(field.out, text.data(), text.size());
-    static_cast<char *>(field.out)[text.size()] = '\0';
-    return simdjson::SUCCESS;
+    return error ? error : json_take_text(field, text);
 }
 
 simdjson::error_code json_parse(simdjson::dom::parser &parser, const struct rb_json_text &text,
@@ -114,25 +117,130 @@ rb_err json_members(simdjson::dom::parser &parser, const char *pointer, const st
     return RB_OK;
 }
 
-rb_err json_list(simdjson::dom::parser &parser, int *flag_value, const char *flag, const char *list,
-                 const struct rb_json_field *fields, size_t count, const struct rb_json_text &text,
-                 rb_json_member_fn fn, void *arg)
+simdjson::error_code json_take(const struct rb_json_field &field, simdjson::ondemand::value value)
 {
-    simdjson::dom::element document;
-    simdjson::error_code error = json_parse(parser, text, document);
-    if (error)
-        return rb_error_set(RB_EPROTOCOL, "not JSON: %s", simdjson::error_message(error));
-    simdjson::dom::array array;
-    bool is_set = false;
-    *flag_value = document.at_pointer(flag).get_bool().get(is_set) ? -1 : is_set;
-    if (document.at_pointer(list).get_array().get(array))
-        return rb_error_set(RB_ENOTFOUND, "no list at %s", list);
-    for (simdjson::dom::element element : array) {
-        json_take_all(fields, count, element);
-        fn(arg, "", 0);
+    std::string_view text;
+    simdjson::error_code error = simdjson::SUCCESS;
+    switch (field.kind) {
+    case RB_JSON_INT:
+        return value.get_int64().get(*static_cast<int64_t *>(field.out));
+    case RB_JSON_BOOL:
+        return value.get_bool().get(*static_cast<bool *>(field.out));
+    case RB_JSON_TEXT:
+    case RB_JSON_PIECE:
+        error = value.get_string().get(text);
+        break;
     }
-    return RB_OK;
+    return error ? error : json_take_text(field, text);
 }
+
+// As json_take_all(), as far as the text goes: SUCCESS where the element is well-formed, whatever it is.
+simdjson::error_code json_take_element(const struct rb_json_field *fields, size_t count,
+                                       simdjson::ondemand::value value)
+{
+    simdjson::ondemand::json_type type;
+    for (size_t i = 0; i < count; i++)
+        json_forget(fields[i]);
+    simdjson::error_code error = value.type().get(type);
+    if (error || type != simdjson::ondemand::json_type::object)
+        return error;
+    simdjson::ondemand::object object;
+    error = value.get_object().get(object);
+    for (auto found : object) {
+        simdjson::ondemand::field member;
+        std::string_view key;
+        error = error ? error : std::move(found).get(member);
+        error = error ? error : member.unescaped_key().get(key);
+        if (error)
+            return error;
+        for (size_t i = 0; i < count; i++) {
+            if (key == fields[i].pointer + 1) {
+                simdjson::error_code taken = json_take(fields[i], member.value());
+                if (taken && taken != simdjson::INCORRECT_TYPE && taken != simdjson::CAPACITY)
+                    return taken;
+                break;
+            }
+        }
+    }
+    return error;
+}
+
+// A list of 100,000 is 25 MB of text, and would be 40 MB more as a document: it is read from front to back.
+class json_list
+{
+  public:
+    json_list(const char *flag, const char *list, const struct rb_json_field *fields, size_t count,
+              rb_json_member_fn fn, void *arg)
+        : flag(flag), list(list), fields(fields), count(count), fn(fn), arg(arg)
+    {
+    }
+
+    simdjson::error_code read(simdjson::ondemand::parser &parser, simdjson::padded_string_view text)
+    {
+        simdjson::ondemand::document document;
+        simdjson::ondemand::object object;
+        simdjson::error_code error = parser.iterate(text).get(document);
+        error = error ? error : document.get_object().get(object);
+        if (error)
+            return error;
+        for (auto found : object) {
+            simdjson::ondemand::field member;
+            std::string_view key;
+            error = std::move(found).get(member);
+            error = error ? error : member.unescaped_key().get(key);
+            error = error ? error : read_member(key, member.value());
+            if (error)
+                return error;
+        }
+        const char *rest = nullptr; // there is no such place where nothing is left
+        error = document.current_location().get(rest);
+        return error == simdjson::OUT_OF_BOUNDS ? simdjson::SUCCESS : simdjson::TRAILING_CONTENT;
+    }
+
+    int flag_value = -1;
+    bool has_list = false;
+
+  private:
+    simdjson::error_code read_member(std::string_view key, simdjson::ondemand::value value)
+    {
+        bool is_set = false;
+        simdjson::ondemand::json_type type;
+        simdjson::error_code error = value.type().get(type);
+        if (error)
+            return error;
+        if (key == flag + 1 && type == simdjson::ondemand::json_type::boolean) {
+            error = value.get_bool().get(is_set);
+            flag_value = error ? -1 : is_set;
+        } else if (key == list + 1 && type == simdjson::ondemand::json_type::array) {
+            has_list = true;
+            error = read_list(value);
+        }
+        return error;
+    }
+
+    simdjson::error_code read_list(simdjson::ondemand::value value)
+    {
+        simdjson::ondemand::array array;
+        simdjson::error_code error = value.get_array().get(array);
+        if (error)
+            return error;
+        for (auto found : array) {
+            simdjson::ondemand::value element;
+            error = std::move(found).get(element);
+            error = error ? error : json_take_element(fields, count, element);
+            if (error)
+                return error;
+            fn(arg, "", 0);
+        }
+        return error;
+    }
+
+    const char *flag, *list;
+    const struct rb_json_field *fields;
+    size_t count;
+    rb_json_member_fn fn;
+    void *arg;
+};
 } // namespace
 
 rb_err rb_json_members(const char *pointer, const struct rb_json_field *fields, size_t count,
@@ -145,8 +253,19 @@ rb_err rb_json_members(const char *pointer, const struct rb_json_field *fields, 
 rb_err rb_json_list(int *flag_value, const char *flag, const char *list, const struct rb_json_field *fields,
                     size_t count, const struct rb_json_text *text, rb_json_member_fn fn, void *arg)
 {
-    simdjson::dom::parser once;
-    return json_list(once, flag_value, flag, list, fields, count, *text, fn, arg);
+    simdjson::ondemand::parser once;
+    class json_list reading(flag, list, fields, count, fn, arg);
+    std::unique_ptr<simdjson::padded_string> copy;
+    simdjson::padded_string_view padded(text->at, text->len, text->len + text->room);
+    if (text->room < simdjson::SIMDJSON_PADDING) {
+        copy = std::make_unique<simdjson::padded_string>(text->at, text->len);
+        padded = *copy;
+    }
+    simdjson::error_code error = reading.read(once, padded);
+    *flag_value = reading.flag_value;
+    if (error && error != simdjson::INCORRECT_TYPE)
+        return rb_error_set(RB_EPROTOCOL, "not JSON: %s", simdjson::error_message(error));
+    return reading.has_list && !error ? RB_OK : rb_error_set(RB_ENOTFOUND, "no list at %s", list);
 }
 
 rb_err rb_json_find(const struct rb_json_field *fields, size_t count, const struct rb_json_text *text)

@@ -263,7 +263,12 @@ static void lists_are_walked_one_by_one(void **state)
         {"{\"all\":true}", RB_ENOTFOUND, 1, ""},
         {"{\"list\":{}}", RB_ENOTFOUND, -1, ""},
         {"{\"list\":[{}]", RB_EPROTOCOL, -1, ""},
-        {"{\"list\":[{}]}}", RB_EPROTOCOL, -1, ""},
+        {"{\"list\":[{}]}}", RB_EPROTOCOL, -1, ":-10- "},
+        {"{\"list\":[{},{\"size\":1 2}]}", RB_EPROTOCOL, -1, ":-10- "},
+        {"{\"list\":[{\"size\":\"1\",\"text\":{\"a\":[1]}},{\"size\":2}]}", RB_OK, -1, ":-10- :20- "},
+        {"{\"list\":[{\"\\u0073ize\":7}],\"other\":[{\"all\":true}]}", RB_OK, -1, ":70- "},
+        {"[]", RB_ENOTFOUND, -1, ""},
+        {"", RB_EPROTOCOL, -1, ""},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         for (size_t room = 0; room <= RB_JSON_ROOM; room += RB_JSON_ROOM) {

@@ -146,13 +146,14 @@ static void test_values_without_end(void **state)
 {
     (void)state;
     enum { MANY = 3000 };
+    static const char use[] = "deps += \"o\" % \"a\" % a\n";
     static const char line[] = "val a = s\"$a$a\"\n";
     struct rb_arena *arena = rb_arena_new();
     struct rb_scan scan;
     char *text = rb_arena_alloc(arena, MANY * sizeof line + 64);
     for (size_t i = 0; i < MANY; i++)
-        strcat(text + i * (sizeof line - 1), line);
-    strcat(text, "deps += \"o\" % \"a\" % a\n");
+        memcpy(text + i * (sizeof line - 1), line, sizeof line);
+    memcpy(text + MANY * (sizeof line - 1), use, sizeof use);
     const struct repo_file files[] = {{"build.sbt", text}};
     repo_scan(&scan, arena, files, 1, false);
     assert_string_equal(repo_text(&scan), "build.sbt: o:a (runtime)\n");
