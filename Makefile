@@ -2,7 +2,7 @@
 
 SHELL   := /bin/bash
 BUILD   ?= build
-VERSION := 1.0.0# of librepobus and its header: semver.org; the first number is the soname's
+VERSION := 1.1.0# of librepobus and its header: semver.org; the first number is the soname's
 CC      ?= gcc
 CXX     ?= g++
 PKGS    := libh2o-evloop libnats libjwt libsodium libgit2 jansson libpq libcurl openssl yaml-0.1 libxml-2.0 popt simdjson re2
@@ -160,7 +160,7 @@ $(HEADER): bus/subscriber.h lib/base/public.h Makefile
 	@mkdir -p $(@D)
 	@sed -e '/#include "lib\/base\/public.h"/{r lib/base/public.h' -e 'd}' $< >$@
 $(BUILD)/obj/examples/%: CFLAGS += -I$(BUILD)/include
-$(foreach e,$(EXAMPLES),$(BUILD)/obj/examples/$(e)/main.c.o): $(HEADER)
+$(foreach e,$(EXAMPLES),$(BUILD)/obj/examples/$(e)/main.c.o) $(call objects,examples/labeller): $(HEADER)
 
 comma := ,
 # librepobus.so is of the same objects as the programs.

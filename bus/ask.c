@@ -60,13 +60,16 @@ static struct ask ask_take(struct bus_asks *asks, struct ask *place)
 
 static void ask_end(struct ask *ask, rb_err err, const void *body, size_t len)
 {
-    const struct rb_answer answer = {
-        .err = err, .text = err ? rb_error_text() : "", .body = body, .len = len};
+    const struct rb_answer answer = {.err = err,
+                                     .text = err ? rb_error_text() : "",
+                                     .wait_ms = err ? rb_error_wait_ms() : 0,
+                                     .body = body,
+                                     .len = len};
     ask->fn(ask->arg, &answer);
     free(ask->body);
 }
 
-/* {"error":{"code":"not found","text":"…"}} as its result; RB_OK for every other answer. */
+/* {"error":{"code":"not found","text":"…","wait_ms":1}} as its result; RB_OK for every other answer. */
 static rb_err ask_read_error(const char *body, size_t len)
 {
     static const char begins[] = "{\"error\":";
@@ -82,6 +85,7 @@ static rb_err ask_read_error(const char *body, size_t len)
             err = (rb_err)each;
     }
     rb_error_set(err, "%.400s", text ? text : "an error without a text");
+    rb_error_set_wait(json_integer_value(json_object_get(error, "wait_ms")));
     json_decref(root);
     return err;
 }

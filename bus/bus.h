@@ -24,6 +24,10 @@
 #define RB_GRAPH_OVERLAPS         "graph.overlaps"
 #define RB_GRAPH_DEPENDENTS       "graph.dependents"
 
+/* The same, answered by scanners for whoever has no secrets: a request to GitHub, a part of a payload. */
+#define RB_INSTALLATION_GITHUB "installation.github"
+#define RB_DELIVERY_PAYLOAD    "delivery.payload"
+
 #define RB_STREAM_EVENTS  "REPOBUS" /* repo.>, github.> : kept, replayable */
 #define RB_STREAM_RUNS    "RUNS"    /* run.> : the last few messages per subject */
 #define RB_STREAM_DEAD    "DEAD"    /* dead.> : what could not be handled, with the reason */
@@ -84,6 +88,14 @@ struct rb_bus_message {
 };
 rb_err rb_bus_publish_all(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                           size_t count) RB_MUST_CHECK;
+/* The same in two calls, so that its caller can do something else while acknowledgements come: begin sends,
+ * end waits for them. Each begin has its end, on the same thread and with the same arguments; another
+ * thread's batch on this connection waits until then. */
+#define RB_BUS_BATCH_MAX 512 /* half a megabyte of common events; more: RB_ETOOBIG for each */
+void rb_bus_publish_begin(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                          size_t count);
+rb_err rb_bus_publish_end(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                          size_t count) RB_MUST_CHECK;
 
 /* ---- asking ------------------------------------------------------------------------------------------- */
 
@@ -92,6 +104,7 @@ struct rb_answer {
     rb_err err;       /* RB_EUNAVAILABLE: nobody answers, or the connection was lost; RB_ETIMEOUT; or what the
                          one who answered says: {"error":{"code":"not found","text":"…"}} */
     const char *text; /* of that error, for people; "" */
+    int64_t wait_ms;  /* until another try, where the error names a time; 0 */
     const char *body; /* NULL with an error */
     size_t len;
 };

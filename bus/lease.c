@@ -103,7 +103,7 @@ static void lease_renew(struct rb_work *work)
     if (err && bus_bucket_get(value, sizeof(value), &lease->revision, &runtime->leases, runtime->bus,
                               lease->key) == RB_OK) {
         if (strcmp(value, lease->owner) != 0) {
-            rb_log_warn("lease lost event=%s", work->event.id);
+            rb_log_warn("lease lost repository=%s", lease->key);
             lease->until = 0;
             return;
         }

@@ -101,11 +101,12 @@ struct rb_bus {
     pthread_mutex_t setup_mutex;
     int64_t setup_at_ms; /* when the streams were last set up, to heal at most once a second */
 
-    pthread_mutex_t acks_mutex; /* one publish_all at a time */
+    pthread_mutex_t acks_mutex; /* one batch at a time, from its begin to its end */
     natsSubscription *acks;
     char *acks_inbox;
-    uint64_t acks_batch;
-    unsigned long acks_elections; /* of `elections`, when the batch was sent */
+    uint64_t acks_batch, acks_epoch; /* of the batch at hand; the connection that it was sent on */
+    unsigned long acks_elections;    /* that were heard of when it was sent last */
+    size_t acks_pending;
 
     struct bus_asks *asks; /* questions under way; has a mutex of its own */
 };

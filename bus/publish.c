@@ -4,13 +4,13 @@
  * hand. (nats.c has js_PublishMsgAsync; in 3.4.1 an acknowledgement lost in a reconnect is never reported.)
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bus/private.h"
 
 #define ACK_WAIT_MS  5000
 #define ACK_SLICE_MS 100 /* how soon a lost connection is noticed while acknowledgements are awaited */
-#define BATCH_MAX    512 /* in flight at a time: half a megabyte of common events */
 
 static rb_err publish_make(natsMsg **out, const struct rb_bus_message *message, const char *reply)
 {
@@ -109,45 +109,29 @@ rb_err rb_bus_publish(bool *duplicate, struct rb_bus *bus, const char *subject, 
 
 #define PUBLISH_PENDING ((rb_err)1) /* not an error code: the acknowledgement is still awaited */
 
-static rb_err publish_send_one(struct rb_bus *bus, const struct rb_bus_message *message, size_t i)
-{
-    char reply[BUS_SUBJECT_MAX];
-    natsMsg *msg = NULL;
-
-    snprintf(reply, sizeof(reply), "%s.%" PRIu64 ".%zu", bus->acks_inbox, bus->acks_batch, i);
-    rb_err err = publish_make(&msg, message, reply);
-    if (err)
-        return err;
-    natsStatus s = natsConnection_PublishMsg(bus->nc, msg);
-    natsMsg_Destroy(msg);
-    return s == NATS_OK ? PUBLISH_PENDING : bus_error(s, 0, "publishing %s", message->subject);
-}
-
+/* Sends those that are pending; returns how many are now. */
 static size_t publish_send(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                            size_t count)
 {
+    char reply[BUS_SUBJECT_MAX];
     size_t sent = 0;
 
-    bus->acks_elections = bus->elections;
     for (size_t i = 0; i < count; i++) {
-        errs[i] = publish_send_one(bus, &messages[i], i);
-        sent += errs[i] == PUBLISH_PENDING;
-    }
-    return sent;
-}
-
-/* The stream has another leader: what the one before was sent and did not pass on is lost. What did get
- * through is recognised by its id. Returns how many are pending now. */
-static size_t publish_send_again(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
-                                 size_t count)
-{
-    size_t sent = 0;
-
-    bus->acks_elections = bus->elections;
-    for (size_t i = 0; i < count; i++) {
-        if (errs[i] == PUBLISH_PENDING)
-            errs[i] = publish_send_one(bus, &messages[i], i);
-        sent += errs[i] == PUBLISH_PENDING;
+        natsMsg *msg = NULL;
+        if (errs[i] != PUBLISH_PENDING)
+            continue;
+        snprintf(reply, sizeof(reply), "%s.%" PRIu64 ".%zu", bus->acks_inbox, bus->acks_batch, i);
+        errs[i] = publish_make(&msg, &messages[i], reply);
+        if (errs[i])
+            continue;
+        natsStatus s = natsConnection_PublishMsg(bus->nc, msg);
+        natsMsg_Destroy(msg);
+        if (s == NATS_OK) {
+            errs[i] = PUBLISH_PENDING;
+            sent++;
+        } else {
+            errs[i] = bus_error(s, 0, "publishing %s", messages[i].subject);
+        }
     }
     return sent;
 }
@@ -155,21 +139,34 @@ static size_t publish_send_again(rb_err *errs, struct rb_bus *bus, const struct 
 /* The index in the batch at hand that an acknowledgement's subject names, or `count`. */
 static size_t publish_ack_index(const struct rb_bus *bus, const char *subject, size_t count)
 {
-    uint64_t batch;
-    size_t index;
-    if (sscanf(subject + strlen(bus->acks_inbox), ".%" SCNu64 ".%zu", &batch, &index) != 2)
+    char *end = NULL;
+    const char *batch = subject + strlen(bus->acks_inbox);
+    if (*batch != '.' || strtoull(batch + 1, &end, 10) != bus->acks_batch || *end != '.')
         return count;
-    return batch == bus->acks_batch && index < count ? index : count;
+    size_t index = strtoull(end + 1, &end, 10);
+    return *end == '\0' && index < count ? index : count;
+}
+
+/* The batch at hand, all of it. */
+static void publish_batch_send(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                               size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        errs[i] = PUBLISH_PENDING;
+    bus->acks_epoch = bus_epoch(bus);
+    bus->acks_elections = bus->elections;
+    bus->acks_batch++;
+    bus->acks_pending = publish_send(errs, bus, messages, count);
 }
 
 /* Returns true when a stream that should listen does not. */
-static bool publish_await(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
-                          size_t count, size_t pending, uint64_t epoch)
+static bool publish_batch_await(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                                size_t count)
 {
     int64_t deadline = rb_clock_ms() + ACK_WAIT_MS;
     bool homeless = false, duplicate, lost = false;
 
-    while (pending > 0 && !lost) {
+    while (bus->acks_pending > 0 && !lost) {
         natsMsg *ack = NULL;
         int64_t left = deadline - rb_clock_ms();
         if (left <= 0)
@@ -177,18 +174,19 @@ static bool publish_await(rb_err *errs, struct rb_bus *bus, const struct rb_bus_
         natsStatus s = natsSubscription_NextMsg(&ack, bus->acks, left < ACK_SLICE_MS ? left : ACK_SLICE_MS);
         if (s == NATS_NO_RESPONDERS) { /* says not which one, but all of a batch share their fate */
             homeless = true;
-            pending--;
+            bus->acks_pending--;
         } else if (s == NATS_OK) {
             size_t i = publish_ack_index(bus, natsMsg_GetSubject(ack), count);
             if (i < count && errs[i] == PUBLISH_PENDING) {
                 errs[i] = publish_read_ack(&duplicate, messages[i].subject, ack);
-                pending--;
+                bus->acks_pending--;
             }
-        } else if (s != NATS_TIMEOUT || bus_epoch(bus) != epoch || !rb_bus_is_connected(bus)) {
+        } else if (s != NATS_TIMEOUT || bus_epoch(bus) != bus->acks_epoch || !rb_bus_is_connected(bus)) {
             lost = true;
-        } else if (bus->elections != bus->acks_elections) {
+        } else if (bus->elections != bus->acks_elections) { /* what the new leader has, it tells by the ids */
+            bus->acks_elections = bus->elections;
             deadline = rb_clock_ms() + ACK_WAIT_MS;
-            pending = publish_send_again(errs, bus, messages, count);
+            bus->acks_pending = publish_send(errs, bus, messages, count);
         }
         natsMsg_Destroy(ack);
     }
@@ -198,15 +196,6 @@ static bool publish_await(rb_err *errs, struct rb_bus *bus, const struct rb_bus_
                                    "NATS: publishing %s: no acknowledgement", messages[i].subject);
     }
     return homeless;
-}
-
-static bool publish_batch(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
-                          size_t count)
-{
-    uint64_t epoch = bus_epoch(bus);
-    bus->acks_batch++;
-    size_t pending = publish_send(errs, bus, messages, count);
-    return publish_await(errs, bus, messages, count, pending, epoch);
 }
 
 /*
@@ -224,28 +213,51 @@ static bool publish_heal(rb_err *errs, struct rb_bus *bus, size_t count)
     return err == RB_OK || (err == RB_ENOTFOUND && bus_heal(bus) == RB_OK);
 }
 
+void rb_bus_publish_begin(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                          size_t count)
+{
+    bus_elections_follow(bus);
+    pthread_mutex_lock(&bus->acks_mutex);
+    bus->acks_pending = 0;
+    if (count > RB_BUS_BATCH_MAX || !rb_bus_is_connected(bus)) {
+        rb_err err = count > RB_BUS_BATCH_MAX ? RB_ETOOBIG : RB_EUNAVAILABLE;
+        for (size_t i = 0; i < count; i++)
+            errs[i] = rb_error_set(err, "NATS: publishing %s: %s", messages[i].subject,
+                                   err == RB_ETOOBIG ? "too many messages for one batch" : "not connected");
+        return;
+    }
+    publish_batch_send(errs, bus, messages, count);
+}
+
+rb_err rb_bus_publish_end(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
+                          size_t count)
+{
+    rb_err first = RB_OK;
+
+    /* Again after healing: what did get through the first time is recognised by its id. */
+    if (bus->acks_pending && publish_batch_await(errs, bus, messages, count) &&
+        publish_heal(errs, bus, count)) {
+        publish_batch_send(errs, bus, messages, count);
+        (void)publish_batch_await(errs, bus, messages, count);
+    }
+    bus->acks_pending = 0;
+    pthread_mutex_unlock(&bus->acks_mutex);
+    for (size_t i = 0; i < count && !first; i++)
+        first = errs[i];
+    return first;
+}
+
 rb_err rb_bus_publish_all(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                           size_t count)
 {
     rb_err first = RB_OK;
 
-    bus_elections_follow(bus);
-    pthread_mutex_lock(&bus->acks_mutex);
-    for (size_t at = 0; at < count; at += BATCH_MAX) {
-        size_t n = count - at < BATCH_MAX ? count - at : BATCH_MAX;
-        if (!rb_bus_is_connected(bus)) {
-            for (size_t i = at; i < at + n; i++)
-                errs[i] =
-                    rb_error_set(RB_EUNAVAILABLE, "NATS: publishing %s: not connected", messages[i].subject);
-            continue;
-        }
-        /* Again after healing: what did get through the first time is recognised by its id. */
-        if (publish_batch(errs + at, bus, messages + at, n) && publish_heal(errs + at, bus, n))
-            (void)publish_batch(errs + at, bus, messages + at, n);
+    for (size_t at = 0; at < count; at += RB_BUS_BATCH_MAX) {
+        size_t n = count - at < RB_BUS_BATCH_MAX ? count - at : RB_BUS_BATCH_MAX;
+        rb_bus_publish_begin(errs + at, bus, messages + at, n);
+        rb_err err = rb_bus_publish_end(errs + at, bus, messages + at, n);
+        first = first ? first : err;
     }
-    pthread_mutex_unlock(&bus->acks_mutex);
-    for (size_t i = 0; i < count && !first; i++)
-        first = errs[i];
     return first;
 }
 

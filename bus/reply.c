@@ -1,7 +1,7 @@
 /*
  * Answering: the other side of request-reply, for subscribers. A question takes this way:
  *
- *  NATS → a thread of nats.c for each subject → the queue (QUEUE_MAX) → one of REPLY_WORKERS → its answer
+ *  NATS → a thread of nats.c for each subject → the queue (QUEUE_MAX) → one of `query_workers` → its answer
  *
  * A question that finds the queue full is refused at once, and one that waited for too long is dropped, since
  * nobody waits for it any more: so the work never grows beyond what is of use.
@@ -16,11 +16,12 @@
 
 #include "bus/runtime.h"
 
-#define REPLY_WORKERS 2     /* a page is read in milliseconds; more would hold connections to the store */
-#define QUEUE_MAX     64    /* at ten milliseconds each they are done in a third of a second */
-#define QUESTION_MAX  65536 /* bytes */
-#define QUERIES_MAX   16    /* subjects of one subscriber: each is a thread */
-#define DRAIN_MS      5000  /* for the server to confirm that no more is sent */
+#define REPLY_WORKERS     2     /* a page is read in milliseconds; more would hold connections to the store */
+#define REPLY_WORKERS_MAX 16    /* each is a thread with a connection to the store */
+#define QUEUE_MAX         64    /* at ten milliseconds each they are done in a third of a second */
+#define QUESTION_MAX      65536 /* bytes */
+#define QUERIES_MAX       16    /* subjects of one subscriber: each is a thread */
+#define DRAIN_MS          5000  /* for the server to confirm that no more is sent */
 
 struct reply_question {
     natsMsg *msg;
@@ -39,7 +40,7 @@ struct bus_replies {
     struct bus_runtime *runtime;
     struct reply_subject subjects[QUERIES_MAX];
     int subject_count;
-    pthread_t workers[REPLY_WORKERS];
+    pthread_t workers[REPLY_WORKERS_MAX];
     int worker_count;
 
     pthread_mutex_t mutex; /* guards what follows */
@@ -75,7 +76,10 @@ static void reply_send_error(const struct bus_runtime *runtime, const struct rep
     const char *text = err == RB_EINTERNAL ? "the question could not be answered" : rb_error_text();
     char *copy = rb_strdup(text);
     rb_text_make_utf8(copy);
-    json_t *root = json_pack("{s:{s:s, s:s}}", "error", "code", rb_err_name(err), "text", copy);
+    json_t *error = json_pack("{s:s, s:s}", "code", rb_err_name(err), "text", copy);
+    if (rb_error_wait_ms() > 0)
+        json_object_set_new(error, "wait_ms", json_integer(rb_error_wait_ms()));
+    json_t *root = json_pack("{s:o}", "error", error);
     char *body = json_dumps(root, JSON_COMPACT);
     if (body)
         reply_send(runtime, question->msg, body, strlen(body));
@@ -234,18 +238,21 @@ static rb_err reply_subscribe(struct bus_replies *replies, const struct rb_query
 rb_err bus_replies_start(struct bus_replies **out, struct bus_runtime *runtime)
 {
     struct bus_replies *replies = rb_calloc(1, sizeof(*replies));
+    int workers = runtime->def->query_workers > 0 ? runtime->def->query_workers : REPLY_WORKERS;
     rb_err err = RB_OK;
 
     *out = replies;
     replies->runtime = runtime;
     pthread_mutex_init(&replies->mutex, NULL);
     pthread_cond_init(&replies->changed, NULL);
+    if (workers > REPLY_WORKERS_MAX)
+        return rb_error_set(RB_EINVAL, "more than %d threads for questions", REPLY_WORKERS_MAX);
     for (const struct rb_query *query = runtime->def->queries; query->subject && !err; query++) {
         if (replies->subject_count == QUERIES_MAX)
             return rb_error_set(RB_EINVAL, "more than %d subjects of questions", QUERIES_MAX);
         err = reply_subscribe(replies, query);
     }
-    while (!err && replies->worker_count < REPLY_WORKERS) {
+    while (!err && replies->worker_count < workers) {
         runtime->running++;
         if (pthread_create(&replies->workers[replies->worker_count], NULL, reply_main, replies) != 0) {
             runtime->running--;

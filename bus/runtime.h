@@ -1,7 +1,7 @@
 /*
  * The subscriber runtime, shared by its files: subscriber.c starts, drains and ends it, worker.c handles
- * events, keepalive.c speaks for busy workers, watch.c looks at how the consumer stands and whether it is
- * paused, work.c is what a handler sees.
+ * events, needs.c waits for what is away, keepalive.c speaks for busy workers, watch.c looks at how the
+ * consumer stands and whether it is paused, work.c is what a handler sees.
  */
 #ifndef RB_BUS_RUNTIME_H
 #define RB_BUS_RUNTIME_H
@@ -44,6 +44,13 @@ struct bus_order {
     uint64_t seen; /* all up to here have been read */
     struct bus_order_entry *entries;
     size_t count, capacity, tidy_at;
+};
+
+/* What the handlers need, see needs.c; `mutex` of the runtime guards it. */
+struct bus_needs {
+    bool is_away, is_asked; /* somebody asks at this moment */
+    int64_t pause_ms, ask_at, since;
+    char reason[RUNTIME_TEXT_MAX];
 };
 
 /* One event being handled. Its thread owns it; the keepalive thread reads what `mutex` guards. */
@@ -108,6 +115,7 @@ struct bus_runtime {
 
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
+    struct bus_needs needs;
     bool ending;            /* the keepalive thread may go */
     bool asleep, woken;     /* it waits without an end; somebody wants it */
     bool disconnects_ended; /* nats.c calls back no more */
@@ -141,6 +149,16 @@ struct bus_runtime {
 /* worker.c */
 void *bus_worker_main(void *worker);
 int64_t bus_backoff_ms(int attempt);
+
+/* needs.c */
+/* Whether it is for something that is away that the handler has failed: then it is to be called again, after
+ * bus_needs_wait(). */
+bool bus_needs_failed(struct bus_worker *worker, const struct rb_result *result);
+/* Returns at once while nothing is known to be away. False: the handler is not to be called (again), *result
+ * is the verdict. */
+bool bus_needs_wait(struct rb_result *result, struct bus_worker *worker, int64_t deadline);
+#define BUS_AWAY_MAX_MS (INT64_C(24) * 3600 * 1000) /* an event waits, then it has failed */
+bool bus_needs_are_there(struct bus_runtime *runtime, char *reason, size_t size);
 
 /* data.c */
 enum bus_data_type { BUS_DATA_INT, BUS_DATA_TEXT, BUS_DATA_OBJECT, BUS_DATA_INTS };

@@ -84,7 +84,8 @@ static bool subscriber_is_ready(void *arg, char *reason, size_t size)
         snprintf(reason, size, "draining");
         return false;
     }
-    bool ready = !runtime->def->ready || runtime->def->ready(runtime->def->app, reason, size);
+    bool ready = bus_needs_are_there(runtime, reason, size) &&
+                 (!runtime->def->ready || runtime->def->ready(runtime->def->app, reason, size));
     if (ready && runtime->paused)
         snprintf(reason, size, "paused by the operator");
     return ready;

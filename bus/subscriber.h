@@ -99,12 +99,14 @@ struct rb_subscriber {
      * small part of what another route reports, and the "done" of one would be taken for the other's. */
     const char *const *without_run;
     /* Ends with {NULL, NULL}; NULL: answers nothing. Any process of this name may answer a question (a queue
-     * group of NATS). Two are worked on at once; 64 more wait, for five seconds at most, and further ones are
-     * told at once that there are too many. When draining, what has come is answered and no more is taken. */
+     * group of NATS). `query_workers` are worked on at once; 64 more wait, for five seconds at most, and
+     * further ones are told at once that there are too many. When draining, what has come is answered and no
+     * more is taken. */
     const struct rb_query *queries;
     int workers; /* default 2; WORKERS in the environment wins */
     /* Default 8: about a quarter of an hour of back-off, then a dead letter. Up to three deliveries more
-     * where some were handed back or ended with their process, which the server counts too. */
+     * where some were handed back or ended with their process, which the server counts too. Waiting for what
+     * is away (.ping) costs none. */
     int max_attempts;
     int health_port; /* default; HEALTH_PORT in the environment wins; 0: any free one */
     void *app;
@@ -150,6 +152,22 @@ struct rb_subscriber {
      * hold up those behind them for the quarter of an hour that their attempts last.
      */
     bool order_per_repository;
+    /*
+     * Whether what the handlers need besides NATS, such as a database, answers now; may be NULL. RB_OK: it
+     * does; else rb_error_text() says for people what does not, and why. Runs on a worker's thread with its
+     * `local`, between two calls of handlers, and should give up within seconds.
+     *
+     * It is asked when a handler returns RB_RETRY without a delay of its own. Where it says no, or NATS does
+     * not answer, an outage is waited for and not held against the event: no handler is called by this
+     * process, one worker asks again after pauses that grow from half a second to five, and when all is back
+     * the handler is called again for the same delivery, which so costs one attempt however long it took.
+     * Meanwhile the event stays with its worker, its run is noted "waiting: …", and /readyz is 503 with the
+     * same words. The waiting ends as well when the process drains (the event is handed back at once), when
+     * rb_work_stop() would say so, and after 24 hours, as an ordinary failure.
+     */
+    rb_err (*ping)(void *local, void *app);
+    /* How many questions are answered at once, 0: two. More where answers wait for somebody else. */
+    int query_workers;
 };
 /*
  * Runs until SIGTERM or SIGINT, then drains: no new event is taken, handlers in flight get DRAIN_SECONDS
@@ -225,6 +243,44 @@ rb_err rb_work_mark_done(struct rb_work *work, const char *what) RB_MUST_CHECK;
 /* Publishes an event that follows from this one. Its id is derived from this event's id and the subject, so a
  * handler that runs twice publishes once. Blocks for the acknowledgement. */
 rb_err rb_work_publish(struct rb_work *work, const char *subject, const json_t *data) RB_MUST_CHECK;
+
+/* ---- GitHub and large payloads, without a secret of one's own -------------------------------------------
+ */
+
+/*
+ * What GitHub answered. `body` is its JSON, NULL where it gave none (204), and lives as long as the handler
+ * runs. Made by the library alone, and grows at its end.
+ */
+struct rb_github_answer {
+    int status; /* of HTTP: 2xx */
+    const json_t *body;
+    bool has_next;          /* there is a next page */
+    int64_t rate_remaining; /* requests that the person has left this hour; -1: GitHub did not say */
+};
+/*
+ * Asks GitHub about the event's repository, as the first of those who have it connected whose token may:
+ * `method` GET, POST, PATCH, PUT or DELETE, `path` what follows /repos/{owner}/{repo}/ with its query,
+ * encoded as an address is ("issues/7/labels?per_page=100"; "" is the repository itself), `body` JSON or NULL
+ * (docs.github.com, "GitHub REST API"). The token stays where it is: a scanner answers, over NATS
+ * (installation.github), within the rates of the person and with the ETags of what it knows, so that reading
+ * the same again costs the person nothing.
+ *
+ * RB_ENOTFOUND, RB_EFORBIDDEN (of hooks always), RB_ECONFLICT, RB_EINVAL (422): what GitHub says. RB_ESTALE:
+ * nobody has the repository connected any more. RB_ELIMIT: a rate; rb_error_wait_ms() until when.
+ * RB_EUNAVAILABLE, RB_ETIMEOUT: no scanner answers or GitHub does not, and nobody can say whether a write was
+ * done: write what is harmless twice. RB_ETOOBIG: `body` beyond 60,000 bytes, or an answer beyond
+ * RB_ANSWER_MAX: ask for smaller pages. rb_result_from() has the verdict for each. Blocks, 30 s at most.
+ * `*answer` is NULL with an error.
+ */
+rb_err rb_work_github(const struct rb_github_answer **answer, struct rb_work *work, const char *method,
+                      const char *path, const json_t *body) RB_MUST_CHECK;
+/*
+ * A part of the payload of github.*, by its JSON Pointer (RFC 6901: "/pull_request/title", "" is all of it),
+ * whether the event carries the payload or, since it is too large, a reference to it: then a scanner is asked
+ * (delivery.payload), for 30 s at most. Lives as long as the handler runs. RB_ENOTFOUND: there is no such
+ * part, or no payload any more (after 30 days); RB_ETOOBIG: a part beyond RB_ANSWER_MAX; and else as above.
+ */
+rb_err rb_work_payload(const json_t **part, struct rb_work *work, const char *pointer) RB_MUST_CHECK;
 
 #ifdef __cplusplus
 }

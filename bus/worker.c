@@ -31,6 +31,8 @@
  * ended with a process: handed back when it drained, or lost with it. Only what still has no verdict then is
  * given up unseen, since it may be what ends the processes. */
 #define UNFINISHED_MAX 3
+/* An event that fails for what is away, again and again after it was back: it may be what ends it. */
+#define OUTAGES_MAX 16
 
 int64_t bus_backoff_ms(int attempt)
 {
@@ -238,21 +240,63 @@ static struct rb_result worker_call(struct bus_worker *worker, rb_handler_fn han
 {
     struct rb_work *work = &worker->work;
     struct bus_runtime *runtime = worker->runtime;
-    int64_t event_ms = bus_time_parse(work->event.time);
     int64_t started = rb_clock_us();
 
-    if (event_ms > 0 && work->attempt == 1) {
-        int64_t late = rb_clock_wall_ms() - event_ms;
-        rb_metric_observe_us(runtime->latency, late > 0 ? late * 1000 : 0);
-    }
     rb_metric_add(runtime->in_flight, 1);
-    bus_work_begin_run(work);
     if (runtime->def->time_limit_s > 0)
         work->limit_at = rb_clock_ms() + INT64_C(1000) * runtime->def->time_limit_s;
     struct rb_result result = handler(work, runtime->def->app, worker->local);
     rb_metric_add(runtime->in_flight, -1);
     rb_metric_observe_us(runtime->duration, rb_clock_us() - started);
     result.reason[sizeof(result.reason) - 1] = '\0';
+    return result;
+}
+
+static void worker_free_arena(struct bus_worker *worker)
+{
+    bool was_large = rb_arena_size(worker->work.arena) > TRIM_BYTES;
+    rb_arena_free(worker->work.arena);
+    worker->work.arena = NULL;
+    if (was_large)
+        malloc_trim(0);
+}
+
+/* As if it had just come: nothing is kept of what a handler has left in its arena. */
+static rb_err worker_read_again(struct bus_worker *worker, const void *body, size_t len)
+{
+    struct rb_event event;
+    struct rb_arena *arena = rb_arena_new();
+    rb_err err = rb_event_decode(&event, body, len, arena);
+
+    if (err) {
+        rb_arena_free(arena);
+        return err;
+    }
+    worker_free_arena(worker);
+    worker->work.arena = arena;
+    worker->work.event = event;
+    return RB_OK;
+}
+
+/* Calls the handler, again for as long as it fails for what is away. */
+static struct rb_result worker_call_when_possible(struct bus_worker *worker, rb_handler_fn handler,
+                                                  const void *body, size_t len)
+{
+    struct rb_work *work = &worker->work;
+    int64_t event_ms = bus_time_parse(work->event.time), deadline = rb_clock_ms() + BUS_AWAY_MAX_MS;
+    struct rb_result result;
+
+    if (event_ms > 0 && work->attempt == 1) {
+        int64_t late = rb_clock_wall_ms() - event_ms;
+        rb_metric_observe_us(worker->runtime->latency, late > 0 ? late * 1000 : 0);
+    }
+    bus_work_begin_run(work);
+    for (int calls = 0; bus_needs_wait(&result, worker, deadline); calls++) {
+        result = worker_call(worker, handler);
+        if (calls >= OUTAGES_MAX || !bus_needs_failed(worker, &result) ||
+            worker_read_again(worker, body, len))
+            break;
+    }
     return result;
 }
 
@@ -265,12 +309,13 @@ static void worker_wait(struct rb_work *work)
 }
 
 /* An event with a handler, whose turn it is. */
-static struct rb_result worker_try(struct bus_worker *worker, rb_handler_fn handler)
+static struct rb_result worker_try(struct bus_worker *worker, rb_handler_fn handler, const void *body,
+                                   size_t len)
 {
     struct rb_work *work = &worker->work;
 
     if (work->attempt <= worker->runtime->def->max_attempts + UNFINISHED_MAX)
-        return worker_call(worker, handler);
+        return worker_call_when_possible(worker, handler, body, len);
     work->installation_id = bus_work_installation(work);
     work->generation = rb_work_int(work, "generation");
     return rb_reject("gave up after %d attempts: the last of them ended without a verdict",
@@ -307,19 +352,10 @@ static void worker_handle_claimed(struct bus_worker *worker, natsMsg *msg)
             worker_wait(work);
         if (turn != BUS_TURN_NOW)
             return;
-        result = worker_try(worker, handler);
+        result = worker_try(worker, handler, body, len);
     }
     worker_answer(work, &result, body, len);
     bus_turn_end(work);
-}
-
-static void worker_free_arena(struct bus_worker *worker)
-{
-    bool was_large = rb_arena_size(worker->work.arena) > TRIM_BYTES;
-    rb_arena_free(worker->work.arena);
-    worker->work.arena = NULL;
-    if (was_large)
-        malloc_trim(0);
 }
 
 static void worker_handle(struct bus_worker *worker, natsMsg *msg)

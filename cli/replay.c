@@ -28,10 +28,13 @@ static const struct rb_statement replay_next = {"replay_next",
                                                 "where id > $1 and state = 'active' and connected_at >= "
                                                 "to_timestamp($2::bigint / 1000.0) order by id limit "
                                                 "$3"};
+/* From the oldest that was published since, whether within a second or later; more is harmless. */
 static const struct rb_statement replay_outbox = {
-    "replay_outbox", "with again as (update outbox set published_at = null where published_at >= "
-                     "to_timestamp($1::bigint / 1000.0) returning 1) select count(*), "
-                     "pg_notify('outbox', '') from again"};
+    "replay_outbox",
+    "with again as (insert into outbox_waiting select position, id from outbox_events where created_at >= "
+    "least(to_timestamp($1::bigint / 1000.0) - interval '1 second', (select min(first_at) from "
+    "outbox_late where published_at >= to_timestamp($1::bigint / 1000.0))) on conflict do nothing "
+    "returning 1) select count(*), pg_notify('outbox', 'again') from again"};
 
 struct replay_event {
     char id[RB_UUID_SIZE], trace[RB_TRACEPARENT_SIZE];

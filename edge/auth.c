@@ -35,18 +35,10 @@ void edge_set_cookie(struct edge_exchange *exchange, const char *name, const cha
 
 /* ---- where a write by cookie comes from --------------------------------------------------------------- */
 
-/* Scheme, host and port are those of `url`, which may go on with a path. */
-static bool auth_is_origin_of(const char *origin, const char *url)
+static bool auth_is_ours(const struct edge_settings *settings, const char *url)
 {
-    const char *host = strstr(url, "://");
-    size_t len = host ? (size_t)(host + 3 - url) + strcspn(host + 3, "/?#") : 0;
-    return len > 0 && strncasecmp(origin, url, len) == 0 && (!origin[len] || strchr("/?#", origin[len]));
-}
-
-static bool auth_is_ours(const struct edge_settings *settings, const char *origin)
-{
-    return auth_is_origin_of(origin, settings->backend_url) ||
-           auth_is_origin_of(origin, settings->frontend_url);
+    return rb_url_shares_origin(url, settings->backend_url) ||
+           rb_url_shares_origin(url, settings->frontend_url);
 }
 
 static bool auth_comes_from_us(struct edge_exchange *exchange)

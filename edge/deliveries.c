@@ -12,10 +12,11 @@ void edge_deliveries(struct edge_exchange *exchange)
         "select case when i.id is not null then jsonb_build_object('deliveries', coalesce((select jsonb_agg("
         "jsonb_build_object('delivery_id', d.delivery_id, 'event', d.event, 'action', d.action, 'outcome', "
         "d.outcome, 'event_id', d.event_id, 'received_at', json_time(d.received_at), 'published_at', "
-        "json_time(o.published_at)) order by d.received_at desc, d.delivery_id desc) from (select * from "
+        "json_time(outbox_published_at(d.event_id))) order by d.received_at desc, d.delivery_id desc) from "
+        "(select * from "
         "deliveries where hook_id = i.webhook_id and (received_at, delivery_id) < (coalesce(b.received_at, "
         "'infinity'), coalesce(b.delivery_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff')) order by received_at "
-        "desc, delivery_id desc limit $4) d left join outbox o on o.id = d.event_id), '[]')) end "
+        "desc, delivery_id desc limit $4) d), '[]')) end "
         "from " EDGE_PERSON " left join installations i on i.user_id = u.id and lower(i.repo_full_name) = "
         "lower($3) and i.state = 'active' left join deliveries b on b.hook_id = i.webhook_id and "
         "b.delivery_id = $5::uuid"};

@@ -123,6 +123,8 @@ bool edge_parameter_int(int64_t *value, struct edge_exchange *exchange, const ch
                         int64_t max);
 /* The body, whole, valid until the handler returns or waits: the client may be gone afterwards. */
 const void *edge_body(const struct edge_exchange *exchange, size_t *len);
+/* The same, to be read as JSON where it lies. */
+struct rb_json_text edge_body_text(const struct edge_exchange *exchange);
 /* A header of the answer, before it is given; copied. Nothing once the client is gone. */
 void edge_add_header(struct edge_exchange *exchange, const char *name, const char *value);
 
@@ -210,10 +212,11 @@ rb_err edge_open_hook_secret(char **secret, struct edge_exchange *exchange, int6
 /* The end of a statement with a WITH: for each row of `from`, which is in it, an event goes to the outbox
  * and, once that is committed, the relay is woken. The statement gives a row for each. The four others are
  * the parameters of the event below. */
-#define EDGE_OUTBOX(from, id, subject, traceparent, body)                                  \
-    "event as (insert into outbox (id, subject, traceparent, body, created_at) select " id \
-    "::uuid, " subject ", " traceparent ", " body ", clock_timestamp() from " from         \
-    ") select pg_notify('outbox', '') from " from
+#define EDGE_OUTBOX(from, id, subject, traceparent, body)                                         \
+    "event as (insert into outbox_events (id, subject, traceparent, body, created_at) select " id \
+    "::uuid, " subject ", " traceparent ", " body ", clock_timestamp() from " from                \
+    " returning position, id), waits as (insert into outbox_waiting select position, id from "    \
+    "event) select pg_notify('outbox', '') from " from
 struct edge_event {
     struct rb_buf body;
     char id[RB_UUID_SIZE], trace[RB_TRACEPARENT_SIZE];

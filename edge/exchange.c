@@ -151,6 +151,23 @@ const void *edge_body(const struct edge_exchange *exchange, size_t *len)
     return *len ? request->entity.base : NULL;
 }
 
+/* Memory of h2o behind the body, which is its own where it came in chunks. */
+static size_t exchange_body_room(const h2o_req_t *request)
+{
+    const h2o_buffer_t *input = request->conn->callbacks->get_socket(request->conn)->input;
+    const char *end = request->entity.base + request->entity.len, *limit = input->_buf + input->capacity;
+    return request->entity.base >= input->_buf && end <= limit ? (size_t)(limit - end) : 0;
+}
+
+struct rb_json_text edge_body_text(const struct edge_exchange *exchange)
+{
+    struct rb_json_text text = {0};
+    text.at = edge_body(exchange, &text.len);
+    if (text.at)
+        text.room = exchange_body_room(((const struct edge_box *)exchange)->request);
+    return text;
+}
+
 void edge_add_header(struct edge_exchange *exchange, const char *name, const char *value)
 {
     h2o_req_t *request = edge_exchange_request(exchange);

@@ -138,9 +138,9 @@ void edge_install(struct edge_exchange *exchange)
 static const struct edge_step *install_find(struct install *in)
 {
     static const struct rb_statement statement = {
-        "install_find", "select i.state, u.token_sealed, nextval(pg_get_serial_sequence('installations', "
-                        "'id')), nextval('generations') " EDGE_REPO_BY_NAME
-                        " and (i.state = 'active' or i.reserved_until >= now())"};
+        "install_find",
+        "select i.state, u.token_sealed, nextval('installations_id_seq'), "
+        "nextval('generations') " EDGE_REPO_BY_NAME " and (i.state = 'active' or i.reserved_until >= now())"};
     struct rb_param params[] = {EDGE_P_PERSON(in->flow.exchange), RB_P_TEXT(in->name)};
     return edge_flow_query(&in->flow, &statement, params, 3, &step_found);
 }

@@ -12,7 +12,9 @@
 
 /* Memory from this size on goes back to the system when it is freed, which glibc gives up after the first few
  * if it is not told (mallopt(3)): bodies of webhooks, and what is made of them. */
-#define MAIN_LARGE  (4 * 1024 * 1024)
+#define MAIN_LARGE (4 * 1024 * 1024)
+#define MAIN_TRIM \
+    (2 * 1024 * 1024) /* below it, it stays: what comes and goes are a batch of webhooks and of events */
 #define MAIN_ARENAS 2 /* malloc's own: one per thread would cost more memory than it saves time */
 
 static const char main_help[] =
@@ -84,9 +86,7 @@ static void main_configure_sign_in(struct rb_config *config, struct edge_setting
 static const char *main_origin(const char *url)
 {
     static char origin[640];
-    const char *host = strstr(url, "://");
-    size_t len = host ? (size_t)(host + 3 - url) + strcspn(host + 3, "/?#") : 0;
-    snprintf(origin, sizeof(origin), "%.*s", (int)len, url);
+    snprintf(origin, sizeof(origin), "%.*s", (int)rb_url_origin(url), url);
     return origin;
 }
 
@@ -183,6 +183,7 @@ int main(int argc, char **argv)
     }
     rb_log_init("edge");
     mallopt(M_MMAP_THRESHOLD, MAIN_LARGE);
+    mallopt(M_TRIM_THRESHOLD, MAIN_TRIM);
     mallopt(M_ARENA_MAX, MAIN_ARENAS);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0}); /* a core dump would hold keys */
     main_raise_descriptors();

@@ -74,7 +74,7 @@ static void listener_run(struct edge_worker *worker)
         if (!listening) {
             /* What was told meanwhile is lost to this edge. Its watchers are sent away once it listens again,
              * and not before: those who come back then read a state that nothing can be missing from. */
-            listening = rb_db_ping(worker->db);
+            listening = rb_db_ping(worker->db) == RB_OK;
             if (listening)
                 edge_streams_reset();
             else

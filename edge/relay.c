@@ -1,14 +1,22 @@
 /*
- * The relay: committed outbox rows go to JetStream. One is active across all edges, by an advisory lock that
- * it keeps for as long as it succeeds: with its session the lock goes, and one that cannot publish gives it
- * to another that may. Rows are found by what they are (unpublished), never by a high-water mark: numbers are
- * given before commits, so a lower one may appear later. A row is marked when JetStream has acknowledged it;
- * a crash in between publishes it again under the same id, which the stream drops within its duplicate
- * window.
+ * The relay: events that wait in the outbox go to JetStream. One is active across all edges, by an advisory
+ * lock that it keeps for as long as it succeeds: with its session the lock goes, and one that cannot publish
+ * gives it to another that may. What waits is a row of outbox_waiting, deleted when JetStream has
+ * acknowledged the event; a crash in between publishes it again under the same id, which the stream drops
+ * within its duplicate window.
+ *
+ * Events are found by what they are, not by a high-water mark: numbers are given before commits, so a lower
+ * one may appear later. But where to look from first is remembered, since an index keeps what was deleted
+ * until it is vacuumed, and going over that would take longer with each event: every few seconds, after a
+ * failure and when somebody says so all is looked through from the beginning.
+ *
+ * While a batch is on its way the one before is marked and the one behind it is read, in one statement. It is
+ * sent when all of the first are acknowledged, so that none overtakes another that has failed.
  *
  * Woken by the notification that the committing statement sends; looks by itself every few seconds in case
  * one was missed.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,36 +24,99 @@
 #include "bus/admin.h"
 #include "edge/edge.h"
 
-#define RELAY_BATCH      64 /* 4 MB of the largest events that webhooks make */
+#define RELAY_BATCH      128 /* 8 MB of the largest events that webhooks make */
+#define RELAY_BATCH_TEXT "128"
 #define RELAY_POLL_MS    5000
-#define RELAY_REST_MS    10            /* under load: between two batches that are not full */
-#define RELAY_RETRY_MS   1000          /* after a failure, halved at random */
-#define RELAY_PRUNE_MS   (3600 * 1000) /* published rows are looked through this often */
-#define RELAY_MEASURE_MS 5000          /* a count of what waits costs something where much does */
-#define RELAY_KEEP       "30 days"     /* so long a lost stream can be refilled */
+#define RELAY_SETTLE_MS  10000             /* a statement of the edge that takes a number has ended by then */
+#define RELAY_REST_MS    10                /* under load: between two batches that are not full */
+#define RELAY_RETRY_MS   1000              /* after a failure, halved at random */
+#define RELAY_LATE_US    1000000           /* from then on outbox_late has when an event was published */
+#define RELAY_PRUNE_MS   (3600 * 1000)     /* published events are looked through this often */
+#define RELAY_MEASURE_MS 5000              /* a count of what waits costs something where much does */
+#define RELAY_KEEP       "30 days"         /* so long a lost stream can be refilled */
+#define RELAY_AGAIN      "again"           /* a notification: earlier events wait once more */
+#define RELAY_SENT       (2 * RELAY_BATCH) /* not marked yet: of the batch before and the one at hand */
+
+enum relay_column {
+    RELAY_ID,
+    RELAY_SUBJECT,
+    RELAY_TRACE,
+    RELAY_BODY,
+    RELAY_AGE,
+    RELAY_POSITION,
+    RELAY_CREATED
+};
+
+struct relay_batch {
+    struct rb_rows *rows;
+    size_t count;
+    int64_t looked_us, sent_us; /* when its rows were read, when it was sent */
+    struct rb_bus *bus;
+    struct rb_bus_message messages[RELAY_BATCH];
+    rb_err errs[RELAY_BATCH];
+    char hops[RELAY_BATCH][RB_TRACEPARENT_SIZE];
+};
+
+/* Where to look from. Numbers up to `newest` have been seen since `settling_ms`; those up to `from` long
+ * enough ago that none below can appear any more, but for what a sweep finds. */
+struct relay_place {
+    int64_t from, settling, newest, settling_ms, swept_ms;
+};
 
 static struct edge_worker relay_worker;
 static struct rb_bus *relay_bus; /* for many events at a time; a single one goes sooner over the edge's own */
+/* Of the relay's thread alone. */
+static struct relay_place relay_place;
+static struct relay_batch relay_batches[2];
+static char relay_sent[RELAY_SENT * 20 + 3]; /* what is to be marked: an array, as PostgreSQL writes it */
+static size_t relay_sent_len;
 
-/* One statement for all: a round trip for each would hold up the next batch. */
-static rb_err relay_mark(struct rb_db *db, const struct rb_rows *rows, const rb_err *errs, size_t count)
+/* ---- what has been published -------------------------------------------------------------------------- */
+
+static struct rb_param relay_sent_param(void)
+{
+    if (!relay_sent_len)
+        return RB_P_TEXT("{}");
+    snprintf(relay_sent + relay_sent_len, sizeof(relay_sent) - relay_sent_len, "}");
+    return RB_P_TEXT(relay_sent);
+}
+
+static rb_err relay_mark(struct rb_db *db)
 {
     static const struct rb_statement statement = {
-        "relay_mark", "update outbox set published_at = now() where id = any($1::uuid[])"};
-    char ids[RELAY_BATCH * RB_UUID_SIZE + 3] = "{"; /* an array, as PostgreSQL writes it */
-    size_t used = 1;
-    for (size_t i = 0; i < count; i++) {
-        if (!errs[i])
-            used += (size_t)snprintf(ids + used, sizeof(ids) - used, "%s%.36s", used > 1 ? "," : "",
-                                     rb_rows_text(rows, i, 0));
+        "relay_mark", "delete from outbox_waiting where position = any($1::bigint[])"};
+    struct rb_param params[] = {relay_sent_param()};
+    rb_err err = relay_sent_len ? rb_db_query(NULL, db, &statement, params, 1) : RB_OK;
+    relay_sent_len = 0; /* what could not be marked is published again, under the same id */
+    return err;
+}
+
+/* Notes what is to be marked. The batch's times are kept where they are not those of the events. */
+static rb_err relay_note(const struct relay_batch *batch, struct rb_db *db)
+{
+    static const struct rb_statement statement = {
+        "relay_late",
+        "insert into outbox_late values ('epoch'::timestamptz + $1::bigint * interval '1 microsecond', "
+        "'epoch'::timestamptz + $2::bigint * interval '1 microsecond', now())"};
+    int64_t first = INT64_MAX, last = 0, passed = rb_clock_us() - batch->looked_us;
+    for (size_t i = 0; i < batch->count; i++) {
+        int64_t created = rb_rows_int(batch->rows, i, RELAY_CREATED);
+        if (batch->errs[i])
+            continue;
+        relay_sent_len +=
+            (size_t)snprintf(relay_sent + relay_sent_len, sizeof(relay_sent) - relay_sent_len, "%c%.19s",
+                             relay_sent_len ? ',' : '{', rb_rows_text(batch->rows, i, RELAY_POSITION));
+        if (rb_rows_int(batch->rows, i, RELAY_AGE) + passed <= RELAY_LATE_US)
+            continue;
+        first = created < first ? created : first;
+        last = created > last ? created : last;
     }
-    snprintf(ids + used, sizeof(ids) - used, "}");
-    struct rb_param params[] = {RB_P_TEXT(ids)};
-    return used > 1 ? rb_db_query(NULL, db, &statement, params, 1) : RB_OK;
+    struct rb_param params[] = {RB_P_INT(first), RB_P_INT(last)};
+    return last ? rb_db_query(NULL, db, &statement, params, 2) : RB_OK;
 }
 
 /* How long JetStream took, and how long each event was on its way from its commit to there. */
-static void relay_observe(const struct rb_rows *rows, const rb_err *errs, size_t count, int64_t took_us)
+static void relay_observe(const struct relay_batch *batch, int64_t took_us)
 {
     struct rb_metric *took = rb_metric_histogram("repobus_publish_seconds", NULL,
                                                  "Time until JetStream acknowledged a batch of the outbox");
@@ -53,38 +124,41 @@ static void relay_observe(const struct rb_rows *rows, const rb_err *errs, size_t
                                                   "From an event's commit until it was published");
     struct rb_metric *refused = rb_metric_counter("repobus_outbox_refused_total", NULL,
                                                   "Times a full stream refused an event, which waits then");
-    bool any = false;
-    for (size_t i = 0; i < count; i++) {
-        if (errs[i] == RB_ELIMIT)
+    struct rb_metric *published = rb_metric_counter("repobus_outbox_published_total", NULL,
+                                                    "Events given to JetStream and acknowledged");
+    int64_t count = 0, passed = rb_clock_us() - batch->looked_us;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->errs[i] == RB_ELIMIT)
             rb_metric_add(refused, 1);
-        if (errs[i])
+        if (batch->errs[i])
             continue;
-        any = true;
-        rb_metric_observe_us(delay, rb_rows_int(rows, i, 4) + took_us);
+        count++;
+        rb_metric_observe_us(delay, rb_rows_int(batch->rows, i, RELAY_AGE) + passed);
     }
-    if (any)
+    if (count)
         rb_metric_observe_us(took, took_us);
+    rb_metric_add(published, count);
 }
 
 /* One span an event, which its message names as the one that subscribers follow. */
-static void relay_trace(const struct rb_rows *rows, const struct rb_bus_message *messages, const rb_err *errs,
-                        size_t count, int64_t took_us)
+static void relay_trace(const struct relay_batch *batch, int64_t took_us)
 {
-    for (size_t i = 0; rb_trace_is_on() && i < count; i++) {
+    for (size_t i = 0; rb_trace_is_on() && i < batch->count; i++) {
+        const struct rb_bus_message *message = &batch->messages[i];
         char name[128];
-        snprintf(name, sizeof(name), "publish %s", messages[i].subject);
+        snprintf(name, sizeof(name), "publish %s", message->subject);
         const struct rb_log_field attributes[] = {
             RB_F_TEXT("messaging.system", "nats"),
-            RB_F_TEXT("messaging.destination.name", messages[i].subject),
-            RB_F_TEXT("messaging.message.id", messages[i].id),
-            RB_F_INT("repobus.outbox_us", rb_rows_int(rows, i, 4)),
+            RB_F_TEXT("messaging.destination.name", message->subject),
+            RB_F_TEXT("messaging.message.id", message->id),
+            RB_F_INT("repobus.outbox_us", rb_rows_int(batch->rows, i, RELAY_AGE)),
         };
         rb_trace_span(&(struct rb_span){.name = name,
-                                        .traceparent = messages[i].traceparent,
-                                        .parent = rb_rows_text(rows, i, 2),
+                                        .traceparent = message->traceparent,
+                                        .parent = rb_rows_text(batch->rows, i, RELAY_TRACE),
                                         .kind = RB_SPAN_PRODUCER,
                                         .took_us = took_us,
-                                        .error = errs[i] ? rb_err_name(errs[i]) : NULL,
+                                        .error = batch->errs[i] ? rb_err_name(batch->errs[i]) : NULL,
                                         .attributes = attributes,
                                         .count = sizeof(attributes) / sizeof(*attributes)});
     }
@@ -95,8 +169,8 @@ static void relay_measure(struct edge_worker *worker, int64_t *next)
 {
     static const struct rb_statement statement = {
         "relay_measure",
-        "select count(*), coalesce(extract(epoch from now() - min(created_at)), 0)::bigint from "
-        "outbox where published_at is null"};
+        "select count(*), coalesce((select extract(epoch from now() - e.created_at) from outbox_waiting w "
+        "join outbox_events e using (id) order by w.position limit 1), 0)::bigint from outbox_waiting"};
     struct rb_rows *rows = NULL;
     if (rb_clock_ms() < *next)
         return;
@@ -112,56 +186,90 @@ static void relay_measure(struct edge_worker *worker, int64_t *next)
         rb_log_debug("relay: how full the streams are is not known: %s", rb_error_text());
 }
 
-/* Publishes what is unpublished, one batch. `*count` is how many rows there were. */
-static rb_err relay_batch(size_t *count, struct edge_worker *worker)
+/* ---- a batch ------------------------------------------------------------------------------------------ */
+
+static void relay_fill(struct relay_batch *batch)
 {
-    static const struct rb_statement unpublished = {
-        "relay_unpublished",
-        "select id, subject, traceparent, body, (extract(epoch from now() - created_at) * "
-        "1000000)::bigint from outbox where published_at is null order by position "
-        "limit $1"};
-    struct rb_param params[] = {RB_P_INT(RELAY_BATCH)};
-    struct rb_rows *rows = NULL;
-    struct rb_bus_message messages[RELAY_BATCH];
-    rb_err errs[RELAY_BATCH], published = RB_OK;
-    char hops[RELAY_BATCH][RB_TRACEPARENT_SIZE];
-    char text[256] = "";
-    rb_err err = rb_db_query(&rows, worker->db, &unpublished, params, 1);
-    *count = err ? 0 : rb_rows_count(rows);
-    for (size_t i = 0; i < *count; i++) {
-        messages[i] = (struct rb_bus_message){.id = rb_rows_text(rows, i, 0),
-                                              .subject = rb_rows_text(rows, i, 1),
-                                              .traceparent = rb_rows_text(rows, i, 2),
-                                              .body = rb_rows_text(rows, i, 3)};
-        messages[i].len = strlen(messages[i].body);
+    batch->count = rb_rows_count(batch->rows);
+    for (size_t i = 0; i < batch->count; i++) {
+        struct rb_bus_message *message = &batch->messages[i];
+        *message = (struct rb_bus_message){.id = rb_rows_text(batch->rows, i, RELAY_ID),
+                                           .subject = rb_rows_text(batch->rows, i, RELAY_SUBJECT),
+                                           .traceparent = rb_rows_text(batch->rows, i, RELAY_TRACE),
+                                           .body = rb_rows_text(batch->rows, i, RELAY_BODY)};
+        message->len = strlen(message->body);
         if (rb_trace_is_on()) {
-            rb_traceparent_make(hops[i], messages[i].traceparent);
-            messages[i].traceparent = hops[i];
+            rb_traceparent_make(batch->hops[i], message->traceparent);
+            message->traceparent = batch->hops[i];
         }
     }
-    if (*count) {
-        int64_t started = rb_clock_us();
-        published = rb_bus_publish_all(errs, *count > 1 ? relay_bus : worker->edge->bus, messages, *count);
-        int64_t took_us = rb_clock_us() - started;
-        relay_observe(rows, errs, *count, took_us);
-        relay_trace(rows, messages, errs, *count, took_us);
-        snprintf(text, sizeof(text), "%.255s", rb_error_text());
-        err = relay_mark(worker->db, rows, errs, *count);
-    }
-    rb_rows_free(rows);
-    if (!err && published)
-        err = rb_error_set(published, "publishing: %s", text);
-    return err;
+}
+
+/* Marks what has been published and reads what waits behind `*position`, which is then that of the last. */
+static rb_err relay_look(struct relay_batch *batch, int64_t *position, struct rb_db *db)
+{
+    /* A limit that the planner knows: it takes the rows one by one then, however many wait. */
+    static const struct rb_statement statement = {
+        "relay_look",
+        "with sent as (delete from outbox_waiting where position = any($1::bigint[])) "
+        "select e.id, e.subject, e.traceparent, e.body, (extract(epoch from clock_timestamp() - "
+        "e.created_at) * "
+        "1000000)::bigint, w.position, (extract(epoch from e.created_at) * 1000000)::bigint from (select "
+        "position, id from outbox_waiting where position > $2 order by position limit " RELAY_BATCH_TEXT
+        ") w join outbox_events e using (id) order by w.position"};
+    struct rb_param params[] = {relay_sent_param(), RB_P_INT(*position)};
+    rb_err err = rb_db_query(&batch->rows, db, &statement, params, 2);
+    if (err)
+        return err;
+    relay_sent_len = 0;
+    batch->looked_us = rb_clock_us();
+    relay_fill(batch);
+    if (batch->count)
+        *position = rb_rows_int(batch->rows, batch->count - 1, RELAY_POSITION);
+    return RB_OK;
+}
+
+static void relay_send(struct relay_batch *batch, struct rb_bus *one)
+{
+    batch->bus = batch->count > 1 ? relay_bus : one;
+    batch->sent_us = rb_clock_us();
+    rb_bus_publish_begin(batch->errs, batch->bus, batch->messages, batch->count);
+}
+
+static void relay_forget(struct relay_batch *batch)
+{
+    rb_rows_free(batch->rows);
+    batch->rows = NULL;
+    batch->count = 0;
+}
+
+/* Waits for the acknowledgements of a batch, and forgets it. */
+static rb_err relay_await(struct relay_batch *batch, struct rb_db *db)
+{
+    char text[256];
+    rb_err published = rb_bus_publish_end(batch->errs, batch->bus, batch->messages, batch->count);
+    int64_t took_us = rb_clock_us() - batch->sent_us;
+    snprintf(text, sizeof(text), "%.255s", published ? rb_error_text() : "");
+    relay_observe(batch, took_us);
+    relay_trace(batch, took_us);
+    rb_err err = relay_note(batch, db);
+    relay_forget(batch);
+    return published ? rb_error_set(published, "publishing: %s", text) : err;
 }
 
 /* What nobody can ask for any more. The payload of a delivery is kept for as long as its event. */
 static void relay_prune(struct edge_worker *worker, int64_t *next)
 {
     static const struct rb_statement statements[] = {
-        {"relay_prune_outbox", "delete from outbox where published_at < now() - interval '" RELAY_KEEP "'"},
+        {"relay_prune_late",
+         "delete from outbox_late where published_at < now() - interval '" RELAY_KEEP "'"},
+        {"relay_prune_outbox",
+         "delete from outbox_events e where created_at < least(now() - interval '" RELAY_KEEP
+         " 1 second', (select min(first_at) from outbox_late)) and not exists (select from outbox_waiting w "
+         "where w.position = e.position)"},
         {"relay_prune_deliveries",
          "delete from deliveries d where received_at < now() - interval '" RELAY_KEEP
-         "' and not exists (select from outbox o where o.id = d.event_id)"},
+         "' and not exists (select from outbox_events e where e.id = d.event_id)"},
         {"relay_prune_tokens", "delete from spent_tokens where expires_at < now()"}};
     if (rb_clock_ms() < *next)
         return;
@@ -172,14 +280,28 @@ static void relay_prune(struct edge_worker *worker, int64_t *next)
     }
 }
 
+/* Of its session: a mark that a crash of PostgreSQL takes back is made again, after the stream has dropped
+ * the event as one that it has; and what waits is always looked for by its index, however little it was when
+ * the statement was planned. */
+static rb_err relay_settle(struct rb_db *db)
+{
+    static const struct rb_statement statement = {
+        "relay_settle",
+        "select set_config('synchronous_commit', 'off', false), set_config('enable_seqscan', 'off', false)"};
+    return rb_db_query(NULL, db, &statement, NULL, 0);
+}
+
 /* RB_ECONFLICT: another edge is the relay. A session that is lost after this takes the lock with it: what two
  * relays publish then at the same time the stream takes once. */
 static rb_err relay_lock(struct edge_worker *worker, int64_t *session)
 {
     if (*session && *session == rb_db_session(worker->db))
         return RB_OK;
-    rb_err err = rb_db_try_lock(worker->db, RB_LOCK_RELAY, 0);
+    rb_err err = relay_settle(worker->db);
+    if (!err)
+        err = rb_db_try_lock(worker->db, RB_LOCK_RELAY, 0);
     *session = err ? 0 : rb_db_session(worker->db);
+    relay_place.swept_ms = 0;
     return err;
 }
 
@@ -190,24 +312,60 @@ static void relay_unlock(struct edge_worker *worker, int64_t *session)
     *session = 0;
 }
 
-/* Everything there is to publish. `*session` is the one that holds the lock. */
+/* ---- all there is ------------------------------------------------------------------------------------- */
+
+static int64_t relay_place_begin(struct relay_place *place)
+{
+    int64_t now = rb_clock_ms();
+    if (now - place->settling_ms >= RELAY_SETTLE_MS) {
+        place->from = place->settling;
+        place->settling = place->newest;
+        place->settling_ms = now;
+    }
+    if (place->swept_ms && now - place->swept_ms < RELAY_POLL_MS)
+        return place->from;
+    place->swept_ms = now;
+    return 0;
+}
+
+/* Everything there is to publish. */
+static rb_err relay_publish(struct edge_worker *worker)
+{
+    struct relay_batch *batch = &relay_batches[0], *behind = &relay_batches[1];
+    int64_t position = relay_place_begin(&relay_place);
+    rb_err err = relay_look(batch, &position, worker->db);
+    while (!err && batch->count) {
+        relay_send(batch, worker->edge->bus);
+        rb_err looked = RB_OK;
+        if (batch->count == RELAY_BATCH && !edge_worker_is_stopping(worker))
+            looked = relay_look(behind, &position, worker->db);
+        err = relay_await(batch, worker->db);
+        err = err ? err : looked;
+        struct relay_batch *done = batch;
+        batch = behind;
+        behind = done;
+    }
+    relay_forget(batch);
+    relay_place.newest = position > relay_place.newest ? position : relay_place.newest;
+    char text[256];
+    snprintf(text, sizeof(text), "%.255s", err ? rb_error_text() : "");
+    rb_err marked = relay_mark(worker->db);
+    return err ? rb_error_set(err, "%s", text) : marked;
+}
+
+/* `*session` is the one that holds the lock. */
 static rb_err relay_drain(struct edge_worker *worker, int64_t *session, int64_t *next_prune)
 {
-    struct rb_metric *count_metric = rb_metric_counter("repobus_outbox_published_total", NULL,
-                                                       "Events given to JetStream and acknowledged");
     rb_err err = relay_lock(worker, session);
-    size_t count = 0;
     if (err)
         return err;
-    do {
-        err = relay_batch(&count, worker);
-        if (!err)
-            rb_metric_add(count_metric, (int64_t)count);
-    } while (!err && count == RELAY_BATCH && !edge_worker_is_stopping(worker));
-    if (!err)
+    err = relay_publish(worker);
+    if (!err) {
         relay_prune(worker, next_prune);
-    else /* NATS may be away from here alone; unlocking leaves the error text as it is */
-        relay_unlock(worker, session);
+        return RB_OK;
+    }
+    relay_place.swept_ms = 0;      /* what has failed is behind */
+    relay_unlock(worker, session); /* NATS may be away from here alone; this leaves the error text as it is */
     return err;
 }
 
@@ -253,8 +411,11 @@ static void relay_run(struct edge_worker *worker)
         else
             relay_rest(worker, drained_ms);
         /* One wake-up serves all that has been announced: they are found by what they are. */
-        for (char *payload; (payload = rb_db_notification(worker->db));)
+        for (char *payload; (payload = rb_db_notification(worker->db));) {
+            if (strcmp(payload, RELAY_AGAIN) == 0)
+                relay_place.swept_ms = 0;
             free(payload);
+        }
     }
 }
 

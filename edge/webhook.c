@@ -31,6 +31,7 @@ struct webhook {
     struct edge_exchange *exchange;
     struct webhook_record record;
     const char *signature;
+    struct rb_json_text payload;
     char action[WEBHOOK_NAME_MAX + 1], full_name[160];
 };
 
@@ -43,12 +44,18 @@ struct webhook_secrets {
     int count;
     char secrets[WEBHOOK_SECRETS][RB_HOOK_SECRET_SIZE];
 };
-static _Thread_local struct webhook_secrets webhook_known[WEBHOOK_HOOKS];
 static _Thread_local int webhook_lookups; /* under way */
+
+static void webhook_forget_all(void *known)
+{
+    rb_secret_wipe(known, WEBHOOK_HOOKS * sizeof(struct webhook_secrets));
+}
 
 static struct webhook_secrets *webhook_place(int64_t hook_id)
 {
-    return &webhook_known[(uint64_t)hook_id % WEBHOOK_HOOKS];
+    static struct rb_per_thread known = {WEBHOOK_HOOKS * sizeof(struct webhook_secrets), webhook_forget_all,
+                                         0};
+    return (struct webhook_secrets *)rb_per_thread_get(&known) + (uint64_t)hook_id % WEBHOOK_HOOKS;
 }
 
 static void webhook_remember(int64_t hook_id, const char *secret)
@@ -181,30 +188,29 @@ static bool webhook_name_is_plain(const char *name)
 static bool webhook_find_payload(struct webhook *hook)
 {
     static const char form[] = "application/x-www-form-urlencoded", field[] = "payload=";
-    struct webhook_record *record = &hook->record;
-    const char *body = edge_body(hook->exchange, &record->payload_len);
     const char *type = edge_header(hook->exchange, "content-type");
-    size_t len = record->payload_len;
-    record->payload = body;
+    hook->payload = edge_body_text(hook->exchange);
     if (!type || strncasecmp(type, form, sizeof(form) - 1) != 0)
-        return len > 0;
+        return hook->payload.len > 0;
+    const char *body = hook->payload.at;
+    size_t len = hook->payload.len;
     if (len < sizeof(field) || memcmp(body, field, sizeof(field) - 1) != 0)
         return false;
     const char *value = body + sizeof(field) - 1;
     const char *end = memchr(value, '&', len - (sizeof(field) - 1));
-    record->payload = edge_form_decode(hook->exchange->arena, value,
-                                       end ? (size_t)(end - value) : len - (sizeof(field) - 1));
-    record->payload_len = strlen(record->payload);
+    const char *payload = edge_form_decode(hook->exchange->arena, value,
+                                           end ? (size_t)(end - value) : len - (sizeof(field) - 1));
+    hook->payload = (struct rb_json_text){.at = payload, .len = strlen(payload)};
     return true;
 }
 
 /* GitHub sends objects only, and whoever subscribes may rely on it. */
-static bool webhook_is_object(const struct webhook_record *record)
+static bool webhook_is_object(const struct rb_json_text *payload)
 {
     size_t at = 0;
-    while (at < record->payload_len && strchr(" \t\r\n", record->payload[at]) && record->payload[at])
+    while (at < payload->len && strchr(" \t\r\n", payload->at[at]) && payload->at[at])
         at++;
-    return at < record->payload_len && record->payload[at] == '{';
+    return at < payload->len && payload->at[at] == '{';
 }
 
 static bool webhook_read(struct webhook *hook)
@@ -214,9 +220,11 @@ static bool webhook_read(struct webhook *hook)
         {"/action", RB_JSON_TEXT, hook->action, sizeof(hook->action)},
         {"/repository/id", RB_JSON_INT, &record->repo_id, 0},
         {"/repository/full_name", RB_JSON_TEXT, hook->full_name, sizeof(hook->full_name)}};
-    if (!webhook_is_object(record) ||
-        rb_json_find(fields, sizeof(fields) / sizeof(*fields), record->payload, record->payload_len))
+    if (!webhook_is_object(&hook->payload) ||
+        rb_json_find(fields, sizeof(fields) / sizeof(*fields), &hook->payload))
         return false;
+    record->payload = hook->payload.at;
+    record->payload_len = hook->payload.len;
     const char *slash = strchr(hook->full_name, '/');
     record->action = webhook_name_is_plain(hook->action) ? hook->action : "";
     if (slash && rb_github_owner_is_valid(hook->full_name, (size_t)(slash - hook->full_name)) &&
@@ -249,7 +257,7 @@ static void webhook_take(struct webhook *hook)
         edge_answer_error(exchange, 400, "X-GitHub-Delivery is no UUID");
     } else if (!webhook_find_payload(hook)) {
         edge_answer_error(exchange, 400, "The form has no field named payload");
-    } else if (record->payload_len > WEBHOOK_PAYLOAD_MAX) {
+    } else if (hook->payload.len > WEBHOOK_PAYLOAD_MAX) {
         edge_answer_error(exchange, 413, "The payload has more than %d bytes", WEBHOOK_PAYLOAD_MAX);
     } else if (!webhook_read(hook)) {
         edge_answer_error(exchange, 400, "The payload is no JSON object");

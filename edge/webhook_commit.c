@@ -7,7 +7,6 @@
  * A batch that fails for one of its rows is sent again for each row alone. When PostgreSQL is away or slow,
  * everybody is told so in time: GitHub waits ten seconds, and a statement may take five of them.
  */
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +16,9 @@
 #include "edge/webhook.h"
 
 #define COMMIT_ROWS 128 /* of a batch: beyond it rows gain nothing by each other */
-#define COMMIT_BYTES \
-    (768 * 1024) /* of a batch of more than one row: 30 payloads of 25 KB, and libpq keeps as much */
+/* Of a batch of more than one row: 19 payloads of 25 KB. With what else there is of them it stays below 512
+ * KB, to which buffers double, and of which each thread keeps two for batches and libpq one a connection. */
+#define COMMIT_BYTES      (480 * 1024)
 #define COMMIT_LARGE      (768 * 1024) /* a delivery from this size on goes by itself, and holds up nobody */
 #define COMMIT_ARRAY_MAX  (64 * 1024 * 1024)   /* of one array: GitHub's largest payload, with much room */
 #define COMMIT_WAITING    (64LL * 1024 * 1024) /* bytes on their way in all threads: two of the largest */
@@ -87,10 +87,11 @@ static const struct rb_statement commit_statement = {
     "select "
     "hook_id, delivery_id, event, action, outcome, event_id, ($13::bytea[])[n] from owned order by hook_id, "
     "delivery_id on conflict do nothing returning hook_id, delivery_id), "
-    "event as (insert into outbox (id, subject, traceparent, body, created_at) select o.event_id, "
+    "event as (insert into outbox_events (id, subject, traceparent, body, created_at) select o.event_id, "
     "($9::text[])[o.n], ($10::text[])[o.n], ($11::text[])[o.n] || o.ids || ($12::text[])[o.n], "
     "clock_timestamp() from fresh f join owned o using (hook_id, delivery_id) where o.event_id is not null "
-    "order by o.n returning 1), "
+    "order by o.n returning position, id), "
+    "waits as (insert into outbox_waiting select position, id from event), "
     "told as (select pg_notify('outbox', '') from event limit 1) "
     "select o.n, f.hook_id is not null, coalesce(o.renamed, false), (select count(*) from told) from owned o "
     "left join fresh f using (hook_id, delivery_id)"};
@@ -124,7 +125,21 @@ struct commit_queue {
     int rows;
     bool is_busy;
 };
-static _Thread_local struct commit_queue commit_queue;
+
+static void commit_queue_end(void *memory)
+{
+    struct commit_batch *batch = ((struct commit_queue *)memory)->spare;
+    for (int i = 0; batch && i < COMMIT_COLUMNS; i++)
+        rb_array_free(&batch->columns[i]);
+    free(batch);
+}
+
+static struct commit_queue *commit_queue(void)
+{
+    static struct rb_per_thread of_thread = {sizeof(struct commit_queue), commit_queue_end, 0};
+    return rb_per_thread_get(&of_thread);
+}
+
 static atomic_llong commit_bytes; /* on their way, of all threads */
 
 static void commit_send(struct commit_batch *batch);
@@ -157,8 +172,9 @@ static void commit_count(int rows)
 
 static struct commit_batch *commit_batch_new(void)
 {
-    struct commit_batch *batch = commit_queue.spare;
-    commit_queue.spare = NULL;
+    struct commit_queue *queue = commit_queue();
+    struct commit_batch *batch = queue->spare;
+    queue->spare = NULL;
     if (batch)
         return batch;
     batch = rb_calloc(1, sizeof(*batch));
@@ -169,10 +185,10 @@ static struct commit_batch *commit_batch_new(void)
 
 static void commit_batch_free(struct commit_batch *batch)
 {
-    commit_queue.rows -= batch->count;
+    commit_queue()->rows -= batch->count;
     commit_count_waiting(-batch->count);
     atomic_fetch_sub(&commit_bytes, (long long)batch->bytes);
-    bool is_kept = !commit_queue.spare && batch->bytes <= COMMIT_BYTES;
+    bool is_kept = !commit_queue()->spare && batch->bytes <= COMMIT_BYTES;
     for (int i = 0; i < COMMIT_COLUMNS; i++) {
         if (is_kept)
             rb_array_reset(&batch->columns[i]);
@@ -186,7 +202,7 @@ static void commit_batch_free(struct commit_batch *batch)
     batch->next = NULL;
     batch->count = batch->numbers = batch->alone = 0;
     batch->bytes = 0;
-    commit_queue.spare = batch;
+    commit_queue()->spare = batch;
 }
 
 /* Tells everybody of a batch and frees it. */
@@ -217,26 +233,27 @@ static void commit_batch_fail(struct commit_batch *batch, rb_err err, const char
 
 static struct commit_batch *commit_queue_pop(void)
 {
-    struct commit_batch *batch = commit_queue.first;
+    struct commit_queue *queue = commit_queue();
+    struct commit_batch *batch = queue->first;
     if (!batch)
         return NULL;
-    commit_queue.first = batch->next;
-    if (!commit_queue.first)
-        commit_queue.last = NULL;
+    queue->first = batch->next;
+    if (!queue->first)
+        queue->last = NULL;
     batch->next = NULL;
     return batch;
 }
 
 static void commit_send_next(void)
 {
-    struct commit_batch *batch = commit_queue.is_busy ? NULL : commit_queue_pop();
+    struct commit_batch *batch = commit_queue()->is_busy ? NULL : commit_queue_pop();
     if (!batch)
         return;
     if (batch->count == 0) { /* what it was made for did not fit */
         commit_batch_free(batch);
         return;
     }
-    commit_queue.is_busy = true;
+    commit_queue()->is_busy = true;
     commit_send(batch);
 }
 
@@ -292,7 +309,7 @@ static void commit_on_rows(void *arg, rb_err err, const struct rb_rows *rows)
     if (!is_large && (is_late || err == RB_ETIMEOUT || err == RB_EUNAVAILABLE))
         commit_fail_waiting(err ? err : RB_EUNAVAILABLE, text);
     if (!is_large)
-        commit_queue.is_busy = false;
+        commit_queue()->is_busy = false;
     commit_batch_end(batch, text);
     commit_send_next();
 }
@@ -327,7 +344,7 @@ static rb_err commit_add_text(struct rb_array *array, const char *text)
 static bool commit_is_inline(const struct webhook_record *record)
 {
     return record->payload_len <= COMMIT_INLINE_MAX &&
-           !memmem(record->payload, record->payload_len, "\\u0000", 6);
+           !rb_json_has_zero(record->payload, record->payload_len);
 }
 
 /* The event's text in two parts, between which PostgreSQL puts the installations of the hook. Names have been
@@ -421,15 +438,16 @@ static int commit_find(const struct commit_batch *batch, const struct webhook_re
 /* The batch that takes this delivery: the last of the queue, or a new one. */
 static struct commit_batch *commit_choose(size_t bytes)
 {
-    struct commit_batch *batch = commit_queue.last;
+    struct commit_queue *queue = commit_queue();
+    struct commit_batch *batch = queue->last;
     if (batch && batch->count < COMMIT_ROWS && batch->bytes + bytes <= COMMIT_BYTES)
         return batch;
     batch = commit_batch_new();
-    if (commit_queue.last)
-        commit_queue.last->next = batch;
+    if (queue->last)
+        queue->last->next = batch;
     else
-        commit_queue.first = batch;
-    commit_queue.last = batch;
+        queue->first = batch;
+    queue->last = batch;
     return batch;
 }
 
@@ -460,7 +478,7 @@ static rb_err commit_add(struct commit_batch *batch, struct edge_exchange *excha
                                .number = known ? known : ++batch->numbers,
                                .is_first = !known};
     snprintf(row->delivery_id, sizeof(row->delivery_id), "%s", record->delivery_id);
-    commit_queue.rows++;
+    commit_queue()->rows++;
     commit_count_waiting(1);
     if (!known) {
         batch->bytes += record->payload_len;
@@ -470,35 +488,15 @@ static rb_err commit_add(struct commit_batch *batch, struct edge_exchange *excha
     return RB_OK;
 }
 
-/* ---- a thread's end ----------------------------------------------------------------------------------- */
-
-static pthread_key_t commit_key;
-static pthread_once_t commit_once = PTHREAD_ONCE_INIT;
-
-static void commit_on_thread_end(void *spare)
-{
-    struct commit_batch *batch = *(struct commit_batch **)spare;
-    for (int i = 0; batch && i < COMMIT_COLUMNS; i++)
-        rb_array_free(&batch->columns[i]);
-    free(batch);
-}
-
-static void commit_make_key(void)
-{
-    pthread_key_create(&commit_key, commit_on_thread_end);
-}
-
 /* ---- public ------------------------------------------------------------------------------------------- */
 
 rb_err edge_webhook_commit(struct edge_exchange *exchange, const struct webhook_record *record,
                            webhook_fate_fn fn, void *arg)
 {
     bool is_large = record->payload_len >= COMMIT_LARGE;
-    pthread_once(&commit_once, commit_make_key);
-    pthread_setspecific(commit_key, &commit_queue.spare);
     if (rb_clock_ms() - record->received_ms > COMMIT_SLOW_MS)
         return rb_error_set(RB_EUNAVAILABLE, "PostgreSQL has too much to do");
-    if (commit_queue.rows >= COMMIT_ROWS_MAX ||
+    if (commit_queue()->rows >= COMMIT_ROWS_MAX ||
         atomic_load(&commit_bytes) + (long long)record->payload_len > COMMIT_WAITING)
         return rb_error_set(RB_ELIMIT, "too many webhooks are waiting for PostgreSQL");
     struct commit_batch *batch = is_large ? commit_batch_new() : commit_choose(record->payload_len);

@@ -121,10 +121,9 @@ static rb_err news_repo_id(int64_t *repo_id, struct news *news, const char *full
 static rb_err news_closes(struct rb_pull_request *pull, struct news *news, const json_t *about)
 {
     struct rb_closing found[RB_CLOSING_MAX];
-    const char *page = news_text(about, "html_url"), *path = strstr(page, "://");
-    const char *slash = path ? strchr(path + 3, '/') : NULL; /* GitHub's own, or an enterprise's */
-    const char *web_url =
-        slash ? rb_arena_strndup(news->arena, page, (size_t)(slash - page)) : "https://github.com";
+    const char *page = news_text(about, "html_url"); /* on GitHub's own host, or an enterprise's */
+    size_t origin = rb_url_origin(page);
+    const char *web_url = origin ? rb_arena_strndup(news->arena, page, origin) : "https://github.com";
     const char *text =
         rb_arena_printf(news->arena, "%s\n%s", news_text(about, "title"), news_text(about, "body"));
     size_t count = rb_closing_find(found, RB_CLOSING_MAX, text, web_url, news->arena);
@@ -184,7 +183,6 @@ static rb_err news_touches(struct rb_pull_request *pull, struct news *news)
     err = news_list_files(&files, &count, news, pull->number);
     if (err == RB_ENOTFOUND) /* gone since: what the payload says stands */
         return RB_OK;
-    news->is_githubs = err != RB_OK;
     if (err)
         return err;
     struct rb_touch *touches = rb_arena_alloc(news->arena, (count + 1) * sizeof *touches);
@@ -280,36 +278,22 @@ static rb_err news_issue(bool *written, struct news *news)
     return grapher_put_issue(written, news, json_object_get(news->payload, "issue"));
 }
 
-/* Again when the store fails, not when GitHub does: that is for the queue to repeat. */
-static rb_err news_write(void *arg)
-{
-    struct news *news = arg;
-    bool removed = false;
-    news->is_githubs = false;
-    news->err = news->write(&news->written, news);
-    if (news->is_githubs)
-        return RB_OK;
-    if (!news->err && news->written)
-        news->err = rb_grapher_leave_nothing(&removed, news->work, news->mine, news->repo_id);
-    return news->err;
-}
-
 static struct rb_result news_handle(struct rb_work *work, void *app, void *local,
                                     rb_err (*write)(bool *written, struct news *news))
 {
-    struct news news = {
-        .work = work, .grapher = app, .mine = local, .arena = rb_work_arena(work), .write = write};
+    struct news news = {.work = work, .grapher = app, .mine = local, .arena = rb_work_arena(work)};
+    bool written = false, removed = false;
     rb_err err = news_read(&news);
     if (!err)
-        err = rb_grapher_with_store(work, news.mine->graph, news_write, &news);
-    if (!err)
-        err = news.err;
+        err = write(&written, &news);
+    if (!err && written)
+        err = rb_grapher_leave_nothing(&removed, news.mine, news.repo_id);
     if (err)
         rb_log_info("not graphed event=%s repository=%lld: %s", rb_work_event(work)->subject,
                     (long long)news.repo_id, rb_error_text());
     else
         rb_log_info("graphed event=%s repository=%lld%s", rb_work_event(work)->subject,
-                    (long long)news.repo_id, news.written ? "" : ": something newer is known");
+                    (long long)news.repo_id, written ? "" : ": something newer is known");
     json_decref(news.payload);
     return rb_result_from(err);
 }

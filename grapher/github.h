@@ -19,11 +19,6 @@ struct news {
     /* Of a list: whose token lists files, and whether none are to be listed any more. */
     struct rb_repo_handle *handle;
     bool has_no_requests;
-    /* Of an event: what writes it, and what came of that. */
-    rb_err (*write)(bool *written, struct news *news);
-    bool written;
-    bool is_githubs; /* what went wrong is */
-    rb_err err;
 };
 
 /* `about` is GitHub's object. *written: it was not older than what is known. */

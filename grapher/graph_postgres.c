@@ -43,7 +43,7 @@ static const struct rb_statement forget_statement = {
 
 static rb_err postgres_ping(struct rb_graph *graph)
 {
-    return rb_db_ping(graph->db) ? RB_OK : rb_error_set(RB_EUNAVAILABLE, "PostgreSQL does not answer");
+    return rb_db_ping(graph->db);
 }
 
 static rb_err postgres_page(struct rb_rows **rows, struct rb_graph *graph,

@@ -40,6 +40,15 @@ void rb_grapher_worker_close(void *local, void *app)
     free(mine);
 }
 
+/* Of the one PostgreSQL there is, as of Neo4j: every handler needs both. */
+rb_err rb_grapher_worker_ping(void *local, void *app)
+{
+    const struct grapher_local *mine = local;
+    (void)app;
+    rb_err err = rb_db_ping(mine->db);
+    return err ? err : rb_graph_ping(mine->graph);
+}
+
 struct job {
     struct rb_work *work;
     struct rb_grapher *grapher;
@@ -87,12 +96,6 @@ static rb_err job_share(struct rb_graph_about *graph, struct job *job)
     return err;
 }
 
-static rb_err job_write(void *arg)
-{
-    struct job *job = arg;
-    return rb_graph_write(&job->written, job->graph, &job->tree, job_progress, job);
-}
-
 static void job_note(struct job *job, const struct rb_graph_about *graph, int64_t changed, const char *more)
 {
     rb_work_progress(job->work, changed, changed,
@@ -121,7 +124,7 @@ static rb_err job_build(struct rb_graph_about *graph, struct job *job)
     if (err)
         return err;
     rb_graph_rows(&job->tree, &tree, rb_work_arena(job->work));
-    err = rb_grapher_with_store(job->work, job->graph, job_write, job);
+    err = rb_graph_write(&job->written, job->graph, &job->tree, job_progress, job);
     if (err == RB_ESTALE) {
         err = job_share(graph, job);
     } else { /* what was just written needs no reading */
@@ -169,7 +172,7 @@ struct rb_result rb_grapher_handle_disconnect(struct rb_work *work, void *app, v
     if (repo_id <= 0 || generation <= 0)
         return rb_reject("the event names no repository or no generation");
     rb_work_progress(work, 0, 0, "removing the graph");
-    rb_err err = rb_grapher_forget(&removed, work, mine->graph, repo_id, generation);
+    rb_err err = rb_graph_forget(&removed, mine->graph, repo_id, generation);
     if (!err) {
         rb_log_info("disconnected repository=%lld generation=%lld: %s", (long long)repo_id,
                     (long long)generation, removed ? "graph removed" : "graph kept, or there was none");
@@ -200,7 +203,7 @@ struct rb_result rb_grapher_handle(struct rb_work *work, void *app, void *local)
         err = job_run(&job);
     }
     if (!err || err == RB_ESTALE) {
-        rb_err left = rb_grapher_leave_nothing(&removed, work, mine, rb_work_int(work, "repo_id"));
+        rb_err left = rb_grapher_leave_nothing(&removed, mine, rb_work_int(work, "repo_id"));
         err = left ? left : err;
     }
     if (err)

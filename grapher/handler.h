@@ -18,6 +18,8 @@ struct grapher_local {
 /* Each worker thread has a database connection and a graph of its own. */
 rb_err rb_grapher_worker_open(void **local, void *app);
 void rb_grapher_worker_close(void *local, void *app);
+/* Whether PostgreSQL and the store of the graph answer, for rb_subscriber.ping. */
+rb_err rb_grapher_worker_ping(void *local, void *app) RB_MUST_CHECK;
 /* repo.connected and repo.rescan: the graph is brought to the tree of this generation, then repo.graphed. */
 struct rb_result rb_grapher_handle(struct rb_work *work, void *app, void *local);
 
@@ -31,26 +33,9 @@ struct rb_result rb_grapher_handle_scanned(struct rb_work *work, void *app, void
 struct rb_result rb_grapher_handle_pull_request(struct rb_work *work, void *app, void *local);
 struct rb_result rb_grapher_handle_issue(struct rb_work *work, void *app, void *local);
 
-/* ---- a store that is away (waiting.c) ------------------------------------------------------------------ */
-
-/* Returns at once while the store is not known to be away. Else waits, and says so in the run: one of all who
- * wait asks the store, after pauses of half a second to ten. RB_EUNAVAILABLE: the grapher is to stop, or a
- * day has passed. */
-rb_err rb_grapher_wait_for_store(struct rb_work *work, struct rb_graph *graph) RB_MUST_CHECK;
-/* Runs what asks the store, again when the store was away and is back, and up to three times when it fails
- * although the store answers; `fn` must be harmless twice. */
-rb_err rb_grapher_with_store(struct rb_work *work, struct rb_graph *graph, rb_err (*fn)(void *arg),
-                             void *arg) RB_MUST_CHECK;
-/* For rb_subscriber.ready: false with the reason while the store is known to be away. */
-bool rb_grapher_is_ready(void *app, char *reason, size_t size);
-
-/* rb_graph_forget(), waiting for a store that is away (leave.c). */
-rb_err rb_grapher_forget(bool *removed, struct rb_work *work, struct rb_graph *graph, int64_t repo_id,
-                         int64_t generation) RB_MUST_CHECK;
-/* After a write, and in place of one that comes too late: removes it all where nobody has the repository
- * connected any more. */
-rb_err rb_grapher_leave_nothing(bool *removed, struct rb_work *work, struct grapher_local *mine,
-                                int64_t repo_id) RB_MUST_CHECK;
+/* leave.c: after a write, and in place of one that comes too late: removes it all where nobody has the
+ * repository connected any more. */
+rb_err rb_grapher_leave_nothing(bool *removed, struct grapher_local *mine, int64_t repo_id) RB_MUST_CHECK;
 
 /* graph.* (read.c); README.md has their fields. */
 rb_err rb_grapher_answer_files(struct rb_buf *answer, const json_t *question, struct rb_arena *arena,

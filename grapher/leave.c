@@ -4,30 +4,8 @@
  */
 #include "grapher/handler.h"
 
-struct forget {
-    struct rb_graph *graph;
-    int64_t repo_id, generation;
-    bool removed;
-};
-
-static rb_err forget_now(void *arg)
-{
-    struct forget *forget = arg;
-    return rb_graph_forget(&forget->removed, forget->graph, forget->repo_id, forget->generation);
-}
-
-rb_err rb_grapher_forget(bool *removed, struct rb_work *work, struct rb_graph *graph, int64_t repo_id,
-                         int64_t generation)
-{
-    struct forget forget = {.graph = graph, .repo_id = repo_id, .generation = generation};
-    rb_err err = rb_grapher_with_store(work, graph, forget_now, &forget);
-    *removed = forget.removed;
-    return err;
-}
-
 /* Of a disconnect that is committed after this look the event comes after it, and finds what was written. */
-rb_err rb_grapher_leave_nothing(bool *removed, struct rb_work *work, struct grapher_local *mine,
-                                int64_t repo_id)
+rb_err rb_grapher_leave_nothing(bool *removed, struct grapher_local *mine, int64_t repo_id)
 {
     static const struct rb_statement statement = {
         "grapher_last_generation", "select case when not exists (select from installations where repo_id = "
@@ -43,7 +21,7 @@ rb_err rb_grapher_leave_nothing(bool *removed, struct rb_work *work, struct grap
     int64_t generation = is_connected ? 0 : rb_rows_int(rows, 0, 0);
     rb_rows_free(rows);
     if (!is_connected)
-        err = rb_grapher_forget(removed, work, mine->graph, repo_id, generation);
+        err = rb_graph_forget(removed, mine->graph, repo_id, generation);
     if (*removed)
         rb_log_info("graph removed repository=%lld: it is not connected any more", (long long)repo_id);
     return err;

@@ -115,7 +115,7 @@ int main(int argc, char **argv)
         .app = &grapher,
         .worker_open = rb_grapher_worker_open,
         .worker_close = rb_grapher_worker_close,
-        .ready = rb_grapher_is_ready,
+        .ping = rb_grapher_worker_ping,
     };
     status = rb_subscriber_run(&subscriber);
 out:

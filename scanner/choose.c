@@ -5,6 +5,7 @@
 #include "scanner/facts.h"
 #include "scanner/scan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -59,13 +60,71 @@ static int choice_order(const void *a, const void *b)
     return strcmp(x->entry->path, y->entry->path);
 }
 
+/* The next folder of a path, from `at` on; false where the file itself comes. */
+static bool path_folder(struct rb_piece *folder, const char **at)
+{
+    const char *slash = strchr(*at, '/');
+    if (!slash)
+        return false;
+    *folder = (struct rb_piece){*at, (size_t)(slash - *at)};
+    *at = slash + 1;
+    return true;
+}
+
+bool rb_path_is_hidden(const char *path)
+{
+    struct rb_piece folder;
+    while (path_folder(&folder, &path)) {
+        if (rb_piece_starts(folder, "."))
+            return true;
+    }
+    return false;
+}
+
+/* Where tools keep what others wrote. */
+static bool folder_is_store(struct rb_piece folder)
+{
+    static const char *const stores[] = {".bundle",     ".cache",     ".cargo", ".eggs", ".git",
+                                         ".gradle",     ".m2",        ".next",  ".nox",  ".npm",
+                                         ".nuxt",       ".obsidian",  ".tox",   ".venv", ".yarn",
+                                         ".pnpm-store", ".terraform", ".vscode"};
+    for (size_t i = 0; i < COUNT(stores); i++) {
+        if (rb_piece_is(folder, stores[i]))
+            return true;
+    }
+    return false;
+}
+
+/* As rb_path_is_vendored(), which takes all below .github and .teamcity for somebody else's: what a project
+ * keeps there for its tools is its own. */
+static bool path_is_vendored(const char *path)
+{
+    char shown[RB_SCAN_PATH_MAX] = "";
+    size_t len = 0;
+    struct rb_piece folder;
+    if (!rb_path_is_hidden(path))
+        return rb_path_is_vendored(path);
+    for (const char *at = path; path_folder(&folder, &at);) {
+        if (folder_is_store(folder) || len + folder.len + 1 >= sizeof shown)
+            return true;
+        if (rb_piece_starts(folder, "."))
+            continue;
+        memcpy(shown + len, folder.at, folder.len);
+        len += folder.len;
+        shown[len++] = '/';
+    }
+    return (size_t)snprintf(shown + len, sizeof shown - len, "%s", rb_path_base(path)) >=
+               sizeof shown - len ||
+           rb_path_is_vendored(shown);
+}
+
 static bool path_is_wanted(const char *path, const struct rb_scan_format *format)
 {
     if (strcmp(format->ecosystem, "github-actions") == 0 || format->parse == rb_look_codeowners)
         return true;
     if (format->parse == rb_gradle_catalog_parse)
         return !rb_path_is_fixture(path);
-    return !rb_path_is_vendored(path) && !rb_path_is_fixture(path) && !rb_path_is_template(path);
+    return !path_is_vendored(path) && !rb_path_is_fixture(path) && !rb_path_is_template(path);
 }
 
 /* "examples", "Examples", "acme-examples" and "examples-web" for "examples". */
@@ -82,8 +141,8 @@ static bool folder_is_like(struct rb_piece folder, const char *word)
 
 static bool path_has_folder_like(const char *path, const char *const *words, size_t count)
 {
-    for (const char *at = path, *slash; (slash = strchr(at, '/')); at = slash + 1) {
-        struct rb_piece folder = {at, (size_t)(slash - at)};
+    struct rb_piece folder;
+    while (path_folder(&folder, &path)) {
         for (size_t i = 0; i < count; i++) {
             if (folder_is_like(folder, words[i]))
                 return true;
@@ -100,12 +159,13 @@ bool rb_path_is_example(const char *path)
     return path_has_folder_like(path, folders, COUNT(folders));
 }
 
-/* Examples, documentation and tests have manifests of their own; workflows say how it is built, not what it
- * is. */
+/* Examples, documentation and tests have manifests of their own; workflows, and what lies in folders for
+ * tools, say how it is built, not what it is. */
 static bool path_is_aside(const char *path, const struct rb_scan_format *format)
 {
     static const char *const docs[] = {"docs"};
-    if (strcmp(format->ecosystem, "github-actions") == 0)
+    if (strcmp(format->ecosystem, "github-actions") == 0 ||
+        (rb_path_is_hidden(path) && *format->ecosystem && format->parse != rb_dotnet_tools_parse))
         return true;
     if (!strchr(path, '/') || rb_text_starts(path, "requirements/"))
         return false;
@@ -123,6 +183,7 @@ static void manifest_put(struct rb_scan *scan, const struct choice *choice)
     size_t max = rb_scan_format_bytes(choice->format);
     struct rb_scan_wanted wanted = {.entry = choice->entry,
                                     .max_bytes = max,
+                                    .is_filling = choice->format->is_lock && choice->aside,
                                     .index = scan->manifest_count,
                                     .take = rb_scan_read,
                                     .miss = rb_scan_miss};

@@ -198,8 +198,9 @@ static void pixi_table(struct rb_scan_sheet *sheet, const json_t *table, const c
             text = rb_arena_printf(sheet->arena, "path %s", path);
         else if (*git)
             text = rb_arena_printf(sheet->arena, "git %s", git);
+        const char *called = strcmp(ecosystem, "pypi") == 0 ? rb_python_name(sheet, name) : name;
         struct rb_scan_dependency *item =
-            rb_scan_add_text(sheet, name, strcmp(text, "*") == 0 ? "" : text, kind);
+            rb_scan_add_text(sheet, called, strcmp(text, "*") == 0 ? "" : text, kind);
         if (item)
             item->local = *path != 0;
     }

@@ -50,6 +50,12 @@ void rb_scanner_worker_close(void *local, void *app)
     rb_db_close(local);
 }
 
+rb_err rb_scanner_worker_ping(void *local, void *app)
+{
+    (void)app;
+    return rb_db_ping(local);
+}
+
 static void job_progress(struct job *job, const char *note)
 {
     rb_work_progress(job->work, (int64_t)job->read, (int64_t)job->scan.wanted_count, note);
@@ -74,13 +80,9 @@ static rb_err job_on_content(void *arg, size_t index, const char *content, size_
 
 static rb_err job_read_wanted(struct job *job)
 {
-    size_t count = job->scan.wanted_count;
-    struct rb_repo_want *wants = rb_arena_alloc(rb_work_arena(job->work), count * sizeof *wants);
-    for (size_t i = 0; i < count; i++)
-        wants[i] = (struct rb_repo_want){job->scan.wanted[i].entry, job->scan.wanted[i].max_bytes,
-                                         job->scan.wanted[i].is_text};
     job_progress(job, "reading manifests");
-    rb_err err = rb_repo_read(job->handle, wants, count, job_on_content, job);
+    rb_err err =
+        rb_repo_read(job->handle, rb_scan_wants(&job->scan), job->scan.wanted_count, job_on_content, job);
     const struct rb_repo_usage *used = rb_repo_used(job->handle);
     job->scan.usage.rest = used->rest;
     job->scan.usage.graphql = used->graphql;

@@ -7,8 +7,10 @@
 #include "bus/bus.h"
 #include "lib/repo/repo.h"
 
+struct etags;
 struct rb_scanner {
     struct rb_repo_sources sources;
+    struct etags *etags; /* of what others ask (service.h) */
 };
 
 /* Handles repo.connected and repo.rescan. `app` is the rb_scanner, `local` the worker's rb_db. */
@@ -18,5 +20,6 @@ struct rb_result rb_scanner_handle_disconnect(struct rb_work *work, void *app, v
 /* Opens and closes the worker's own connection. */
 rb_err rb_scanner_worker_open(void **local, void *app) RB_MUST_CHECK;
 void rb_scanner_worker_close(void *local, void *app);
+rb_err rb_scanner_worker_ping(void *local, void *app) RB_MUST_CHECK;
 
 #endif

@@ -100,7 +100,8 @@ static size_t locked_score(struct lock_index *index, const struct rb_scan_locked
     if (rb_text_ends(item->manifest, ".pbxproj") &&
         !strstr(locked->lock, ".xc")) /* Xcode has locks of its own */
         return 0;
-    if (*locked->requirement && strcmp(locked->requirement, item->requirement) != 0)
+    if (*locked->requirement &&
+        strcmp(locked->requirement, item->override ? item->override : item->requirement))
         return 0;
     if (*locked->member && !locked_is_for(locked, item->manifest))
         return 0;

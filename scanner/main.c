@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scanner/handler.h"
+#include "scanner/etags.h"
+#include "scanner/service.h"
 
 #define HEALTH_PORT_DEFAULT 8081
 #define WORKERS_DEFAULT     2 /* a scan waits for GitHub most of its time */
@@ -23,6 +24,11 @@ int main(int argc, char **argv)
         {RB_REPO_DISCONNECTED, rb_scanner_handle_disconnect},
         {NULL, NULL},
     };
+    static const struct rb_query queries[] = {
+        {RB_INSTALLATION_GITHUB, rb_scanner_github},
+        {RB_DELIVERY_PAYLOAD, rb_scanner_payload},
+        {NULL, NULL},
+    };
     struct rb_scanner scanner = {0};
     if (argc > 1) {
         bool help = strcmp(argv[1], "--help") == 0;
@@ -37,18 +43,23 @@ int main(int argc, char **argv)
         rb_log_error("not started: %s", rb_error_text());
         goto out;
     }
+    scanner.etags = etags_new();
     const struct rb_subscriber subscriber = {
         .name = "scanner",
         .filter = "repo.*",
         .routes = routes,
+        .queries = queries,
+        .query_workers = SCANNER_SERVICE_WORKERS,
         .workers = WORKERS_DEFAULT,
         .health_port = HEALTH_PORT_DEFAULT,
         .app = &scanner,
         .worker_open = rb_scanner_worker_open,
         .worker_close = rb_scanner_worker_close,
+        .ping = rb_scanner_worker_ping,
     };
     status = rb_subscriber_run(&subscriber);
 out:
+    etags_free(scanner.etags);
     rb_repo_sources_stop(&scanner.sources);
     rb_config_free(config);
     xmlCleanupParser();

@@ -77,9 +77,12 @@ static void catalog_visit(void *arg, const struct rb_walk *at, enum rb_walk_what
         rb_npm_offer(sheet, (struct rb_piece){"", 0}, at->keys[1], value);
     else if (what == RB_WALK_VALUE && at->depth == 3 && rb_walk_is(at, 0, "catalogs"))
         rb_npm_offer(sheet, at->keys[1], at->keys[2], value);
+    else if (what == RB_WALK_VALUE)
+        rb_npm_override_visit(sheet, at, value);
 }
 
-/* pnpm-workspace.yaml and .yarnrc.yml: which packages there are, and the versions they may refer to. */
+/* pnpm-workspace.yaml and .yarnrc.yml: which packages there are, the versions they may refer to, and those
+ * they get whatever they ask for. */
 rb_err rb_npm_catalog_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
 {
     struct catalog_walk walk = {sheet};
@@ -241,6 +244,7 @@ rb_err rb_npm_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
     const json_t *workspaces = rb_json_get(document, "workspaces");
     npm_catalogs(sheet, document);
     npm_catalogs(sheet, workspaces);
+    rb_npm_overrides(sheet, document);
     if (json_is_object(workspaces))
         workspaces = rb_json_get(workspaces, "packages");
     sheet->members += json_array_size(workspaces);

@@ -6,6 +6,7 @@
 
 #include "scanner/scan.h"
 #include "scanner/text.h"
+#include "scanner/walk.h"
 
 /* "name@rest", "@scope/name@rest": the first '@' that does not begin the name parts it. Without one the rest
  * is empty. */
@@ -21,5 +22,9 @@ struct rb_scan_dependency *rb_npm_add(struct rb_scan_sheet *sheet, const char *n
 /* Offers a version in the catalogue `catalog` ("" and "default" are the one without a name). */
 void rb_npm_offer(struct rb_scan_sheet *sheet, struct rb_piece catalog, struct rb_piece name,
                   struct rb_piece requirement);
+/* Notes what a package.json, or a value of pnpm-workspace.yaml, settles for the whole workspace
+ * (npm_override.c). */
+void rb_npm_overrides(struct rb_scan_sheet *sheet, const json_t *document);
+void rb_npm_override_visit(struct rb_scan_sheet *sheet, const struct rb_walk *at, struct rb_piece value);
 
 #endif

@@ -117,6 +117,8 @@ static json_t *profile_dependencies(const struct rb_scan *scan)
         const char *purl = rb_purl(scan->arena, dependency);
         if (*purl)
             put(item, "purl", purl);
+        if (dependency->override && *dependency->override)
+            put(item, "override", dependency->override);
         if (*dependency->marker)
             put(item, "marker", dependency->marker);
         if (dependency->aside)

@@ -22,19 +22,20 @@
 #define RB_SCAN_SKIPPED_MAX      200 /* listed one by one, of each kind a quarter; the others are counted */
 #define RB_SCAN_MANIFEST_BYTES   1048576  /* no hand-written manifest comes near */
 #define RB_SCAN_LOCK_BYTES       16777216 /* of a lock file: the largest known have 5 MB */
-#define RB_SCAN_DEPENDENCIES_MAX 15000    /* that manifests name: about 4 MB of profile */
-#define RB_SCAN_INDIRECT_MAX     20000    /* that only lock files name: about 4 MB of profile */
-#define RB_SCAN_LOCKED_MAX       50000    /* packages of all lock files; the largest known have some 5,000 */
-#define RB_SCAN_EDGES_MAX        200000   /* "needs" between packages of all lock files: 3 MB */
-#define RB_SCAN_PACKAGES_MAX     2500     /* packages that lie in this repository */
-#define RB_SCAN_COMMANDS_MAX     64       /* scripts and entry points of one package */
-#define RB_SCAN_KEY_FILES_MAX    100      /* for a person to look at */
-#define RB_SCAN_TOP_MAX          100      /* folders of the root that are listed */
-#define RB_SCAN_SIGNS_MAX        1000     /* words of files that rules know; a hundred packages have 300 */
-#define RB_SCAN_EVIDENCE_MAX     5        /* places that show one technology: enough to look it up */
-#define RB_SCAN_WORKSPACES_MAX   100      /* folders that one technology is used in */
-#define RB_SCAN_NAME_MAX         256      /* bytes of a package name or requirement; longer ones are cut */
-#define RB_SCAN_PATH_MAX         1024     /* bytes of a path in the profile; longer ones are cut */
+#define RB_SCAN_LARGE_MAX        2 /* files that no query gives: a request each, nearly all are lock files */
+#define RB_SCAN_DEPENDENCIES_MAX 15000  /* that manifests name: about 4 MB of profile */
+#define RB_SCAN_INDIRECT_MAX     20000  /* that only lock files name: about 4 MB of profile */
+#define RB_SCAN_LOCKED_MAX       50000  /* packages of all lock files; the largest known have some 5,000 */
+#define RB_SCAN_EDGES_MAX        200000 /* "needs" between packages of all lock files: 3 MB */
+#define RB_SCAN_PACKAGES_MAX     2500   /* packages that lie in this repository */
+#define RB_SCAN_COMMANDS_MAX     64     /* scripts and entry points of one package */
+#define RB_SCAN_KEY_FILES_MAX    100    /* for a person to look at */
+#define RB_SCAN_TOP_MAX          100    /* folders of the root that are listed */
+#define RB_SCAN_SIGNS_MAX        1000   /* words of files that rules know; a hundred packages have 300 */
+#define RB_SCAN_EVIDENCE_MAX     5      /* places that show one technology: enough to look it up */
+#define RB_SCAN_WORKSPACES_MAX   100    /* folders that one technology is used in */
+#define RB_SCAN_NAME_MAX         256    /* bytes of a package name or requirement; longer ones are cut */
+#define RB_SCAN_PATH_MAX         1024   /* bytes of a path in the profile; longer ones are cut */
 
 /* ---- what a manifest says ----------------------------------------------------------------------------- */
 
@@ -50,9 +51,10 @@ struct rb_scan_dependency {
     bool aside;    /* from an example, a test or the documentation: says little about the repository itself */
     bool local;    /* a package of this very repository */
     bool offered; /* a version that other manifests may refer to (central versions, catalogues, workspaces) */
-    const char *alias;  /* "libs.a.b" of a Gradle catalogue, "catalog:x" of an npm one: the offer's, or which
-                           one  is wanted; else NULL */
-    const char *marker; /* when it applies, as written: "python_version < '3.8'"; "" for always */
+    const char *alias; /* "libs.a.b" of a Gradle catalogue, "catalog:x" of an npm one: the offer's, or which
+                          one  is wanted; else NULL */
+    const char *override; /* what is asked for instead, by the root of its workspace; NULL: as written */
+    const char *marker;   /* when it applies, as written: "python_version < '3.8'"; "" for always */
 };
 #define RB_KIND_RUNTIME  "runtime"
 #define RB_KIND_DEV      "dev"
@@ -107,7 +109,8 @@ struct rb_scan_package {
 /* A word in a file that shows a technology: the name of a variable, a key of its configuration. */
 struct rb_scan_sign {
     uint16_t technology;
-    const char *where; /* static: "env", "key" (of package.json), "table" (of pyproject.toml) */
+    const char *where; /* static: "env", "key" (of package.json), "table" (of pyproject.toml), "resource"
+                          (Terraform) */
     const char *word, *path;
     int line; /* 0 when unknown */
 };
@@ -131,12 +134,14 @@ struct rb_scan_sheet {
     const char *manifest;  /* path of the one being read */
     const char *ecosystem; /* of the one being read */
     bool aside;            /* of the one being read */
+    bool is_hidden;        /* the one being read is for the tools: no package is made of it */
     /* What the parsers of an ecosystem keep of their files until all were read; theirs alone. */
     struct rb_go_work *go_works;
     struct rb_cargo_file *cargo_files;
     struct rb_maven *maven;
     struct rb_gradle *gradle;
     struct rb_nuget *nuget;
+    struct rb_npm *npm;
     /* What files say besides dependencies (facts.h). */
     struct rb_scan_facts *facts;
 };
@@ -166,7 +171,7 @@ void rb_scan_reach(const struct rb_scan_sheet *sheet, uint8_t *levels);
  * place. */
 bool rb_scan_add_indirect(struct rb_scan_sheet *sheet, const struct rb_scan_locked *locked);
 /* Notes that the manifest being read is that of the package `name`; once a manifest, before its scripts and
- * entry points. NULL when there is no place. Any text may be NULL or "". */
+ * entry points. NULL when there is no place, or the manifest is hidden. Any text may be NULL or "". */
 struct rb_scan_package *rb_scan_add_package(struct rb_scan_sheet *sheet, const char *name,
                                             const char *version, const char *licence);
 /* Notes a word of the file being read, where a rule knows it (scanner/rules/); `where` as in a sign. */
@@ -299,6 +304,7 @@ bool rb_python_is_dev_group(const char *name);
 
 bool rb_path_is_example(const char *path);   /* an example, a demo, a benchmark: not the product */
 bool rb_path_is_template(const char *path);  /* filled in by a generator: no package of its own */
+bool rb_path_is_hidden(const char *path);    /* below a folder whose name begins with a dot */
 bool rb_path_is_container(const char *path); /* Dockerfile, compose file */
 size_t rb_path_depth(const char *path);      /* folders above it */
 /* The folder a file lies in, as a piece of its path without the last slash; empty in the root. */
@@ -353,14 +359,24 @@ struct rb_scan;
 struct rb_scan_wanted {
     const struct rb_tree_entry *entry;
     size_t max_bytes;
-    size_t index; /* what the part calls it */
-    bool is_text; /* what is binary need not be read: it is taken as empty, and not noted as skipped */
+    size_t index;    /* what the part calls it */
+    bool is_text;    /* what is binary need not be read: it is taken as empty, and not noted as skipped */
+    bool is_filling; /* only where a request has room for it, in the order of worth */
+    double worth;    /* of one that fills: which part of the answer it may change. Where those that found no
+                        room come to much together they get a request of their own */
     void (*take)(struct rb_scan *scan, size_t index, const char *content, size_t len);
     void (*miss)(struct rb_scan *scan, size_t index, enum rb_manifest_status status, const char *error);
 };
 /* Puts a file on the list, in the order of worth. False, and noted as skipped, where the bytes of this scan
- * are used up: `miss` is not called then. */
+ * are used up, or it is too large to be read with others and there are enough of those: `miss` is not called
+ * then. */
 bool rb_scan_want(struct rb_scan *scan, const struct rb_scan_wanted *wanted);
+/* Takes off the list what requests have no room for, and puts it in the order in which they are filled;
+ * rb_scan_survey() does it. */
+void rb_scan_plan(struct rb_scan *scan);
+/* The list as rb_repo_read() takes it, in the arena. */
+struct rb_repo_want;
+struct rb_repo_want *rb_scan_wants(const struct rb_scan *scan);
 /* For whoever reads: what file `index` of the list is, or why it could not be had. */
 void rb_scan_take(struct rb_scan *scan, size_t index, const char *content, size_t len);
 void rb_scan_lack(struct rb_scan *scan, size_t index, rb_err why, const char *error);
@@ -424,6 +440,7 @@ struct rb_scan {
     struct rb_scan_wanted *wanted;
     size_t wanted_count, wanted_capacity;
     int64_t wanted_bytes;
+    size_t large_count;              /* of them, that take a request each */
     struct rb_scan_skipped *skipped; /* the first of each kind */
     size_t skipped_count;
     size_t skips[RB_SKIP_KINDS]; /* how many there are of each */
@@ -462,6 +479,10 @@ void rb_cargo_settle(struct rb_scan *scan);
 void rb_maven_settle(struct rb_scan *scan);
 void rb_gradle_settle(struct rb_scan *scan);
 void rb_nuget_settle(struct rb_scan *scan);
+/* Once npm's catalogues have been asked: what the root of a workspace settles for all of it. After the lock
+ * files, what that says by itself. */
+void rb_npm_settle(struct rb_scan *scan);
+void rb_npm_settle_exact(struct rb_scan_sheet *sheet);
 /* The profile; a new reference. `repo` is "owner/name". */
 json_t *rb_scan_profile(const struct rb_scan *scan, const char *repo);
 /* One or two sentences on it; in the scan's arena. */

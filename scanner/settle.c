@@ -154,6 +154,21 @@ static void settle_script_plugins(struct rb_scan *scan)
     }
 }
 
+/* What lies in folders of tools is for working on the project. */
+static void settle_hidden(struct rb_scan_sheet *sheet)
+{
+    for (size_t i = 0; i < sheet->count; i++) {
+        struct rb_scan_dependency *item = &sheet->items[i];
+        if (strcmp(item->kind, RB_KIND_RUNTIME) == 0 && rb_path_is_hidden(item->manifest))
+            item->kind = RB_KIND_DEV;
+    }
+    for (size_t i = 0; i < sheet->locked_count; i++) {
+        struct rb_scan_locked *locked = &sheet->locked[i];
+        if (locked->aside && strcmp(locked->kind, RB_KIND_RUNTIME) == 0 && rb_path_is_hidden(locked->lock))
+            locked->kind = RB_KIND_DEV;
+    }
+}
+
 void rb_scan_settle(struct rb_scan *scan)
 {
     struct rb_scan_sheet *sheet = &scan->sheet;
@@ -169,6 +184,7 @@ void rb_scan_settle(struct rb_scan *scan)
             strcmp(sheet->items[i].ecosystem, "npm") == 0)
             settle_catalog(sheet, &sheet->items[i], count);
     }
+    rb_npm_settle(scan);
     settle_offers(sheet);
     json_t *packages = settle_packages(sheet);
     char key[KEY_MAX];
@@ -185,5 +201,7 @@ void rb_scan_settle(struct rb_scan *scan)
     sheet->count = kept;
     json_decref(packages);
     settle_script_plugins(scan);
+    settle_hidden(sheet);
     rb_scan_settle_locks(scan);
+    rb_npm_settle_exact(sheet);
 }

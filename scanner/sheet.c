@@ -156,7 +156,7 @@ static const char *sheet_text(struct rb_scan_sheet *sheet, const char *text)
 struct rb_scan_package *rb_scan_add_package(struct rb_scan_sheet *sheet, const char *name,
                                             const char *version, const char *licence)
 {
-    if (sheet->package_count == RB_SCAN_PACKAGES_MAX)
+    if (sheet->package_count == RB_SCAN_PACKAGES_MAX || sheet->is_hidden)
         return NULL;
     sheet->packages = rb_arena_grown(sheet->arena, sheet->packages, sheet->package_count,
                                      &sheet->package_capacity, sizeof *sheet->packages);
@@ -218,6 +218,7 @@ void rb_scan_read(struct rb_scan *scan, size_t index, const char *content, size_
     scan->sheet.manifest = manifest->path;
     scan->sheet.ecosystem = manifest->format->ecosystem;
     scan->sheet.aside = manifest->aside;
+    scan->sheet.is_hidden = rb_path_is_hidden(manifest->entry->path);
     size_t members = scan->sheet.members, count = scan->sheet.count, signs = scan->sheet.sign_count;
     rb_err err = manifest->format->parse(&scan->sheet, content, len);
     rb_scan_parse_fn look = rb_look_of(manifest->entry->path);

@@ -120,9 +120,9 @@ struct package_count {
 static void package_note(struct package_count *counts, size_t room, const char *path)
 {
     const struct rb_scan_format *format = rb_scan_format_of(path);
-    if (!format || !format->is_package || !strchr(path, '/') || rb_path_is_vendored(path) ||
-        rb_path_is_documentation(path) || rb_path_is_test(path) || rb_path_is_fixture(path) ||
-        rb_path_is_template(path) || rb_text_starts(path, "buildSrc/") ||
+    if (!format || !format->is_package || !strchr(path, '/') || rb_path_is_hidden(path) ||
+        rb_path_is_vendored(path) || rb_path_is_documentation(path) || rb_path_is_test(path) ||
+        rb_path_is_fixture(path) || rb_path_is_template(path) || rb_text_starts(path, "buildSrc/") ||
         rb_text_starts(path, "build-logic/"))
         return; /* the last two are how Gradle projects keep code of their build */
     struct rb_piece folder = rb_path_folder(path);

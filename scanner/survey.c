@@ -115,6 +115,8 @@ void rb_scan_languages_want(struct rb_scan *scan)
         rb_scan_want(scan, &(struct rb_scan_wanted){.entry = entry,
                                                     .max_bytes = LANGUAGES_BYTES,
                                                     .is_text = true,
+                                                    .is_filling = wanted[i].worth > 0,
+                                                    .worth = wanted[i].worth,
                                                     .index = wanted[i].entry,
                                                     .take = languages_take});
     }
@@ -151,4 +153,5 @@ void rb_scan_survey(struct rb_scan *scan, const struct rb_tree *tree, struct rb_
     rb_scan_structure(scan);
     rb_scan_key_files(scan);
     rb_scan_choose(scan);
+    rb_scan_plan(scan);
 }

@@ -18,11 +18,23 @@
 /* ---- words that parsers read ----------------------------------------------------------------------------
  */
 
+/* A file of infrastructure has dozens of resources of one cloud: the first says all of them. */
+static bool sign_is_known(const struct rb_scan_sheet *sheet, const char *where, uint16_t technology)
+{
+    for (size_t i = sheet->sign_count; i-- > 0 && sheet->signs[i].path == sheet->manifest;) {
+        if (sheet->signs[i].technology == technology && strcmp(where, "resource") == 0)
+            return true;
+    }
+    return false;
+}
+
 void rb_scan_add_sign(struct rb_scan_sheet *sheet, const char *where, const char *word, size_t len, int line)
 {
     uint16_t found[RB_RULE_HITS_MAX];
     size_t count = rb_rules_of_word(found, where, word, len);
     for (size_t i = 0; i < count && sheet->sign_count < RB_SCAN_SIGNS_MAX; i++) {
+        if (sign_is_known(sheet, where, found[i]))
+            continue;
         if (!sheet->signs)
             sheet->signs = rb_arena_alloc(sheet->arena, RB_SCAN_SIGNS_MAX * sizeof *sheet->signs);
         sheet->signs[sheet->sign_count++] = (struct rb_scan_sign){

@@ -36,6 +36,7 @@
     X(IMAGE, "image", "docker")               \
     X(ACTION, "action", "github-actions")     \
     X(PRE_COMMIT, "pre_commit", "pre-commit") \
+    X(RESOURCE, "resource", "resource")       \
     X(ENV, "env", "env")                      \
     X(PACKAGE_KEY, "package_json", "key")     \
     X(PYPROJECT_KEY, "pyproject", "table")    \
@@ -113,7 +114,7 @@ static inline uint32_t rb_rule_slot(uint32_t hash)
 
 /* What a dependency shows, the most special first: exactly it, then what its name begins with. */
 size_t rb_rules_of_dependency(uint16_t *out, const char *ecosystem, const char *name);
-/* What a word shows that was read in a file; `where` is "env", "key" or "table". */
+/* What a word shows that was read in a file; `where` is "env", "key", "table" or "resource". */
 size_t rb_rules_of_word(uint16_t *out, const char *where, const char *word, size_t len);
 /* What the path of a file shows. Of its folders only if `with_folders`: files of one folder need it once. */
 size_t rb_rules_of_path(uint16_t *out, const char *path, bool with_folders);

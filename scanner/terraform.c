@@ -1,7 +1,7 @@
 /*
  * Terraform and OpenTofu (developer.hashicorp.com, "Provider Requirements", "Module Sources"): providers,
- * modules, .terraform.lock.hcl. HCL has no library for C here; what is wanted of it are blocks, and texts
- * given to names.
+ * modules, types of resources, .terraform.lock.hcl. HCL has no library for C here; what is wanted of it are
+ * blocks, and texts given to names.
  */
 #include <string.h>
 
@@ -173,15 +173,40 @@ static void hcl_module(struct rb_scan_sheet *sheet, const struct hcl_block *bloc
     rb_scan_add(sheet, source.at, source.len, block->version.at, block->version.len, RB_KIND_RUNTIME);
 }
 
+/* resource "aws_s3_bucket" "logs" { …; provider "datadog" { … */
+static void hcl_sign(struct rb_scan_sheet *sheet, const struct rb_lex_token *first,
+                     const struct rb_lex_token *label, int line)
+{
+    static const char *const blocks[] = {"resource", "data", "ephemeral", "provider"};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks && label->kind == RB_LEX_TEXT; i++) {
+        if (rb_lex_is_word(first, blocks[i]))
+            rb_scan_add_sign(sheet, "resource", label->piece.at, label->piece.len, line);
+    }
+}
+
+/* Lines of a text up to somewhere further on each time. */
+struct hcl_place {
+    const char *at;
+    int line;
+};
+static int hcl_line(struct hcl_place *place, const char *until)
+{
+    for (const char *newline; (newline = memchr(place->at, '\n', (size_t)(until - place->at)));
+         place->at = newline + 1)
+        place->line++;
+    return place->line;
+}
+
 rb_err rb_terraform_parse(struct rb_scan_sheet *sheet, const char *text, size_t len)
 {
     struct rb_lex lex = {.rest = {text, len}, .language = &hcl};
-    struct rb_lex_token first = {0};
+    struct rb_lex_token first = {0}, label = {0};
+    struct hcl_place place = {text, 1};
     bool is_line = true; /* nothing but the block's names so far */
     for (struct rb_lex_token token = rb_lex_next(&lex); token.kind != RB_LEX_END; token = rb_lex_next(&lex)) {
         if (token.kind == RB_LEX_NEWLINE) {
             is_line = true;
-            first = (struct rb_lex_token){0};
+            first = label = (struct rb_lex_token){0};
         } else if (rb_lex_is(&token, '{')) {
             struct hcl_block block = {0};
             if (rb_lex_is_word(&first, "terraform")) {
@@ -190,11 +215,15 @@ rb_err rb_terraform_parse(struct rb_scan_sheet *sheet, const char *text, size_t 
                 hcl_read(&block, &lex);
                 hcl_module(sheet, &block);
             } else {
+                if (label.kind == RB_LEX_TEXT)
+                    hcl_sign(sheet, &first, &label, hcl_line(&place, label.piece.at));
                 rb_lex_skip(&lex);
             }
         } else if (is_line) {
             first = token;
             is_line = false;
+        } else if (label.kind == RB_LEX_END) { /* what stands first behind it */
+            label = token;
         }
     }
     return RB_OK;

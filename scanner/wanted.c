@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/repo/repo.h"
 #include "scanner/scan.h"
 #include "scanner/text.h"
 
@@ -29,13 +30,38 @@ void rb_scan_skip(struct rb_scan *scan, const char *path, enum rb_scan_skip why,
     };
 }
 
-bool rb_scan_want(struct rb_scan *scan, const struct rb_scan_wanted *wanted)
+/* Of so many bytes that a request has to be made for it alone. */
+static bool wanted_is_large(const struct rb_scan_wanted *wanted)
+{
+    return wanted->entry->size > RB_GITHUB_QUERY_TEXT;
+}
+
+static bool wanted_has_room(struct rb_scan *scan, const struct rb_scan_wanted *wanted)
 {
     int64_t size = wanted->entry->size > 0 ? wanted->entry->size : 0;
     if (size > RB_SCAN_READ_BYTES - scan->wanted_bytes) {
         rb_scan_skip(scan, wanted->entry->path, RB_SKIP_LIMIT, "a scan reads 32 MB");
         return false;
     }
+    if (wanted_is_large(wanted) && wanted->is_filling) {
+        rb_scan_skip(scan, wanted->entry->path, RB_SKIP_LIMIT,
+                     "a lock file of an example or a test, for which no request is made alone");
+        return false;
+    }
+    if (wanted_is_large(wanted) && scan->large_count == RB_SCAN_LARGE_MAX) {
+        rb_scan_skip(scan, wanted->entry->path, RB_SKIP_LIMIT,
+                     "of files above 512,000 bytes, which take a request each, a scan reads two");
+        return false;
+    }
+    scan->large_count += wanted_is_large(wanted);
+    scan->wanted_bytes += size;
+    return true;
+}
+
+bool rb_scan_want(struct rb_scan *scan, const struct rb_scan_wanted *wanted)
+{
+    if (!wanted_has_room(scan, wanted))
+        return false;
     if (scan->wanted_count == scan->wanted_capacity) {
         size_t capacity = scan->wanted_capacity ? scan->wanted_capacity * 2 : 64;
         struct rb_scan_wanted *grown = rb_arena_alloc(scan->arena, capacity * sizeof *grown);
@@ -45,9 +71,102 @@ bool rb_scan_want(struct rb_scan *scan, const struct rb_scan_wanted *wanted)
         scan->wanted_capacity = capacity;
     }
     scan->wanted[scan->wanted_count++] = *wanted;
-    scan->wanted_bytes += size;
     return true;
 }
+
+struct rb_repo_want *rb_scan_wants(const struct rb_scan *scan)
+{
+    struct rb_repo_want *wants = rb_arena_alloc(scan->arena, (scan->wanted_count + 1) * sizeof *wants);
+    for (size_t i = 0; i < scan->wanted_count; i++)
+        wants[i] =
+            (struct rb_repo_want){scan->wanted[i].entry, scan->wanted[i].max_bytes, scan->wanted[i].is_text};
+    return wants;
+}
+
+/* ---- which requests ----------------------------------------------------------------------------------- */
+
+/* Another request for files that found no room is worth it where they may change more than this of the
+ * shares: they are estimates, and half a percent is what the languages are wrong by on average. */
+#define PLAN_WORTH 0.005
+
+struct planning {
+    struct rb_scan *scan;
+    const struct rb_repo_want *wants; /* as the list is before */
+    bool *repeats, *done;             /* of each */
+    struct rb_repo_plan plan;
+    struct rb_scan_wanted *kept;
+    size_t kept_count;
+};
+
+static void plan_keep(struct planning *planning, size_t i)
+{
+    rb_repo_plan_add(&planning->plan, &planning->wants[i], planning->repeats[i]);
+    planning->kept[planning->kept_count++] = planning->scan->wanted[i];
+    planning->done[i] = true;
+}
+
+static void plan_needed(struct planning *planning, bool large)
+{
+    for (size_t i = 0; i < planning->scan->wanted_count; i++) {
+        const struct rb_scan_wanted *wanted = &planning->scan->wanted[i];
+        if (!wanted->is_filling && wanted_is_large(wanted) == large)
+            plan_keep(planning, i);
+    }
+}
+
+/* Of what only fills, that which is worth something or the rest, where `requests` have room for it. Returns
+ * what the others are worth. */
+static double plan_fill(struct planning *planning, bool worthy, size_t requests)
+{
+    double left = 0;
+    for (size_t i = 0; i < planning->scan->wanted_count; i++) {
+        const struct rb_scan_wanted *wanted = &planning->scan->wanted[i];
+        if (planning->done[i] || !wanted->is_filling || (wanted->worth > 0) != worthy)
+            continue;
+        struct rb_repo_plan tried = planning->plan;
+        if (rb_repo_plan_add(&tried, &planning->wants[i], planning->repeats[i]) <= requests)
+            plan_keep(planning, i);
+        else
+            left += wanted->worth;
+    }
+    return left;
+}
+
+/* What was left out of manifests is said; files that were to settle a language are judged by their names. */
+static void plan_leave(struct planning *planning)
+{
+    static const char why[] = "a lock file of an example or a test, for which no request had room";
+    struct rb_scan *scan = planning->scan;
+    for (size_t i = 0; i < scan->wanted_count; i++) {
+        const struct rb_scan_wanted *wanted = &scan->wanted[i];
+        if (planning->done[i] || !wanted->miss)
+            continue;
+        rb_scan_skip(scan, wanted->entry->path, RB_SKIP_LIMIT, why);
+        wanted->miss(scan, wanted->index, RB_MANIFEST_UNREADABLE, why);
+    }
+}
+
+void rb_scan_plan(struct rb_scan *scan)
+{
+    struct planning planning = {.scan = scan, .wants = rb_scan_wants(scan)};
+    planning.repeats = rb_calloc(scan->wanted_count + 1, sizeof *planning.repeats);
+    planning.done = rb_calloc(scan->wanted_count + 1, sizeof *planning.done);
+    planning.kept = rb_arena_alloc(scan->arena, (scan->wanted_count + 1) * sizeof *planning.kept);
+    rb_repo_repeats(planning.repeats, planning.wants, scan->wanted_count);
+    plan_needed(&planning, false);
+    size_t requests = planning.plan.requests ? planning.plan.requests : 1;
+    if (plan_fill(&planning, true, requests) > PLAN_WORTH)
+        plan_fill(&planning, true, ++requests);
+    plan_fill(&planning, false, requests);
+    plan_needed(&planning, true);
+    plan_leave(&planning);
+    scan->wanted = planning.kept;
+    scan->wanted_count = planning.kept_count;
+    free(planning.done);
+    free(planning.repeats);
+}
+
+/* ---- what came of it ---------------------------------------------------------------------------------- */
 
 void rb_scan_take(struct rb_scan *scan, size_t index, const char *content, size_t len)
 {

@@ -65,6 +65,8 @@ static bool gradle_is_project(const char *path)
 static bool manifest_makes_package(const struct rb_scan_manifest *manifest)
 {
     const char *base = rb_path_base(manifest->entry->path);
+    if (rb_path_is_hidden(manifest->entry->path))
+        return false;
     if (manifest->format->parse == rb_gradle_parse)
         return gradle_is_project(manifest->entry->path);
     return manifest->format->is_package || rb_text_ends(base, ".csproj") || rb_text_ends(base, ".fsproj") ||
@@ -76,7 +78,7 @@ static bool manifest_makes_application(const struct rb_scan_manifest *manifest)
 {
     static const char *const names[] = {"Gemfile", "requirements.txt", "Pipfile", "environment.yml"};
     const char *base = rb_path_base(manifest->entry->path);
-    for (size_t i = 0; i < COUNT(names); i++) {
+    for (size_t i = 0; i < COUNT(names) && !rb_path_is_hidden(manifest->entry->path); i++) {
         if (strcmp(base, names[i]) == 0)
             return true;
     }

@@ -1,17 +1,18 @@
 /* Reads the rules and applies them. */
+#include <curl/curl.h>
 #include <fnmatch.h>
-#include <jansson.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include "examples/labeller/rules.h"
+#include "rules.h"
 
 static const char *const rules_sizes[] = {"S", "M", "L"}; /* beyond the last: XL */
 #define RULES_SIZES    (sizeof(rules_sizes) / sizeof(rules_sizes[0]))
 #define RULES_FILE_MAX 65536 /* bytes: fifty areas with patterns enough */
 
 struct rules {
+    struct rb_arena *arena; /* holds this too */
     json_t *root;
     int64_t lines[RULES_SIZES];
     json_t *areas;
@@ -57,13 +58,15 @@ static rb_err rules_check_areas(struct rules *rules)
 
 rb_err rules_read(struct rules **out, const char *file)
 {
-    struct rules *rules = rb_calloc(1, sizeof(*rules));
+    struct rb_arena *arena = rb_arena_new();
+    struct rules *rules = rb_arena_alloc(arena, sizeof(*rules));
     char text[RULES_FILE_MAX];
     json_error_t where;
     FILE *stream = fopen(file, "re");
     rb_err err = RB_OK;
 
     *out = NULL;
+    rules->arena = arena;
     size_t len = stream ? fread(text, 1, sizeof(text), stream) : 0;
     if (stream)
         fclose(stream);
@@ -87,16 +90,40 @@ rb_err rules_read(struct rules **out, const char *file)
 
 void rules_free(struct rules *rules)
 {
-    if (rules)
-        json_decref(rules->root);
-    free(rules);
+    if (!rules)
+        return;
+    json_decref(rules->root);
+    rb_arena_free(rules->arena);
 }
 
-static const char *rules_size(const struct rules *rules, const struct rb_repo_pull_file *files, size_t count)
+static bool rules_fit(const json_t *patterns, const char *path)
 {
-    int64_t lines = 0;
-    for (size_t i = 0; i < count; i++)
-        lines += files[i].additions + files[i].deletions;
+    const json_t *pattern;
+    size_t i;
+    json_array_foreach(patterns, i, pattern)
+    {
+        if (fnmatch(json_string_value(pattern), path, 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+void rules_change_add(struct rules_change *change, const struct rules *rules, const char *path, int64_t lines)
+{
+    const char *name;
+    json_t *patterns;
+    size_t area = 0;
+
+    change->lines += lines;
+    json_object_foreach(rules->areas, name, patterns)
+    {
+        change->has_area[area] = change->has_area[area] || rules_fit(patterns, path);
+        area++;
+    }
+}
+
+static const char *rules_size(const struct rules *rules, int64_t lines)
+{
     for (size_t i = 0; i < RULES_SIZES; i++) {
         if (lines <= rules->lines[i])
             return rules_sizes[i];
@@ -104,31 +131,17 @@ static const char *rules_size(const struct rules *rules, const struct rb_repo_pu
     return "XL";
 }
 
-static bool rules_fit(const json_t *patterns, const struct rb_repo_pull_file *files, size_t count)
-{
-    const json_t *pattern;
-    size_t i;
-    json_array_foreach(patterns, i, pattern)
-    {
-        for (size_t f = 0; f < count; f++) {
-            if (fnmatch(json_string_value(pattern), files[f].path, 0) == 0)
-                return true;
-        }
-    }
-    return false;
-}
-
 size_t rules_labels(const char *labels[RULES_LABELS_MAX], const struct rules *rules,
-                    const struct rb_repo_pull_file *files, size_t count, struct rb_arena *arena)
+                    const struct rules_change *change, struct rb_arena *arena)
 {
     const char *name;
     json_t *patterns;
-    size_t n = 0;
+    size_t n = 0, area = 0;
 
-    labels[n++] = rb_arena_printf(arena, "size/%s", rules_size(rules, files, count));
+    labels[n++] = rb_arena_printf(arena, "size/%s", rules_size(rules, change->lines));
     json_object_foreach(rules->areas, name, patterns)
     {
-        if (rules_fit(patterns, files, count))
+        if (change->has_area[area++])
             labels[n++] = rb_arena_printf(arena, "area/%s", name);
     }
     return n;
@@ -154,4 +167,12 @@ bool rules_own(const struct rules *rules, const char *label)
         }
     }
     return false;
+}
+
+const char *rules_encode(const char *label, struct rb_arena *arena)
+{
+    char *encoded = curl_easy_escape(NULL, label, 0);
+    const char *copy = rb_arena_strdup(arena, encoded ? encoded : "");
+    curl_free(encoded);
+    return copy;
 }

@@ -40,6 +40,17 @@ char *rb_asprintf(const char *fmt, ...) RB_PRINTF(1, 2);
  * twice the capacity. What it had before stays in the arena, which is as much again at most. */
 void *rb_arena_grown(struct rb_arena *arena, void *items, size_t count, size_t *capacity, size_t size);
 
+/* ---- memory of a thread ------------------------------------------------------------------------------- */
+
+/* What each thread that asks for it has of its own: zeroed memory, made when it first asks, which goes at the
+ * thread's end. For what is large: the C library clears all of _Thread_local for every thread there is. */
+struct rb_per_thread {
+    size_t size;
+    void (*end)(void *memory); /* before it is freed; NULL: nothing to do */
+    int key;                   /* of rb_per_thread_get() alone */
+};
+void *rb_per_thread_get(struct rb_per_thread *what);
+
 /* ---- text --------------------------------------------------------------------------------------------- */
 
 /* Bytes of the UTF-8 character at `text`, of which `len` bytes may be looked at (RFC 3629, section 4); 0 when
@@ -49,6 +60,11 @@ bool rb_text_is_utf8(const char *text, size_t len);
 /* Puts '?' in place of each byte that is no UTF-8: JSON cannot hold it, and what people wrote or a limit cut
  * in half must not make an event impossible. */
 void rb_text_make_utf8(char *text);
+
+/* How many bytes of `url` are its origin: scheme, host and port (RFC 6454); 0: it has none. */
+size_t rb_url_origin(const char *url);
+/* Whether `url`, which may go on with a path, has the origin of `other`; false where that one has none. */
+bool rb_url_shares_origin(const char *url, const char *other);
 
 /* ---- a few fields of a large JSON text ---------------------------------------------------------------- */
 
@@ -69,23 +85,27 @@ struct rb_json_field {
     void *out;
     size_t size; /* RB_JSON_TEXT: bytes of `out` */
 };
-/* Reads the fields out of a text without building it in memory: some fifty times faster than jansson on an
- * answer of GitHub. The whole text is checked (RFC 8259, also its UTF-8). A field that is absent, null, of
- * another kind, too long or with a zero byte in it leaves `out` as it was. RB_EPROTOCOL: not JSON. Any thread
- * may call. */
-rb_err rb_json_find(const struct rb_json_field *fields, size_t count, const char *text,
-                    size_t len) RB_MUST_CHECK;
-/*
- * Two walks over large answers, with the fields of one piece at a time: what a piece does not have is -1,
- * false,
- * "" or no piece. `room` is how many bytes behind the text may be read (not written): with RB_JSON_ROOM or
- * more of them the text is not copied.
- */
+/* A text that is read. `room` is how many bytes behind it may be read (not written): with RB_JSON_ROOM or
+ * more of them it is not copied. */
 #define RB_JSON_ROOM 64 /* what simdjson wants behind a text */
 struct rb_json_text {
     const char *at;
     size_t len, room;
 };
+/* Reads the fields out of a text without building it in memory: some fifty times faster than jansson on an
+ * answer of GitHub. The whole text is checked (RFC 8259, also its UTF-8). A field that is absent, null, of
+ * another kind, too long or with a zero byte in it leaves `out` as it was. RB_EPROTOCOL: not JSON. Any thread
+ * may call. */
+rb_err rb_json_find(const struct rb_json_field *fields, size_t count,
+                    const struct rb_json_text *text) RB_MUST_CHECK;
+/* Whether a text or a name within this JSON, which has been checked, has a zero byte: "\u0000" is one, and
+ * "\\u0000" is a backslash and five letters. */
+bool rb_json_has_zero(const char *text, size_t len);
+/* Appends the value at `pointer` as JSON of its own. RB_EPROTOCOL: not JSON; RB_ENOTFOUND: nothing there, or
+ * no pointer; RB_ETOOBIG: beyond the limit of `out`. Any thread may call. */
+rb_err rb_json_part(struct rb_buf *out, const char *pointer, const char *text, size_t len) RB_MUST_CHECK;
+/* Two walks over large answers, with the fields of one piece at a time: what a piece does not have is -1,
+ * false, "" or no piece. */
 typedef void (*rb_json_member_fn)(void *arg, const char *name, size_t name_len); /* `name`: not terminated */
 /* One call of `fn` for each member of the object at `pointer`, in their order, after the fields ("/size": of
  * the member's own members) were read. RB_EPROTOCOL: not JSON; RB_ENOTFOUND: no object there. */

@@ -9,6 +9,8 @@
 
 #define TIME_FIRST_MS (-62135596800000) /* 0001-01-01T00:00:00.000Z */
 #define TIME_LAST_MS  253402300799999   /* 9999-12-31T23:59:59.999Z */
+#define TIME_DATE_LEN 19                /* up to the seconds */
+_Static_assert(RB_TIME_SIZE >= TIME_DATE_LEN + 6, "a dot, three digits, a Z and a zero follow");
 
 static int64_t clock_read_us(clockid_t id)
 {
@@ -38,11 +40,19 @@ void rb_time_format(char out[RB_TIME_SIZE], int64_t wall_ms)
     wall_ms = wall_ms < TIME_FIRST_MS ? TIME_FIRST_MS : wall_ms > TIME_LAST_MS ? TIME_LAST_MS : wall_ms;
     int64_t ms = ((wall_ms % 1000) + 1000) % 1000;
     time_t seconds = (time_t)((wall_ms - ms) / 1000);
-    struct tm parts;
-    char date[24];
-    gmtime_r(&seconds, &parts);
-    strftime(date, sizeof(date), "%4Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(out, RB_TIME_SIZE, "%s.%03dZ", date, (int)ms);
+    /* Most times are now, and many are of the same second. */
+    static _Thread_local time_t last;
+    static _Thread_local char date[TIME_DATE_LEN + 1] = "1970-01-01T00:00:00";
+    if (seconds != last) {
+        struct tm parts;
+        gmtime_r(&seconds, &parts);
+        strftime(date, sizeof(date), "%4Y-%m-%dT%H:%M:%S", &parts);
+        last = seconds;
+    }
+    const char rest[] = {'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 'Z',
+                         '\0'};
+    memcpy(out, date, TIME_DATE_LEN);
+    memcpy(out + TIME_DATE_LEN, rest, sizeof(rest));
 }
 
 static void clock_random(void *out, size_t len)

@@ -6,6 +6,7 @@ extern "C" {
 #include <cstring>
 #include <memory>
 #include <simdjson.h>
+#include <string>
 
 #define JSON_KEPT_MAX (256 * 1024) // bytes of text whose parser is kept
 
@@ -39,11 +40,18 @@ simdjson::error_code json_take(const struct rb_json_field &field, simdjson::dom:
     return simdjson::SUCCESS;
 }
 
+simdjson::error_code json_parse(simdjson::dom::parser &parser, const struct rb_json_text &text,
+                                simdjson::dom::element &document)
+{
+    bool is_to_copy = text.room < simdjson::SIMDJSON_PADDING;
+    return parser.parse(text.at, text.len, is_to_copy).get(document);
+}
+
 rb_err json_find(simdjson::dom::parser &parser, const struct rb_json_field *fields, size_t count,
-                 const char *text, size_t len)
+                 const struct rb_json_text &text)
 {
     simdjson::dom::element document;
-    simdjson::error_code error = parser.parse(text, len).get(document);
+    simdjson::error_code error = json_parse(parser, text, document);
     if (error)
         return rb_error_set(RB_EPROTOCOL, "not JSON: %s", simdjson::error_message(error));
     for (size_t i = 0; i < count; i++) {
@@ -87,13 +95,6 @@ void json_take_all(const struct rb_json_field *fields, size_t count, simdjson::d
                 (void)json_take(fields[i], member.value);
         }
     }
-}
-
-simdjson::error_code json_parse(simdjson::dom::parser &parser, const struct rb_json_text &text,
-                                simdjson::dom::element &document)
-{
-    bool is_to_copy = text.room < simdjson::SIMDJSON_PADDING;
-    return parser.parse(text.at, text.len, is_to_copy).get(document);
 }
 
 rb_err json_members(simdjson::dom::parser &parser, const char *pointer, const struct rb_json_field *fields,
@@ -148,11 +149,41 @@ rb_err rb_json_list(int *flag_value, const char *flag, const char *list, const s
     return json_list(once, flag_value, flag, list, fields, count, *text, fn, arg);
 }
 
-rb_err rb_json_find(const struct rb_json_field *fields, size_t count, const char *text, size_t len)
+rb_err rb_json_find(const struct rb_json_field *fields, size_t count, const struct rb_json_text *text)
 {
     static thread_local simdjson::dom::parser kept;
-    if (len <= JSON_KEPT_MAX)
-        return json_find(kept, fields, count, text, len);
+    if (text->len <= JSON_KEPT_MAX)
+        return json_find(kept, fields, count, *text);
     simdjson::dom::parser once;
-    return json_find(once, fields, count, text, len);
+    return json_find(once, fields, count, *text);
+}
+
+// A backslash stands in texts and names alone, and takes what follows with it.
+bool rb_json_has_zero(const char *text, size_t len)
+{
+    static const char zero[] = {'u', '0', '0', '0', '0'};
+    const char *end = text + len;
+    while (text < end) {
+        const char *backslash = static_cast<const char *>(memchr(text, '\\', static_cast<size_t>(end - text)));
+        if (!backslash)
+            return false;
+        const char *escaped = backslash + 1;
+        if (static_cast<size_t>(end - escaped) >= sizeof(zero) && memcmp(escaped, zero, sizeof(zero)) == 0)
+            return true;
+        text = escaped < end ? escaped + 1 : end;
+    }
+    return false;
+}
+
+rb_err rb_json_part(struct rb_buf *out, const char *pointer, const char *text, size_t len)
+{
+    simdjson::dom::parser once;
+    simdjson::dom::element document, value;
+    simdjson::error_code error = once.parse(text, len).get(document);
+    if (error)
+        return rb_error_set(RB_EPROTOCOL, "not JSON: %s", simdjson::error_message(error));
+    if (document.at_pointer(pointer).get(value))
+        return rb_error_set(RB_ENOTFOUND, "nothing at %s", pointer);
+    std::string part = simdjson::to_string(value);
+    return rb_buf_append(out, part.data(), part.size());
 }

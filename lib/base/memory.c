@@ -2,6 +2,7 @@
  * Memory of the house: allocations that never fail (they end the process instead), arenas for what lives as
  * long as an event or a request, buffers that declare their limit at birth.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +67,10 @@ char *rb_asprintf(const char *fmt, ...)
 
 /* ---- arena -------------------------------------------------------------------------------------------- */
 
-#define ARENA_BLOCK (16 * 1024) /* holds the small strings of a common event in one block */
+/* Blocks grow from what a common request of the edge needs, of which there are many at once, to what an event
+ * does. */
+#define ARENA_FIRST (2 * 1024)
+#define ARENA_BLOCK (16 * 1024)
 #define ARENA_ALIGN _Alignof(max_align_t)
 
 struct arena_block {
@@ -112,7 +116,10 @@ void *rb_arena_alloc(struct rb_arena *arena, size_t size)
     size = (size + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
     struct arena_block *block = arena->blocks;
     if (!block || block->size - block->used < size) {
-        size_t room = size > ARENA_BLOCK / 4 ? size : ARENA_BLOCK;
+        size_t common = arena->size < ARENA_FIRST   ? ARENA_FIRST
+                        : arena->size < ARENA_BLOCK ? arena->size
+                                                    : ARENA_BLOCK;
+        size_t room = size > common / 4 ? size : common;
         if (room > SIZE_MAX - sizeof(*block))
             memory_exhausted(size);
         block = rb_malloc(sizeof(*block) + room);
@@ -184,7 +191,56 @@ size_t rb_arena_size(const struct rb_arena *arena)
     return arena->size;
 }
 
+/* ---- of a thread -------------------------------------------------------------------------------------- */
+
+struct memory_of_thread {
+    void (*end)(void *memory);
+    _Alignas(max_align_t) unsigned char data[];
+};
+
+static void memory_on_thread_end(void *arg)
+{
+    struct memory_of_thread *memory = arg;
+    if (memory->end)
+        memory->end(memory->data);
+    free(memory);
+}
+
+/* `key` is the number of the key and one, for it may be 0. */
+static pthread_key_t memory_key(struct rb_per_thread *what)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    int known = __atomic_load_n(&what->key, __ATOMIC_ACQUIRE);
+    if (known)
+        return (pthread_key_t)known - 1;
+    pthread_mutex_lock(&mutex);
+    if (!what->key) {
+        pthread_key_t made;
+        if (pthread_key_create(&made, memory_on_thread_end) != 0)
+            memory_exhausted(sizeof(made));
+        __atomic_store_n(&what->key, (int)made + 1, __ATOMIC_RELEASE);
+    }
+    known = what->key;
+    pthread_mutex_unlock(&mutex);
+    return (pthread_key_t)known - 1;
+}
+
+void *rb_per_thread_get(struct rb_per_thread *what)
+{
+    pthread_key_t key = memory_key(what);
+    struct memory_of_thread *memory = pthread_getspecific(key);
+    if (memory)
+        return memory->data;
+    memory = rb_calloc(1, sizeof(*memory) + what->size);
+    memory->end = what->end;
+    if (pthread_setspecific(key, memory) != 0)
+        memory_exhausted(what->size);
+    return memory->data;
+}
+
 /* ---- buffer ------------------------------------------------------------------------------------------- */
+
+#define BUF_LIKELY 256 /* bytes of a text that is printed, at the first try */
 
 void rb_buf_init(struct rb_buf *buf, size_t limit)
 {
@@ -239,16 +295,26 @@ rb_err rb_buf_append(struct rb_buf *buf, const void *data, size_t len)
 rb_err rb_buf_printf(struct rb_buf *buf, const char *fmt, ...)
 {
     va_list args, again;
+    size_t left = buf->limit - buf->len;
+    /* Most texts fit what is likely to be there, and are so formatted once. */
+    rb_err err = buf_reserve(buf, left < BUF_LIKELY ? left : BUF_LIKELY);
+    if (err)
+        return err;
+    size_t room = buf->capacity - buf->len;
     va_start(args, fmt);
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, fmt, args);
+    int len = vsnprintf(buf->data + buf->len, room, fmt, args);
     va_end(args);
-    rb_err err =
-        len < 0 ? rb_error_set(RB_EINTERNAL, "a text cannot be formatted") : buf_reserve(buf, (size_t)len);
-    if (!err) {
+    if (len < 0)
+        err = rb_error_set(RB_EINTERNAL, "a text cannot be formatted");
+    else if ((size_t)len >= room)
+        err = buf_reserve(buf, (size_t)len);
+    if (!err && (size_t)len >= room)
         vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, again);
-        buf->len += (size_t)len;
-    }
     va_end(again);
+    if (!err)
+        buf->len += (size_t)len;
+    else
+        buf->data[buf->len] = '\0';
     return err;
 }

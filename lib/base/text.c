@@ -1,6 +1,7 @@
 #include "lib/base/base.h"
 
 #include <string.h>
+#include <strings.h>
 
 size_t rb_utf8_character(const char *text, size_t len)
 {
@@ -40,4 +41,21 @@ void rb_text_make_utf8(char *text)
             bytes = 1;
         }
     }
+}
+
+#define TEXT_AFTER_ORIGIN "/?#"
+
+size_t rb_url_origin(const char *url)
+{
+    const char *scheme_end = strstr(url, "://");
+    if (!scheme_end)
+        return 0;
+    const char *host = scheme_end + 3;
+    return (size_t)(host - url) + strcspn(host, TEXT_AFTER_ORIGIN);
+}
+
+bool rb_url_shares_origin(const char *url, const char *other)
+{
+    size_t len = rb_url_origin(other);
+    return len > 0 && strncasecmp(url, other, len) == 0 && (!url[len] || strchr(TEXT_AFTER_ORIGIN, url[len]));
 }

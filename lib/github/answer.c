@@ -16,6 +16,11 @@ void rb_github_response_clear(struct rb_github_response *response)
     *response = (struct rb_github_response){0};
 }
 
+struct rb_json_text github_text(const struct rb_github_response *response)
+{
+    return (struct rb_json_text){response->body, response->len, response->room};
+}
+
 void github_cut_text(char *text)
 {
     size_t len = strlen(text), start = len;
@@ -194,7 +199,8 @@ static json_t *answer_parse(const struct rb_github_response *response)
 static bool answer_find(const struct rb_json_field *fields, size_t count,
                         const struct rb_github_response *response)
 {
-    return response->body && rb_json_find(fields, count, response->body, response->len) == RB_OK;
+    const struct rb_json_text text = github_text(response);
+    return response->body && rb_json_find(fields, count, &text) == RB_OK;
 }
 
 /* Copies a string field; false when it is missing, too long or empty. */

@@ -58,7 +58,9 @@ struct github_budget *github_budget_of(struct github_budgets *budgets, const cha
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
     unsigned int len = 0;
-    if (!EVP_Digest(token, strlen(token), digest, &len, EVP_sha256(), NULL))
+    if (!budgets->sha256)
+        budgets->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (!EVP_Digest(token, strlen(token), digest, &len, budgets->sha256, NULL))
         abort();
     for (struct github_budget *budget = budgets->head; budget; budget = budget->next) {
         if (memcmp(budget->key, digest, sizeof(budget->key)) == 0)
@@ -229,5 +231,9 @@ void github_budgets_forget_idle(struct github_budgets *budgets, int64_t now, boo
         *link = budget->next;
         free(budget);
         budgets->count--;
+    }
+    if (all) {
+        EVP_MD_free(budgets->sha256);
+        budgets->sha256 = NULL;
     }
 }

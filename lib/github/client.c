@@ -38,6 +38,7 @@ struct rb_github {
     bool stopping;
     int64_t curl_at;               /* when libcurl wants to be called; INT64_MAX: not by itself */
     struct github_budgets budgets; /* of the I/O thread from here on, as is curl_at */
+    struct github_handles handles;
     struct github_call *running;
     int running_count;
 };
@@ -88,7 +89,7 @@ static void client_finish(struct rb_github *github, struct github_call *call)
 {
     client_count(call);
     client_trace(call);
-    github_transfer_release(call);
+    github_transfer_release(call, &github->handles);
     explicit_bzero(call->token, strlen(call->token)); /* memset() before free() is optimised away */
     free(call->token);
     rb_github_request_clear(&call->request);
@@ -134,7 +135,7 @@ static void client_unlink(struct rb_github *github, struct github_call *call)
 static void client_start_call(struct rb_github *github, struct github_call *call)
 {
     call->started_us = rb_clock_us();
-    if (github_transfer_prepare(call, &github->options, rb_clock_ms()) ||
+    if (github_transfer_prepare(call, &github->handles, &github->options, rb_clock_ms()) ||
         curl_multi_add_handle(github->multi, call->easy) != CURLM_OK) {
         call->response.status = 0;
         github_budget_ended(call->budget, call);
@@ -330,6 +331,7 @@ static bool client_open(struct rb_github *github)
 
 static void client_free(struct rb_github *github)
 {
+    github_handles_free(&github->handles);
     curl_multi_cleanup(github->multi); /* tells client_on_socket() of every connection it closes */
     if (github->wake_fd >= 0)
         close(github->wake_fd);

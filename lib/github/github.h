@@ -28,7 +28,7 @@ bool rb_github_repo_is_valid(const char *repo, size_t len);
 
 /* ---- requests ----------------------------------------------------------------------------------------- */
 
-enum rb_github_method { RB_GITHUB_GET, RB_GITHUB_POST, RB_GITHUB_PATCH, RB_GITHUB_DELETE };
+enum rb_github_method { RB_GITHUB_GET, RB_GITHUB_POST, RB_GITHUB_PATCH, RB_GITHUB_DELETE, RB_GITHUB_PUT };
 /* Built by the functions below, owned by the caller until submitted. */
 struct rb_github_request {
     enum rb_github_method method;
@@ -88,17 +88,6 @@ enum rb_github_kind { RB_GITHUB_OPEN_PULLS, RB_GITHUB_OPEN_ISSUES };
 void rb_github_list_open(struct rb_github_request *request, const char *owner, const char *repo,
                          enum rb_github_kind kind, int page);
 
-/* The labels of an issue or pull request (docs.github.com, "REST API endpoints for labels"): the first
- * hundred, which is all that GitHub lets one have. Adding one that is there changes nothing, and one that the
- * repository does not know is made; removing one that is not there is 404. Names are UTF-8, compared without
- * case. */
-void rb_github_list_labels(struct rb_github_request *request, const char *owner, const char *repo,
-                           int64_t number);
-void rb_github_add_labels(struct rb_github_request *request, const char *owner, const char *repo,
-                          int64_t number, const char *const *names, size_t count);
-void rb_github_remove_label(struct rb_github_request *request, const char *owner, const char *repo,
-                            int64_t number, const char *name);
-
 /* Many blobs in one request, by GraphQL (docs.github.com, "Blob" in the reference of its objects). It has no
  * text for binary files and cuts the others at RB_GITHUB_QUERY_TEXT bytes, without that being documented;
  * work that takes GitHub more than 10 s is given up, hence bytes are bounded too: `bytes` is what the tree
@@ -108,6 +97,17 @@ void rb_github_remove_label(struct rb_github_request *request, const char *owner
 #define RB_GITHUB_QUERY_BYTES 2097152
 void rb_github_query_blobs(struct rb_github_request *request, const char *owner, const char *repo,
                            const char *const *shas, size_t count, size_t bytes);
+
+/*
+ * What somebody else wants to know of a repository, or to do with it: `method` GET, POST, PATCH, PUT or
+ * DELETE, `path` what follows /repos/{owner}/{repo}/ with its query ("issues/7/labels?per_page=100"; "" is
+ * the repository itself), `body` JSON or NULL, copied. RB_EINVAL: no method, or a path that could lead
+ * elsewhere: longer than RB_GITHUB_PATH_MAX, a character that an address has not (RFC 3986; others are to be
+ * encoded), an empty segment, "." or "..", also encoded. RB_EFORBIDDEN: the hooks, which are ours. Pure.
+ */
+#define RB_GITHUB_PATH_MAX 2048
+rb_err rb_github_custom(struct rb_github_request *request, const char *owner, const char *repo,
+                        const char *method, const char *path, const char *body) RB_MUST_CHECK;
 
 /* ---- answers ------------------------------------------------------------------------------------------ */
 

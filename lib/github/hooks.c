@@ -48,7 +48,8 @@ rb_err rb_github_read_hook(struct rb_github_hook *hook, const struct rb_github_r
     const struct rb_json_field fields[] = {{"/id", RB_JSON_INT, &hook->id, 0},
                                            {"/active", RB_JSON_BOOL, &hook->active, 0},
                                            {"/config/url", RB_JSON_TEXT, hook->url, sizeof(hook->url)}};
-    if (!response->body || rb_json_find(fields, 3, response->body, response->len) || hook->id <= 0)
+    const struct rb_json_text text = github_text(response);
+    if (!response->body || rb_json_find(fields, 3, &text) || hook->id <= 0)
         return rb_error_set(RB_EPROTOCOL,
                             "GitHub's answer is not what its documentation describes: a hook has an id");
     return RB_OK;

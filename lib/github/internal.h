@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <jansson.h>
+#include <openssl/evp.h>
 
 #include "lib/github/github.h"
 
@@ -44,6 +45,7 @@ struct github_call *github_queue_pop(struct github_queue *queue);
 struct github_budgets {
     struct github_budget *head;
     int count;
+    EVP_MD *sha256; /* to look for it takes longer than to use it */
 };
 struct github_budget *github_budget_of(struct github_budgets *budgets, const char *token);
 /* The next waiting call that may start now, of whoever has the fewest under way; NULL when none may. */
@@ -62,6 +64,8 @@ void github_budgets_forget_idle(struct github_budgets *budgets, int64_t now, boo
 
 /* A query that a limit refused is answered 200 with an error: makes it what REST answers, 429. */
 void github_query_limit(struct rb_github_response *response);
+/* The body of an answer that has one. */
+struct rb_json_text github_text(const struct rb_github_response *response);
 /* Whether this answer means "later": budget and judgement agree on it. */
 bool github_is_limit(const struct rb_github_response *response);
 /* A repository as GitHub writes it; false when its id or name is missing or breaks the rules. */
@@ -72,10 +76,19 @@ void github_cut_text(char *text);
 /* RFC 3986, section 2.1; `keep` are further characters that stay ("/" in the name of a branch). Allocated. */
 char *github_encode(const char *text, const char *keep);
 
-/* Puts what an easy handle needs onto the call; RB_EINTERNAL when libcurl has no memory. */
-rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_options *options,
-                               int64_t now);
-void github_transfer_release(struct github_call *call);
+/* Handles of libcurl that wait for their next request, with all set that requests have in common: to make one
+ * costs as much as what a small request does with it. Used by the I/O thread alone. */
+#define GITHUB_HANDLES 32 /* some 10 KB each; beyond it they are made and freed */
+struct github_handles {
+    CURL *idle[GITHUB_HANDLES];
+    int count;
+};
+void github_handles_free(struct github_handles *handles);
+
+/* Gives the call a handle with what it needs; RB_EINTERNAL when libcurl has no memory. */
+rb_err github_transfer_prepare(struct github_call *call, struct github_handles *handles,
+                               const struct rb_github_options *options, int64_t now);
+void github_transfer_release(struct github_call *call, struct github_handles *handles);
 /* Fills call->response from the ended transfer. */
 void github_transfer_read(struct github_call *call, CURLcode code);
 /* The address to follow, owned by libcurl until the handle is used again; NULL: the answer is final. */

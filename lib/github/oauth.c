@@ -48,8 +48,8 @@ rb_err rb_github_read_token(struct rb_github_token *token, const struct rb_githu
         {"/token_type", RB_JSON_TEXT, type, sizeof(type)},
         {"/error", RB_JSON_TEXT, error, sizeof(error)},
         {"/error_description", RB_JSON_TEXT, reason, sizeof(reason)}};
-    if (!response->body ||
-        rb_json_find(fields, sizeof(fields) / sizeof(*fields), response->body, response->len))
+    const struct rb_json_text text = github_text(response);
+    if (!response->body || rb_json_find(fields, sizeof(fields) / sizeof(*fields), &text))
         return rb_error_set(RB_EPROTOCOL, "GitHub's answer to the sign-in is no JSON");
     if (*error)
         return rb_error_set(RB_EAUTH, "%s", *reason ? reason : error);

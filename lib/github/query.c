@@ -58,8 +58,9 @@ static void query_read_error(struct query_error *error, const struct rb_github_r
         {"/errors/0/type", RB_JSON_TEXT, error->type, sizeof(error->type)},
         {"/errors/0/message", RB_JSON_TEXT, error->message, sizeof(error->message)}};
     *error = (struct query_error){0};
+    const struct rb_json_text text = github_text(response);
     if (!response->body || response->len > QUERY_ERROR_BODY ||
-        rb_json_find(fields, sizeof(fields) / sizeof(*fields), response->body, response->len))
+        rb_json_find(fields, sizeof(fields) / sizeof(*fields), &text))
         return;
     github_cut_text(error->message);
     for (char *c = error->message; *c; c++) {
@@ -135,7 +136,7 @@ rb_err rb_github_read_blobs(const struct rb_github_response *response, rb_github
                                            {"/text", RB_JSON_PIECE, &walk.text, 0}};
     if (!response->body)
         return rb_error_set(RB_EPROTOCOL, "GitHub's answer to a query is empty");
-    const struct rb_json_text text = {response->body, response->len, response->room};
+    const struct rb_json_text text = github_text(response);
     rb_err err = rb_json_members("/data/repository", fields, sizeof(fields) / sizeof(*fields), &text,
                                  query_on_member, &walk);
     return err == RB_ENOTFOUND ? query_failed(response) : err;

@@ -76,18 +76,31 @@ char *github_encode(const char *text, const char *keep)
     return out;
 }
 
+/* As it stands in JSON, with its quotes. Jansson escapes; secrets and most URLs have nothing to escape. */
+static char *request_json_text(const char *text)
+{
+    static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~:/";
+    if (text[strspn(text, plain)] == '\0')
+        return rb_asprintf("\"%s\"", text);
+    json_t *json = json_string(text);
+    char *quoted = json ? json_dumps(json, JSON_ENCODE_ANY) : NULL;
+    json_decref(json);
+    return quoted ? quoted
+                  : rb_strdup("null"); /* only when an URL is not UTF-8: GitHub then says what is missing */
+}
+
 /* The body of a hook, as docs.github.com, "Create a repository webhook", has it. */
 static char *request_hook_body(const struct rb_github_hook_config *config, bool with_name)
 {
-    json_t *body = json_pack("{s:b, s:[s,s], s:{s:s, s:s, s:s, s:s}}", "active", 1, "events", "pull_request",
-                             "issues", "config", "url", config->url, "content_type", "json", "insecure_ssl",
-                             "0", "secret", config->secret);
-    if (body && with_name)
-        json_object_set_new(body, "name", json_string("web"));
-    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    json_decref(body);
-    return text ? text
-                : rb_strdup("{}"); /* only when an URL is not UTF-8: GitHub then says what is missing */
+    char *url = request_json_text(config->url), *secret = request_json_text(config->secret);
+    char *body =
+        rb_asprintf("{\"active\":true,\"events\":[\"pull_request\",\"issues\"],\"config\":{\"url\":%s,"
+                    "\"content_type\":\"json\",\"insecure_ssl\":\"0\",\"secret\":%s}%s}",
+                    url, secret, with_name ? ",\"name\":\"web\"" : "");
+    explicit_bzero(secret, strlen(secret));
+    free(secret);
+    free(url);
+    return body;
 }
 
 void rb_github_get_user(struct rb_github_request *request)

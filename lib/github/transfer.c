@@ -28,7 +28,7 @@ static size_t transfer_on_body(char *data, size_t size, size_t count, void *arg)
 static bool transfer_header(const char *line, size_t len, const char *name, char *value, size_t size)
 {
     size_t name_len = strlen(name);
-    if (len <= name_len || strncasecmp(line, name, name_len) != 0 || line[name_len] != ':')
+    if (len <= name_len || line[name_len] != ':' || strncasecmp(line, name, name_len) != 0)
         return false;
     const char *start = line + name_len + 1, *end = line + len;
     while (start < end && (*start == ' ' || *start == '\t'))
@@ -103,9 +103,12 @@ static size_t transfer_on_header(char *line, size_t size, size_t count, void *ar
 
 static bool transfer_add_header(struct github_call *call, const char *name, const char *value)
 {
-    char *line = rb_asprintf("%s: %s", name, value);
+    size_t name_len = strlen(name), value_len = strlen(value);
+    char *line = rb_malloc(name_len + value_len + 3), *at = line; /* ": " and the zero */
+    at = mempcpy(mempcpy(mempcpy(at, name, name_len), ": ", 2), value, value_len);
+    *at = '\0';
     struct curl_slist *longer = curl_slist_append(call->headers, line);
-    explicit_bzero(line, strlen(line));
+    explicit_bzero(line, (size_t)(at - line));
     free(line);
     if (!longer)
         return false;
@@ -136,66 +139,113 @@ static char *transfer_url(const struct rb_github_request *request, const char *b
     return rb_asprintf("%.*s%s", (int)len, base, request->path);
 }
 
-static const char *const transfer_methods[] = {"GET", "POST", "PATCH", "DELETE"};
+static const char *const transfer_methods[] = {"GET", "POST", "PATCH", "DELETE", "PUT"};
 
-rb_err github_transfer_prepare(struct github_call *call, const struct rb_github_options *options, int64_t now)
+/* ---- handles ------------------------------------------------------------------------------------------ */
+
+/* What is the same for all requests. */
+static CURL *transfer_new_handle(const struct rb_github_options *options)
+{
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        return NULL;
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* dots in a branch's name lead nowhere else */
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, transfer_on_request);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    /* What GitHub compresses with; the limit is on what comes out of the decoder. */
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)TRANSFER_STALL_SECS);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, transfer_on_body);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, transfer_on_header);
+    return easy;
+}
+
+/* Only one whose transfer ended well is used again. */
+static void transfer_give_back(struct github_handles *handles, CURL *easy, bool is_well)
+{
+    if (!easy || !is_well || handles->count >= GITHUB_HANDLES) {
+        curl_easy_cleanup(easy);
+        return;
+    }
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL); /* these two are the call's */
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+    handles->idle[handles->count++] = easy;
+}
+
+void github_handles_free(struct github_handles *handles)
+{
+    while (handles->count > 0)
+        curl_easy_cleanup(handles->idle[--handles->count]);
+}
+
+/* ---- a call ------------------------------------------------------------------------------------------- */
+
+static bool transfer_make_headers(struct github_call *call)
 {
     const struct rb_github_request *request = &call->request;
     char *bearer = rb_asprintf("Bearer %s", call->token);
     bool fine = transfer_add_header(call, "Accept", request->accept) &&
-                transfer_add_header(call, "X-GitHub-Api-Version", "2022-11-28") &&
-                transfer_add_header(call, "Expect", "");
+                transfer_add_header(call, "X-GitHub-Api-Version", "2022-11-28");
     if (fine && *call->token)
         fine = transfer_add_header(call, "Authorization", bearer);
     if (fine && request->etag)
         fine = transfer_add_header(call, "If-None-Match", request->etag);
     if (fine && request->traceparent)
         fine = transfer_add_header(call, "traceparent", request->traceparent);
-    if (fine && request->body)
-        fine = transfer_add_header(call, "Content-Type", "application/json");
+    if (fine && request->body) /* without the second one libcurl would ask beforehand about a large one */
+        fine = transfer_add_header(call, "Content-Type", "application/json") &&
+               transfer_add_header(call, "Expect", "");
     explicit_bzero(bearer, strlen(bearer));
     free(bearer);
-    call->easy = fine ? curl_easy_init() : NULL;
-    if (!call->easy)
-        return rb_error_set(RB_EINTERNAL, "libcurl has no memory for a request");
-    char *url = transfer_url(request, options->base_url);
-    int64_t left = call->deadline - now;
-    CURL *easy = call->easy;
+    return fine;
+}
+
+/* All that differs between requests, whatever the handle did before. */
+static void transfer_set(CURL *easy, struct github_call *call, const char *url, int64_t left)
+{
+    const struct rb_github_request *request = &call->request;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     curl_easy_setopt(easy, CURLOPT_URL, url);
-    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* dots in a branch's name lead nowhere else */
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, transfer_methods[request->method]);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent);
-    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, transfer_on_request);
-    curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
     if (request->body)
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body); /* kept by the call */
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, ""); /* the limit is on what comes out of the decoder */
+    else
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, transfer_methods[request->method]);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(left > 1 ? left : 1));
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)TRANSFER_STALL_SECS);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, transfer_on_body);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, transfer_on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+}
+
+rb_err github_transfer_prepare(struct github_call *call, struct github_handles *handles,
+                               const struct rb_github_options *options, int64_t now)
+{
+    bool fine = transfer_make_headers(call);
+    if (fine)
+        call->easy = handles->count > 0 ? handles->idle[--handles->count] : transfer_new_handle(options);
+    if (!call->easy)
+        return rb_error_set(RB_EINTERNAL, "libcurl has no memory for a request");
+    char *url = transfer_url(&call->request, options->base_url);
+    transfer_set(call->easy, call, url, call->deadline - now);
     free(url);
-    rb_buf_init(&call->body, request->body_max ? request->body_max : RB_GITHUB_BODY_MAX);
+    rb_buf_init(&call->body, call->request.body_max ? call->request.body_max : RB_GITHUB_BODY_MAX);
     transfer_reset_response(&call->response);
     return RB_OK;
 }
 
-void github_transfer_release(struct github_call *call)
+void github_transfer_release(struct github_call *call, struct github_handles *handles)
 {
+    transfer_give_back(handles, call->easy, call->response.err == RB_OK);
     for (struct curl_slist *header = call->headers; header; header = header->next)
         explicit_bzero(header->data, strlen(header->data)); /* one of them is the token */
     curl_slist_free_all(call->headers);
-    curl_easy_cleanup(call->easy);
     rb_buf_free(&call->body);
     call->headers = NULL;
     call->easy = NULL;
@@ -276,10 +326,7 @@ const char *github_transfer_redirect(struct github_call *call, const char *base_
         return NULL;
     curl_easy_getinfo(call->easy, CURLINFO_REDIRECT_URL, &target);
     /* The token goes to the same scheme, host and port, and nowhere else. */
-    const char *host = strstr(base_url, "://");
-    size_t origin = host ? (size_t)(host + 3 - base_url) + strcspn(host + 3, "/?#") : 0;
-    if (!target || !origin || strncasecmp(target, base_url, origin) != 0 ||
-        (target[origin] && !strchr("/?", target[origin])))
+    if (!target || !rb_url_shares_origin(target, base_url))
         return NULL;
     call->redirects++;
     call->is_sent = false;

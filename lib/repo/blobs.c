@@ -13,11 +13,6 @@
 
 #include "lib/repo/internal.h"
 
-#define GROUP_FILES 400 /* four queries, as many as are under way at once */
-/* Two queries, whatever the sizes: what the first has no room for is smaller than one text may be. Several
- * times that is held while a group is read. */
-#define GROUP_BYTES (2 * RB_GITHUB_QUERY_BYTES - RB_GITHUB_QUERY_TEXT)
-
 struct blob {
     const struct rb_tree_entry *entry;
     size_t max_bytes;
@@ -193,13 +188,13 @@ static rb_err group_to_cache(const struct group *group)
 struct batch {
     struct group *group;
     struct blob *blobs[RB_GITHUB_QUERY_BLOBS];
-    size_t count, bytes;
+    struct rb_repo_load load;
 };
 
 static void batch_on_blob(void *arg, const struct rb_github_blob *answer)
 {
     struct batch *batch = arg;
-    struct blob *blob = answer->index < batch->count ? batch->blobs[answer->index] : NULL;
+    struct blob *blob = answer->index < batch->load.files ? batch->blobs[answer->index] : NULL;
     if (!blob || blob->content)
         return;
     blob->is_answered = true;
@@ -225,43 +220,40 @@ static void batch_read(struct batch *batch, struct repo_asked *asked)
         group->handle->has_no_queries = true; /* not offered there, or not to this token */
 }
 
-static bool batch_has_room(const struct batch *batch, const struct blob *blob, size_t files, size_t bytes)
-{
-    return batch->count == 0 || (batch->count < files && batch->bytes + (size_t)blob->entry->size <= bytes);
-}
-
-/* Puts what queries can give into batches; returns how many. */
-static size_t batches_fill(struct batch *batches, struct group *group, size_t files, size_t bytes)
+/* Puts what queries can give into batches of at most `max`; returns how many. */
+static size_t batches_fill(struct batch *batches, struct group *group, const struct rb_repo_load *max)
 {
     size_t count = 0;
     for (size_t i = 0; i < group->count; i++) {
         struct blob *blob = &group->blobs[i];
-        if (!blob_is_open(blob) || blob->is_answered || blob->entry->size < 0 ||
-            blob->entry->size > RB_GITHUB_QUERY_TEXT)
+        if (!blob_is_open(blob) || blob->is_answered || !repo_size_is_for_queries(blob->entry->size))
             continue;
-        if (count == 0 || !batch_has_room(&batches[count - 1], blob, files, bytes))
+        size_t into = 0;
+        while (into < count && !repo_load_add(&batches[into].load, (size_t)blob->entry->size, max))
+            into++;
+        if (into == count) {
             batches[count++] = (struct batch){.group = group};
-        struct batch *batch = &batches[count - 1];
-        batch->blobs[batch->count++] = blob;
-        batch->bytes += (size_t)blob->entry->size;
+            repo_load_add(&batches[into].load, (size_t)blob->entry->size, max);
+        }
+        batches[into].blobs[batches[into].load.files - 1] = blob;
     }
     return count;
 }
 
-static void group_query(struct group *group, size_t files, size_t bytes)
+static void group_query(struct group *group, struct rb_repo_load max)
 {
     struct rb_repo_handle *handle = group->handle;
     if (handle->has_no_queries || group->err)
         return;
     struct batch *batches = rb_calloc(group->count, sizeof(*batches));
-    size_t count = batches_fill(batches, group, files, bytes);
+    size_t count = batches_fill(batches, group, &max);
     struct repo_asked *asked = rb_calloc(count + 1, sizeof(*asked));
     for (size_t i = 0; i < count; i++) {
         const char *shas[RB_GITHUB_QUERY_BLOBS];
-        for (size_t k = 0; k < batches[i].count; k++)
+        for (size_t k = 0; k < batches[i].load.files; k++)
             shas[k] = batches[i].blobs[k]->entry->sha;
         rb_github_query_blobs(&asked[i].request, handle->about.owner, handle->about.name, shas,
-                              batches[i].count, batches[i].bytes);
+                              batches[i].load.files, batches[i].load.bytes);
     }
     repo_ask_many(asked, count, handle);
     for (size_t i = 0; i < count; i++) {
@@ -320,8 +312,8 @@ static void group_read_singly(struct group *group)
 
 static void group_fetch(struct group *group)
 {
-    group_query(group, RB_GITHUB_QUERY_BLOBS, RB_GITHUB_QUERY_BYTES);
-    group_query(group, RB_GITHUB_QUERY_BLOBS / 4, RB_GITHUB_QUERY_BYTES / 4);
+    group_query(group, repo_whole_query);
+    group_query(group, (struct rb_repo_load){repo_whole_query.files / 4, repo_whole_query.bytes / 4});
     if (!group->err)
         group_read_singly(group);
 }
@@ -361,22 +353,24 @@ static rb_err group_read(struct group *group, size_t first, rb_repo_content_fn f
 rb_err rb_repo_read(struct rb_repo_handle *handle, const struct rb_repo_want *wants, size_t count,
                     rb_repo_content_fn fn, void *arg)
 {
-    struct blob *blobs = rb_calloc(GROUP_FILES, sizeof(*blobs));
+    struct blob *blobs = rb_calloc(REPO_GROUP_FILES, sizeof(*blobs));
+    bool *repeats = rb_calloc(count + 1, sizeof(*repeats));
+    rb_repo_repeats(repeats, wants, count);
+    struct rb_repo_plan plan = {0};
     rb_err err = RB_OK;
     for (size_t first = 0; first < count && !err;) {
         struct group group = {.handle = handle, .blobs = blobs};
-        int64_t bytes = 0;
-        while (first + group.count < count && group.count < GROUP_FILES) {
-            const struct rb_repo_want *want = &wants[first + group.count];
-            int64_t size = want->entry->size > 0 ? want->entry->size : 0;
-            if (group.count && bytes + size > GROUP_BYTES)
-                break;
-            bytes += size > (int64_t)want->max_bytes ? 0 : size;
-            blob_prepare(&blobs[group.count++], want);
+        while (first + group.count < count &&
+               repo_plan_has_room(&plan, &wants[first + group.count], repeats[first + group.count])) {
+            rb_repo_plan_add(&plan, &wants[first + group.count], repeats[first + group.count]);
+            blob_prepare(&blobs[group.count], &wants[first + group.count]);
+            group.count++;
         }
         err = group_read(&group, first, fn, arg);
         first += group.count;
+        repo_plan_begin_group(&plan);
     }
+    free(repeats);
     free(blobs);
     return err;
 }

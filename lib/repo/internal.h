@@ -16,6 +16,16 @@ struct rb_repo_handle {
     bool has_no_queries; /* GraphQL was refused: everything else is asked for one by one */
 };
 
+/* What of rb_repo_plan is only rb_repo_read()'s. Files that come with a group for nothing, being equal to
+ * others, have places besides those of its queries. */
+#define REPO_GROUP_FILES (2 * RB_REPO_GROUP_QUERIES * RB_GITHUB_QUERY_BLOBS)
+extern const struct rb_repo_load repo_whole_query;
+/* What only a query of its own has room for still is in one. */
+bool repo_load_add(struct rb_repo_load *load, size_t size, const struct rb_repo_load *max);
+bool repo_size_is_for_queries(int64_t size);
+bool repo_plan_has_room(const struct rb_repo_plan *plan, const struct rb_repo_want *want, bool is_repeated);
+void repo_plan_begin_group(struct rb_repo_plan *plan);
+
 /* One of many requests on its way. */
 struct repo_asked {
     struct rb_github_request request;   /* taken */

@@ -24,7 +24,7 @@ struct rb_language {
 };
 extern const struct rb_language rb_languages[]; /* sorted by name, whatever the case */
 extern const size_t rb_language_total;
-extern const char *const rb_language_data_version; /* of github-linguist: "9.6.0" */
+extern const char *const rb_language_data_version; /* of github-linguist: "9.7.0" */
 
 #define RB_LANGUAGE_NONE (-1)
 /* Index of a language by its name, RB_LANGUAGE_NONE when unknown. */
@@ -60,6 +60,8 @@ struct rb_language_tree *rb_language_tree_new(const struct rb_tree *tree, struct
 struct rb_language_wanted {
     size_t entry;     /* of the tree */
     size_t max_bytes; /* more of it is not looked at */
+    double worth;     /* about the part of the repository's bytes that it moves; 0 of .gitattributes, which
+                         may move any */
 };
 /* The files whose content can change the shares the most, .gitattributes first. Returns how many were
  * written. */

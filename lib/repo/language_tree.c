@@ -50,7 +50,6 @@ static const char *const mostly[][2] = {
     {".f", "Fortran"},
     {".for", "Fortran"},
     {".fpp", "Fortran"},
-    {".frag", "GLSL"},
     {".fs", "F#"},
     {".ftl", "FreeMarker"},
     {".g", "GAP"},
@@ -94,7 +93,8 @@ static const char *const mostly[][2] = {
 };
 
 /* Against linguist's own last rule, which is for what the tests leave: a test nearly always holds. */
-static const char *const nearly_always[][2] = {{".typ", "Typst"}, {".tl", "Teal"}, {".star", "Starlark"}};
+static const char *const nearly_always[][2] = {
+    {".typ", "Typst"}, {".tl", "Teal"}, {".star", "Starlark"}, {".frag", "GLSL"}};
 
 /* What says of a header which language it is of, by the language beside it. */
 static const char *const header_of[][2] = {{"C", "C"},
@@ -192,6 +192,9 @@ static bool is_under(const char *path, const char *folder)
     return at && (at == path || at[-1] == '/');
 }
 
+/* What programs without an extension are written in, where their neighbours are. */
+static const char *const scripting[] = {"Perl", "PHP", "Ruby", "Shell"};
+
 /* Languages that some extension leaves open: only these are worth counting. */
 static bool *open_languages(struct rb_arena *arena)
 {
@@ -204,7 +207,23 @@ static bool *open_languages(struct rb_arena *arena)
     }
     for (size_t i = 0; i < COUNT(header_of); i++)
         open[rb_language_index(header_of[i][0])] = true;
+    for (size_t i = 0; i < COUNT(scripting); i++)
+        open[rb_language_index(scripting[i])] = true;
     return open;
+}
+
+/* "build.sbt.1" is a copy of a source, and no page of a manual. */
+static bool name_without_is_source(const char *base, const char *dot)
+{
+    char name[LANGUAGE_NAME_MAX];
+    struct language_candidates candidates;
+    size_t len = (size_t)(dot - base);
+    if (len >= sizeof name)
+        return false;
+    memcpy(name, base, len);
+    name[len] = 0;
+    language_candidates_of(&candidates, name);
+    return candidates.count == 1 && rb_languages[candidates.languages[0]].type == RB_PROGRAMMING;
 }
 
 /* Extensions too common to mean a language by themselves (linguist asks the content), of which two mean one
@@ -218,16 +237,17 @@ static void file_prepare_generic(struct language_file *file, const char *base)
     else if (dot && dot > base && dot[1] >= '1' && dot[1] <= '9' && !dot[2] && !strstr(base, ".so.") &&
              strcspn(base, "0123456789") == (size_t)(dot + 1 - base))
         key = language_find_extension(".man");
-    if (!key)
+    if (!key || name_without_is_source(base, dot))
         return;
     file->candidates = language_lists + key->first;
     file->candidate_count = (uint8_t)key->count;
     file->extension = key->text;
 }
 
-/* Nobody writes so much of it by hand: a PostScript file is a drawing that a program saved, and a program
- * without an extension is compiled. */
+/* Nobody writes so much of it by hand: a PostScript file is a drawing that a program saved, a file of
+ * JavaScript a bundle, and a program without an extension is compiled. */
 #define DRAWN_MAX  500000
+#define BUNDLE_MIN 250000
 #define SCRIPT_MAX 100000
 
 static bool is_drawing(const char *extension)
@@ -254,6 +274,8 @@ static void file_prepare(struct language_file *file, const struct rb_tree_entry 
         file->candidate_count = 0;
     if (is_drawing(candidates.extension) && entry->size > DRAWN_MAX)
         file->path |= RB_PATH_GENERATED;
+    if (strcmp(candidates.extension, ".js") == 0 && entry->size >= BUNDLE_MIN)
+        file->path |= RB_PATH_SUSPECT;
     if (candidates.count == 0)
         file_prepare_generic(file, base_of(entry->path));
 }
@@ -307,7 +329,7 @@ static bool attribute_holds(const struct attribute *attribute, bool otherwise)
 static bool file_is_generated(const struct language_file *file)
 {
     return (file->path & RB_PATH_GENERATED) ||
-           (file->is_read ? file->reads_generated : (file->path & RB_PATH_SUSPECT) != 0);
+           (file->is_read ? file->reads_generated : (file->path & RB_PATH_SUSPECT) && !file->is_cleared);
 }
 
 /* What .gitattributes say: the language, and what is left out. */
@@ -364,17 +386,22 @@ struct decider {
     int header_language[COUNT(header_of)], header_beside[COUNT(header_of)];
 };
 
-/* Files of one open extension in one folder: what those that were read are, the others will be. */
+/* Files of one open extension in one folder: what those that were read are, the others will be. Programs
+ * without an extension are one kind, too. */
 static uint64_t learned_key(uint64_t folder, const struct language_file *file)
 {
-    return folder ^ (uint64_t)(file->candidates - language_lists + 1) * 0xff51afd7ed558ccdULL;
+    uint64_t kind = file->candidates ? (uint64_t)(file->candidates - language_lists + 1) : UINT64_MAX;
+    return folder ^ kind * 0xff51afd7ed558ccdULL;
 }
+
+static bool is_bare_program(const struct language_file *file, const struct rb_tree_entry *entry);
 
 static void decider_learn_content(struct decider *decider, const struct language_file *file,
                                   const struct rb_tree_entry *entry)
 {
     uint64_t folders[FOLDERS_MAX];
-    if (!file->is_read || file->candidate_count < 2 || file->language == RB_LANGUAGE_NONE)
+    if (!file->is_read || file->language == RB_LANGUAGE_NONE ||
+        (file->candidate_count < 2 && !is_bare_program(file, entry)))
         return;
     size_t count = folders_above(folders, entry->path);
     for (size_t i = 0; i < count; i++)
@@ -431,6 +458,8 @@ static int64_t evidence_of(const struct decider *decider, uint64_t folder, int l
 static int decide_header(const struct decider *decider, const char *path)
 {
     uint64_t folders[FOLDERS_MAX];
+    if (strcmp(base_of(path), "resource.h") == 0) /* numbers of a resource script, which is no C++ */
+        return rb_language_index("C");
     for (size_t i = folders_above(folders, path); i > 0; i--) {
         int best = RB_LANGUAGE_NONE;
         int64_t most = 0;
@@ -514,29 +543,63 @@ static int decide_open(const struct decider *decider, const struct language_file
     return language == RB_LANGUAGE_NONE ? file->candidates[0] : language;
 }
 
-/* A program without an extension: its first line would say. */
-static int decide_program(const struct decider *decider, const char *path)
+/* What those of its folder that were read are written in; else what else its folder is. A program of Ruby or
+ * Perl lies beside others of it, and so does one of the shell. */
+static int decide_program_by_neighbours(const struct decider *decider, const struct language_file *file,
+                                        const char *path)
 {
-    int ruby = rb_language_index("Ruby"), shell = rb_language_index("Shell");
-    if (strcmp(base_of(path), "artisan") == 0)
-        return rb_language_index("PHP");
-    int php = rb_language_index("PHP");
-    if (decider->all->main_language == php && is_under(path, "bin/"))
+    uint64_t folders[FOLDERS_MAX];
+    uint64_t folder = folders[folders_above(folders, path) - 1];
+    int best = RB_LANGUAGE_NONE;
+    int64_t most = 0;
+    for (size_t i = 0; i < COUNT(scripting); i++) {
+        int language = rb_language_index(scripting[i]);
+        uint64_t key = evidence_key(learned_key(folder, file), language);
+        int64_t files = evidence_slot(&decider->learned, key)->bytes;
+        if (files > most) {
+            most = files;
+            best = language;
+        }
+    }
+    if (best != RB_LANGUAGE_NONE)
+        return best;
+    int perl = rb_language_index("Perl"), ruby = rb_language_index("Ruby");
+    int64_t shell = evidence_of(decider, folder, rb_language_index("Shell"));
+    if (folder != FOLDER_ROOT && shell == 0 && evidence_of(decider, folder, ruby) > 0)
+        return ruby;
+    return folder != FOLDER_ROOT && evidence_of(decider, folder, perl) > shell ? perl : RB_LANGUAGE_NONE;
+}
+
+static bool is_one_of(const char *base, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(base, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A program without an extension: its first line would say. */
+static int decide_program(const struct decider *decider, const struct language_file *file, const char *path)
+{
+    int php = rb_language_index("PHP"), ruby = rb_language_index("Ruby"), perl = rb_language_index("Perl");
+    int shell = rb_language_index("Shell"), main = decider->all->main_language;
+    const char *base = base_of(path);
+    if (strcmp(base, "artisan") == 0 ||
+        (strcmp(path, "bin/console") == 0 && evidence_of(decider, FOLDER_ROOT, php) > 0))
         return php;
-    bool is_ruby = evidence_of(decider, FOLDER_ROOT, ruby) > evidence_of(decider, FOLDER_ROOT, shell) &&
-                   decider->all->main_language == ruby;
+    int language = decide_program_by_neighbours(decider, file, path);
+    if (language != RB_LANGUAGE_NONE)
+        return language;
+    if (main == php && is_under(path, "bin/"))
+        return php;
+    if (main == perl && (is_under(path, "bin/") || is_under(path, "script/")))
+        return perl;
+    bool is_ruby =
+        evidence_of(decider, FOLDER_ROOT, ruby) > evidence_of(decider, FOLDER_ROOT, shell) && main == ruby;
     if (is_ruby && (is_under(path, "bin/") || is_under(path, "exe/")))
         return ruby;
-    /* "Scripts to rule them all" have these names, and are of the shell. */
-    static const char *const shells[] = {"bootstrap", "setup",   "update", "server",
-                                         "test",      "cibuild", "build"};
-    for (size_t i = 0; i < COUNT(shells); i++) {
-        if (strcmp(base_of(path), shells[i]) == 0)
-            return shell;
-    }
-    if (is_ruby && is_under(path, "script/"))
-        return ruby;
-    return shell;
+    return shell; /* also what lies in script/ of a repository of Ruby: "scripts to rule them all" */
 }
 
 static bool is_header(const struct language_file *file)
@@ -544,12 +607,24 @@ static bool is_header(const struct language_file *file)
     return strcmp(file->extension, ".h") == 0;
 }
 
-/* What lies in a bundle of Apple's is compiled, too. */
+/* What runs in a container or before a commit is of the shell, though nobody marked it as a program. */
+static bool is_named_as_program(const char *base)
+{
+    static const char *const names[] = {"start",       "entrypoint",  "docker-entrypoint", "pre-commit",
+                                        "pre-push",    "commit-msg",  "post-checkout",     "post-merge",
+                                        "post-commit", "pre-receive", "post-receive",      "post_compile",
+                                        "pre_compile"};
+    return is_one_of(base, names, COUNT(names));
+}
+
+/* What lies in a bundle of Apple's is compiled, too; hooks that Husky and its like run have no first line. */
 static bool is_bare_program(const struct language_file *file, const struct rb_tree_entry *entry)
 {
-    return entry->kind == RB_ENTRY_EXECUTABLE && file->candidate_count == 0 &&
-           !strchr(base_of(entry->path), '.') && entry->size <= SCRIPT_MAX &&
-           !strstr(entry->path, ".framework/") && !strstr(entry->path, ".app/");
+    const char *base = base_of(entry->path);
+    return file->candidate_count == 0 && !strchr(base, '.') && entry->size <= SCRIPT_MAX &&
+           (entry->kind == RB_ENTRY_EXECUTABLE || is_named_as_program(base)) &&
+           !strstr(entry->path, ".framework/") && !strstr(entry->path, ".app/") &&
+           !is_under(entry->path, ".husky/") && !is_under(entry->path, ".vite-hooks/");
 }
 
 /* The language with the most bytes, of those that the names tell. */
@@ -595,7 +670,7 @@ static void decider_run(struct decider *decider)
                                                            : decide_open(decider, file, entry->path));
                 file->is_decided = true;
             } else if (pass == 2 && is_bare_program(file, entry) && !file->is_read) {
-                file->language = (int16_t)decide_program(decider, entry->path);
+                file->language = (int16_t)decide_program(decider, file, entry->path);
             }
             if (!file->is_decided || pass == 2)
                 continue;
@@ -606,6 +681,66 @@ static void decider_run(struct decider *decider)
         if (pass == 0)
             all->main_language = main_language(all);
     }
+}
+
+/* What tells the kinds of suspects apart: "_mock.go" of "ssh_mock.go", ".g.dart" of "link.g.dart". */
+static uint64_t suspect_kind(const char *path)
+{
+    const char *base = base_of(path), *tail = strrchr(base, '.');
+    while (tail && tail > base && tail[-1] != '.' && tail[-1] != '_')
+        tail--;
+    uint64_t hash = FOLDER_ROOT;
+    for (tail = tail && tail > base ? tail - 1 : base; *tail; tail++)
+        hash = (hash ^ (unsigned char)*tail) * 0x100000001b3ULL;
+    return hash;
+}
+
+enum { SUSPECT_MADE, SUSPECT_WRITTEN };
+
+static bool is_read_suspect(const struct language_file *file)
+{
+    return file->is_file && file->is_read && (file->path & RB_PATH_SUSPECT);
+}
+
+/* Of suspects of one kind, in the nearest folder where some were read: more were written by people. */
+static bool suspect_is_cleared(const struct evidence *read, const char *path)
+{
+    uint64_t folders[FOLDERS_MAX], kind = suspect_kind(path);
+    size_t depth = folders_above(folders, path);
+    for (size_t i = depth; i > (depth > 1); i--) { /* projects beside each other have little in common */
+        int64_t made = evidence_slot(read, evidence_key(folders[i - 1] ^ kind, SUSPECT_MADE))->bytes;
+        int64_t written = evidence_slot(read, evidence_key(folders[i - 1] ^ kind, SUSPECT_WRITTEN))->bytes;
+        if (made + written > 0)
+            return written > made;
+    }
+    return false;
+}
+
+static void suspects_clear(struct rb_language_tree *all)
+{
+    struct evidence read = {.mask = 1023};
+    uint64_t folders[FOLDERS_MAX];
+    bool has_any = false;
+    read.slots = rb_calloc(read.mask + 1, sizeof *read.slots);
+    rb_tree_walk_begin(all->walk, all->tree);
+    for (size_t i = 0; i < all->tree->count; i++) {
+        const char *path = rb_tree_walk_next(all->walk)->path;
+        const struct language_file *file = &all->files[i];
+        if (!is_read_suspect(file))
+            continue;
+        has_any = true;
+        for (size_t k = folders_above(folders, path); k > 0; k--)
+            evidence_add(&read, folders[k - 1] ^ suspect_kind(path),
+                         file->reads_generated ? SUSPECT_MADE : SUSPECT_WRITTEN, 1);
+    }
+    rb_tree_walk_begin(all->walk, all->tree);
+    for (size_t i = 0; i < all->tree->count && has_any; i++) {
+        const char *path = rb_tree_walk_next(all->walk)->path;
+        struct language_file *file = &all->files[i];
+        if (file->is_file && !file->is_read && (file->path & RB_PATH_SUSPECT))
+            file->is_cleared = suspect_is_cleared(&read, path);
+    }
+    free(read.slots);
 }
 
 void rb_language_tree_settle(struct rb_language_tree *all)
@@ -619,6 +754,7 @@ void rb_language_tree_settle(struct rb_language_tree *all)
     }
     for (size_t i = 0; i < all->tree->count; i++)
         all->files[i].is_decided = false;
+    suspects_clear(all);
     decider_run(&decider);
     free(decider.evidence.slots);
     free(decider.learned.slots);

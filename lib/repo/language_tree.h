@@ -17,6 +17,7 @@ struct language_file {
     uint8_t path; /* RB_PATH_… */
     bool is_file : 1, is_decided : 1;
     bool is_read : 1, read_settles : 1, reads_generated : 1;
+    bool is_cleared : 1;  /* named as tools name what they make; those read beside it are not made so */
     bool is_left_out : 1; /* vendored, generated, documentation */
     bool said_detectable : 1, said_undetectable : 1;
     bool said_unknown : 1; /* a language that nobody knows: no language then */

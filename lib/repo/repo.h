@@ -78,6 +78,22 @@ typedef rb_err (*rb_repo_content_fn)(void *arg, size_t index, const char *conten
                                      const char *why);
 rb_err rb_repo_read(struct rb_repo_handle *handle, const struct rb_repo_want *wants, size_t count,
                     rb_repo_content_fn fn, void *arg) RB_MUST_CHECK;
+/* What rb_repo_read() is going to ask for, where the cache has nothing and all goes well: all zero at first,
+ * then each file in its order. Copied, it can be asked what one more would cost. */
+#define RB_REPO_GROUP_QUERIES 4 /* of what is in memory at once; as many as are under way at once */
+struct rb_repo_plan {
+    size_t requests;
+    /* Of the last group. */
+    struct rb_repo_load {
+        size_t files, bytes;
+    } queries[RB_REPO_GROUP_QUERIES];
+    size_t query_count, files;
+    int64_t bytes;
+};
+/* Returns plan->requests. */
+size_t rb_repo_plan_add(struct rb_repo_plan *plan, const struct rb_repo_want *want, bool is_repeated);
+/* Which of them are equal to an earlier one: those cost nothing. */
+void rb_repo_repeats(bool *repeats, const struct rb_repo_want *wants, size_t count);
 /* What this handle has cost so far. */
 struct rb_repo_usage {
     int64_t rest, graphql; /* requests to GitHub, the tree's too */

@@ -14,6 +14,18 @@
 
 #define JWT_EXPIRES_MAX 253402300799 /* 9999-12-31T23:59:59Z */
 #define JWT_HASH_BYTES  32
+#define JWT_KNOWN       256 /* tokens that a thread remembers: as many as a byte of a tag has values */
+#define JWT_PLACES      2   /* at which one may be: by the first bytes of its tag */
+
+/*
+ * A person's requests bear one token, and to read it costs more than all else of a small request: what was
+ * accepted is remembered by a keyed hash of all its bytes, until it expires. The key is the keyring's own, so
+ * that another keyring knows nothing of it. Whether the person has logged out is asked elsewhere.
+ */
+struct jwt_known {
+    unsigned char tag[JWT_HASH_BYTES];
+    struct rb_jwt jwt; /* its expiry is 0 where there is none */
+};
 
 static rb_err jwt_refused(const char *why)
 {
@@ -75,10 +87,23 @@ static void jwt_make_id(struct rb_jwt *jwt, const char *token)
     sodium_bin2hex(jwt->id + 4, sizeof(jwt->id) - 4, hash, sizeof(hash));
 }
 
-rb_err rb_jwt_verify(struct rb_jwt *out, const struct rb_keyring *keyring, const char *token, size_t len)
+/* The place of a token among those that this thread remembers, or the one that it may have. */
+static struct jwt_known *jwt_place(const unsigned char tag[JWT_HASH_BYTES])
 {
-    if (len == 0 || len > RB_JWT_MAX || memchr(token, '\0', len))
-        return jwt_refused("it is empty or too long");
+    static struct rb_per_thread of_thread = {JWT_KNOWN * sizeof(struct jwt_known), NULL, 0};
+    struct jwt_known *known = rb_per_thread_get(&of_thread), *oldest = NULL;
+    for (int i = 0; i < JWT_PLACES; i++) {
+        struct jwt_known *place = &known[tag[i]];
+        if (memcmp(place->tag, tag, JWT_HASH_BYTES) == 0)
+            return place;
+        if (!oldest || place->jwt.expires < oldest->jwt.expires)
+            oldest = place;
+    }
+    return oldest;
+}
+
+static rb_err jwt_read(struct rb_jwt *out, const struct rb_keyring *keyring, const char *token, size_t len)
+{
     char copy[RB_JWT_MAX + 1];
     memcpy(copy, token, len);
     copy[len] = '\0';
@@ -101,6 +126,26 @@ rb_err rb_jwt_verify(struct rb_jwt *out, const struct rb_keyring *keyring, const
         jwt_make_id(out, copy);
 out:
     sodium_memzero(copy, len);
+    return err;
+}
+
+rb_err rb_jwt_verify(struct rb_jwt *out, const struct rb_keyring *keyring, const char *token, size_t len)
+{
+    unsigned char tag[JWT_HASH_BYTES];
+    if (len == 0 || len > RB_JWT_MAX || memchr(token, '\0', len))
+        return jwt_refused("it is empty or too long");
+    crypto_generichash(tag, sizeof(tag), (const unsigned char *)token, len, keyring->jwt_tag_key,
+                       sizeof(keyring->jwt_tag_key));
+    struct jwt_known *place = jwt_place(tag);
+    if (place->jwt.expires > (int64_t)time(NULL) && memcmp(place->tag, tag, sizeof(tag)) == 0) {
+        *out = place->jwt;
+        return RB_OK;
+    }
+    rb_err err = jwt_read(out, keyring, token, len);
+    if (!err) {
+        memcpy(place->tag, tag, sizeof(tag));
+        place->jwt = *out;
+    }
     return err;
 }
 

@@ -18,6 +18,7 @@ struct keyring_key {
 
 struct rb_keyring {
     struct keyring_key keys[KEYRING_KEYS];
+    unsigned char jwt_tag_key[crypto_generichash_KEYBYTES]; /* random: of this keyring in this process */
 };
 
 #endif

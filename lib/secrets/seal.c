@@ -51,6 +51,7 @@ rb_err rb_keyring_new(struct rb_keyring **out, const char *secret_key, const cha
     if (!keyring)
         return rb_error_set(RB_EINTERNAL, "no locked memory for the keys");
     sodium_memzero(keyring, sizeof(*keyring));
+    randombytes_buf(keyring->jwt_tag_key, sizeof(keyring->jwt_tag_key));
     keyring_fill(&keyring->keys[0], secret_key);
     if (previous)
         keyring_fill(&keyring->keys[1], previous);

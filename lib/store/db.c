@@ -14,6 +14,7 @@
 
 #define DB_TIMEOUT_MS  30000
 #define DB_MARGIN_MS   5000    /* beyond the server's own timeout: then it is not the statement that hangs */
+#define DB_PING_MS     10000   /* nothing is read for it: then the server hangs */
 #define DB_LOOKS       16      /* messages read from an idle connection before it counts as alive */
 #define DB_LOCK_MAX_MS 3600000 /* nobody waits longer for a lock than an hour */
 #define DB_CHANNELS    4       /* a listener of ours has one or two */
@@ -298,10 +299,15 @@ void rb_db_rollback(struct rb_db *db)
         db_disconnect(db);
 }
 
-bool rb_db_ping(struct rb_db *db)
+rb_err rb_db_ping(struct rb_db *db)
 {
     static const struct rb_statement ping = {"ping", "select 1"};
-    return rb_db_query(NULL, db, &ping, NULL, 0) == RB_OK;
+    int patience_ms = db->patience_ms;
+
+    db->patience_ms = patience_ms < DB_PING_MS ? patience_ms : DB_PING_MS;
+    rb_err err = rb_db_query(NULL, db, &ping, NULL, 0);
+    db->patience_ms = patience_ms;
+    return err;
 }
 
 /* ---- notifications ------------------------------------------------------------------------------------ */

@@ -39,7 +39,7 @@
 struct pool_query {
     struct pool_query *next;
     const struct rb_statement *statement;
-    struct rb_param *params; /* points into this very allocation */
+    const struct rb_param *params; /* of this very allocation; NULL once they have been sent for good */
     size_t count;
     int64_t deadline;
     rb_pool_fn fn;
@@ -634,27 +634,49 @@ void rb_pool_dispatch(struct rb_pool *pool)
     pool_schedule(pool);
 }
 
+/* The bytes of an argument as they are copied: a text with its zero. */
+static size_t pool_param_size(const struct rb_param *param)
+{
+    if (!param->data)
+        return 0;
+    return param->kind == RB_PARAM_TEXT ? strlen(param->data) + 1 : param->len;
+}
+
 /* One allocation for the query, its arguments and what they point to. */
 static struct pool_query *pool_query_new(const struct rb_param *params, size_t count)
 {
     size_t size = sizeof(struct pool_query) + count * sizeof(struct rb_param);
     for (size_t i = 0; i < count; i++)
-        size +=
-            params[i].kind == RB_PARAM_TEXT && params[i].data ? strlen(params[i].data) + 1 : params[i].len;
+        size += pool_param_size(&params[i]);
     struct pool_query *query = rb_malloc(size);
-    *query = (struct pool_query){.params = (struct rb_param *)(query + 1), .count = count};
-    char *at = (char *)(query->params + count);
+    struct rb_param *copies = (struct rb_param *)(query + 1);
+    *query = (struct pool_query){.params = copies, .count = count};
+    char *at = (char *)(copies + count);
     for (size_t i = 0; i < count; i++) {
-        query->params[i] = params[i];
+        size_t len = pool_param_size(&params[i]);
+        copies[i] = params[i];
         if (!params[i].data)
             continue;
-        size_t len = params[i].kind == RB_PARAM_TEXT ? strlen(params[i].data) + 1 : params[i].len;
         if (len)
             memcpy(at, params[i].data, len);
-        query->params[i].data = at;
+        copies[i].data = at;
         at += len;
     }
     return query;
+}
+
+/* Sends a query that need not wait, with arguments that are its caller's: libpq copies them, and what was
+ * sent alone never goes again. */
+static bool pool_send_alone(struct pool_connection *connection, struct pool_query *query,
+                            const struct rb_param *params, size_t count)
+{
+    query->params = params;
+    query->count = count;
+    connection->has_group |= query->is_grouped;
+    bool is_sent = pool_send(connection, query, true) && pool_flush(connection);
+    query->params = NULL;
+    query->count = 0;
+    return is_sent;
 }
 
 static rb_err pool_submit(struct rb_pool *pool, const struct rb_statement *statement,
@@ -666,7 +688,9 @@ static rb_err pool_submit(struct rb_pool *pool, const struct rb_statement *state
     int waiting = pool->waiting.count + pool->gathering.count;
     if (waiting >= pool->queue_limit)
         return rb_error_set(RB_ELIMIT, "%d statements are waiting for PostgreSQL already", waiting);
-    struct pool_query *query = pool_query_new(params, count);
+    struct pool_list *list = is_grouped ? &pool->gathering : &pool->waiting;
+    struct pool_connection *connection = list->head ? NULL : pool_choose(pool, is_grouped);
+    struct pool_query *query = connection ? pool_query_new(NULL, 0) : pool_query_new(params, count);
     query->statement = statement;
     query->is_grouped = is_grouped;
     query->fn = fn;
@@ -674,13 +698,10 @@ static rb_err pool_submit(struct rb_pool *pool, const struct rb_statement *state
     query->deadline = rb_clock_ms() + pool->timeout_ms;
     /* Sent now if a connection has room. Callbacks never run from here, so that a connection that turns out
      * to be broken is only marked. */
-    struct pool_list *list = is_grouped ? &pool->gathering : &pool->waiting;
-    pool_list_push(list, query);
-    struct pool_connection *connection = list->count == 1 ? pool_choose(pool, is_grouped) : NULL;
-    if (connection && is_grouped)
-        connection->broken = !pool_send_group(connection, list);
-    else if (connection)
-        connection->broken = !pool_send(connection, pool_list_pop(list), true) || !pool_flush(connection);
+    if (connection)
+        connection->broken = !pool_send_alone(connection, query, params, count);
+    else
+        pool_list_push(list, query);
     pool_schedule(pool);
     return RB_OK;
 }

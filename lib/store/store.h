@@ -110,7 +110,9 @@ rb_err rb_db_query(struct rb_rows **rows, struct rb_db *db, const struct rb_stat
 rb_err rb_db_begin(struct rb_db *db) RB_MUST_CHECK;  /* no transaction within a transaction: RB_EINTERNAL */
 rb_err rb_db_commit(struct rb_db *db) RB_MUST_CHECK; /* an error here means unknown outcome */
 void rb_db_rollback(struct rb_db *db);               /* fine without a transaction */
-bool rb_db_ping(struct rb_db *db);
+/* A statement that asks nothing, for whether the server answers now: within 10 s, and 5 s for each address of
+ * the server when it has to connect. */
+rb_err rb_db_ping(struct rb_db *db) RB_MUST_CHECK;
 /* LISTEN on `channel` (again after each reconnect). rb_db_wait blocks until a notification arrives on any
  * channel listened on (*notified true), `timeout_ms` passes, or `wake_fd` (-1: none) becomes readable. */
 rb_err rb_db_listen(struct rb_db *db, const char *channel) RB_MUST_CHECK;

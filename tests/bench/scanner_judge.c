@@ -1,8 +1,8 @@
 /*
  * What the scanner says about a repository on disk, without any server: scanner_judge PATH [full
  * [OWNER/NAME]]. For looking at its judgement on real repositories, and for measuring it (the time of each
- * part goes to standard error). "languages" prints three lines: the bytes of each from the file list alone,
- * with .gitattributes, and after reading; "files" also each file's.
+ * part goes to standard error). "wanted" lists what is to be read. "languages" prints three lines: the bytes
+ * of each from the file list alone, with .gitattributes, and after reading; "files" also each file's.
  */
 #include <git2.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/repo/language.h"
+#include "lib/repo/repo.h"
 #include "scanner/scan.h"
 
 struct listing {
@@ -84,6 +85,19 @@ static void read_wanted(struct rb_scan *scan, git_repository *repository, bool a
     }
 }
 
+/* Requests that the scan takes where nothing is in the cache: commit, tree, files. */
+static size_t count_requests(const struct rb_scan *scan)
+{
+    const struct rb_repo_want *wants = rb_scan_wants(scan);
+    bool *repeats = rb_calloc(scan->wanted_count + 1, sizeof *repeats);
+    struct rb_repo_plan plan = {0};
+    rb_repo_repeats(repeats, wants, scan->wanted_count);
+    for (size_t i = 0; i < scan->wanted_count; i++)
+        rb_repo_plan_add(&plan, &wants[i], repeats[i]);
+    free(repeats);
+    return 2 + plan.requests;
+}
+
 /* Shares, and with "files" each file's language, as JSON: to be compared with linguist's. */
 static void print_languages(const struct rb_scan *scan, bool files)
 {
@@ -108,7 +122,7 @@ int main(int argc, char **argv)
     struct listing listing = {.arena = rb_arena_new()};
     git_object *tree = NULL, *commit = NULL;
     if (argc < 2) {
-        fprintf(stderr, "usage: %s PATH [full [OWNER/NAME]|languages|files]\n", argv[0]);
+        fprintf(stderr, "usage: %s PATH [full [OWNER/NAME]|languages|files|wanted]\n", argv[0]);
         return 2;
     }
     git_libgit2_init();
@@ -127,6 +141,13 @@ int main(int argc, char **argv)
     int64_t start = rb_clock_us();
     rb_scan_survey(&scan, &list, listing.arena);
     int64_t surveyed = rb_clock_us();
+    if (argc > 2 && strcmp(argv[2], "wanted") == 0) {
+        for (size_t i = 0; i < scan.wanted_count; i++)
+            printf("%lld\t%.40s\t%s\t%s\n", (long long)scan.wanted[i].entry->size, scan.wanted[i].entry->sha,
+                   scan.wanted[i].is_text ? "text" : "-", scan.wanted[i].entry->path);
+        fprintf(stderr, "requests=%zu\n", count_requests(&scan));
+        return 0;
+    }
     bool is_about_languages =
         argc > 2 && (strcmp(argv[2], "languages") == 0 || strcmp(argv[2], "files") == 0);
     if (is_about_languages)
@@ -150,8 +171,9 @@ int main(int argc, char **argv)
     if (!is_about_languages)
         json_dumpf(profile, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(4));
     fprintf(stderr,
-            "\nentries=%zu survey_us=%lld read_us=%lld settle_us=%lld technologies_us=%lld profile_us=%lld\n",
-            list.count, (long long)(surveyed - start), (long long)(read - surveyed),
+            "\nentries=%zu requests=%zu survey_us=%lld read_us=%lld settle_us=%lld technologies_us=%lld "
+            "profile_us=%lld\n",
+            list.count, count_requests(&scan), (long long)(surveyed - start), (long long)(read - surveyed),
             (long long)(settled - read), (long long)(matched - settled),
             (long long)(rb_clock_us() - matched));
     json_decref(profile);

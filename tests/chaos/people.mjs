@@ -70,7 +70,7 @@ export class People {
 
   /** A webhook as GitHub sends it, again with the same delivery until it is taken, as its list of failed ones is used. */
   async webhook(repo, random) {
-    const hook = (await this.h.hooks()).find((one) => one.repo === repo);
+    const [hook] = await this.h.hooks(repo);
     if (!hook) return;
     const [row] = await this.h.rows("select repo_id from installations where webhook_id = $1 and state = 'active' limit 1", [hook.id]).catch(() => []);
     if (!row) return;

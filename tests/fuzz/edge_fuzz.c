@@ -58,7 +58,7 @@ static void fuzz_webhook(const char *body, size_t len)
         {"/action", RB_JSON_TEXT, action, sizeof(action)},
         {"/repository/id", RB_JSON_INT, &repo_id, 0},
         {"/repository/full_name", RB_JSON_TEXT, full_name, sizeof(full_name)}};
-    bool is_json = rb_json_find(fields, 3, body, len) == RB_OK;
+    bool is_json = rb_json_find(fields, 3, &(struct rb_json_text){body, len, 0}) == RB_OK;
     json_error_t ignored;
     json_t *json = json_loadb(body, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &ignored);
     FUZZ_HOLDS(strnlen(action, sizeof(action)) < sizeof(action));

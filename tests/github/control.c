@@ -140,25 +140,40 @@ static void control_topics(struct sim_exchange *x)
     control_ok(x);
 }
 
+/* The hooks of one repository, with what GitHub keeps to itself. */
+static void control_hooks_append(json_t *list, const struct sim_exchange *x, const struct sim_repo *repo)
+{
+    for (const struct sim_hook *hook = repo->hooks; hook != NULL; hook = hook->next) {
+        json_t *json = rb_sim_shape_hook(x->base, repo, hook);
+        json_t *config = json_object_get(json, "config");
+        if (hook->secret != NULL) {
+            json_object_set_new(config, "secret", json_string(hook->secret));
+        }
+        json_object_set_new(json, "secret", hook->secret != NULL ? json_string(hook->secret) : json_null());
+        json_object_set_new(json, "repo", json_sprintf("%s/%s", repo->owner, repo->name));
+        json_object_set_new(json, "repo_id", json_integer(repo->id));
+        json_object_set_new(json, "hidden", json_boolean(hook->is_hidden));
+        json_array_append_new(list, json);
+    }
+}
+
 static void control_hooks(struct sim_exchange *x)
 {
     json_t *list = json_array();
     for (const struct sim_repo *repo = x->sim->state.repos; repo != NULL; repo = repo->next) {
-        for (const struct sim_hook *hook = repo->hooks; hook != NULL; hook = hook->next) {
-            json_t *json = rb_sim_shape_hook(x->base, repo, hook);
-            json_t *config = json_object_get(json, "config");
-            if (hook->secret != NULL) {
-                json_object_set_new(config, "secret", json_string(hook->secret));
-            }
-            json_object_set_new(json, "secret",
-                                hook->secret != NULL ? json_string(hook->secret) : json_null());
-            json_object_set_new(json, "repo", json_sprintf("%s/%s", repo->owner, repo->name));
-            json_object_set_new(json, "repo_id", json_integer(repo->id));
-            json_object_set_new(json, "hidden", json_boolean(hook->is_hidden));
-            json_array_append_new(list, json);
-        }
+        control_hooks_append(list, x, repo);
     }
     rb_sim_answer_json(x, 200, list);
+}
+
+static void control_hooks_of_repo(struct sim_exchange *x)
+{
+    const struct sim_repo *repo = control_repo(x, x->args[0], x->args[1]);
+    if (repo != NULL) {
+        json_t *list = json_array();
+        control_hooks_append(list, x, repo);
+        rb_sim_answer_json(x, 200, list);
+    }
 }
 
 static void control_hook_add(struct sim_exchange *x)
@@ -275,6 +290,7 @@ static const struct sim_route control_table[] = {
     {"POST", "/_control/permissions", SIM_NEED_NOTHING, "", control_permission},
     {"POST", "/_control/topics", SIM_NEED_NOTHING, "", control_topics},
     {"GET", "/_control/hooks", SIM_NEED_NOTHING, "", control_hooks},
+    {"GET", "/_control/hooks/:/:", SIM_NEED_NOTHING, "", control_hooks_of_repo},
     {"POST", "/_control/hooks/:/:", SIM_NEED_NOTHING, "", control_hook_add},
     {"POST", "/_control/limits", SIM_NEED_NOTHING, "", control_limits},
     {"POST", "/_control/deliver", SIM_NEED_NOTHING, "", control_deliver},

@@ -55,7 +55,7 @@ async function somewhere() {
   return { name, repo: `acme/${name}`, token: await h.token(name) };
 }
 
-const hooksOf = async (repo) => (await h.hooks()).filter((hook) => hook.repo === repo);
+const hooksOf = (repo) => h.hooks(repo);
 const rowsOf = (repo) => h.rows('select id, state, webhook_id from installations where lower(repo_full_name) = lower($1)', [repo]);
 const eventsOf = (repo) => h.rows("select 1 from outbox where body::jsonb -> 'data' ->> 'repo' = $1", [repo]);
 

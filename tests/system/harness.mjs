@@ -317,8 +317,9 @@ export class House {
     return this.control('POST', '/faults', fault);
   }
 
-  hooks() {
-    return this.control('GET', '/hooks');
+  /** Those of `repo`, "owner/name"; without it every hook that the stand-in has. */
+  hooks(repo) {
+    return this.control('GET', repo ? `/hooks/${repo}` : '/hooks');
   }
 
   async rows(sql, params) {

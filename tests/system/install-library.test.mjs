@@ -52,6 +52,11 @@ test('a subscriber outside of this house builds as C and C++, runs, and handles 
   await build('cc -std=c11 -pedantic', 'feature.c -o feature');
   fs.writeFileSync(path.join(dir, 'header.cc'), '#include <repobus/bus.h>\n');
   await build('c++ -std=c++17', '-c header.cc');
+  // An example with more than one file, by its own Makefile.
+  fs.cpSync(path.join(house, 'examples/labeller'), path.join(dir, 'labeller'), { recursive: true });
+  await run('make', ['-s'], { cwd: path.join(dir, 'labeller'), env: { ...env, PKG_CONFIG_SYSROOT_DIR: path.join(dir, 'root'), MAKEFLAGS: '' } });
+  const { stdout: needs } = await run('ldd', [path.join(dir, 'labeller/labeller')], { env });
+  assert.doesNotMatch(needs, /libpq/, 'no database');
 
   const child = spawn(path.join(dir, 'feature'), { env: { ...env, NATS_URL: nats.url, HEALTH_PORT: '0' }, stdio: ['ignore', 'pipe', 'pipe'] });
   const hello = new Program('feature', child, path.join(dir, 'feature.log'));

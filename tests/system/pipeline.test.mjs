@@ -6,8 +6,8 @@ import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { AckPolicy, DeliverPolicy } from '@nats-io/jetstream';
 import { HTTP } from 'cloudevents';
-import { House, makeRepository, until } from './harness.mjs';
-import { bus, listen } from './nats.mjs';
+import { House, makeRepository, patience, until } from './harness.mjs';
+import { bus, event, listen } from './nats.mjs';
 
 let h;
 before(async () => { h = await House.start(); });
@@ -221,6 +221,38 @@ test('the 200 waits for neither NATS nor subscribers, and nothing is lost', asyn
   await h.untilDone(json.installation_id);
   // An event is marked after it was published: subscribers may be done before.
   await until('all are marked as published', async () => (await h.rows('select 1 from outbox where published_at is null')).length === 0);
+});
+
+test('PostgreSQL away: the subscribers wait, say so, and no event pays for it', async () => {
+  const [{ id, repo_id, generation }] = await h.rows("update installations set generation = generation + 1 where repo_full_name = 'acme/shop' returning id, repo_id, generation");
+  const { nc, js } = await bus(h.natsUrl);
+  const ready = async (name) => {
+    const response = await fetch(`${h.get(name).url}/readyz`, { signal: AbortSignal.timeout(patience) });
+    return { status: response.status, text: await response.text() };
+  };
+  try {
+    await h.server('postgres', 'stop');
+    const rescan = event('repo.rescan', { installation_id: Number(id), generation: Number(generation), repo_id: Number(repo_id), repo: 'acme/shop', user_id: 1, reason: 'a test' });
+    await js.publish('repo.rescan', JSON.stringify(rescan), { msgID: rescan.id });
+    for (const name of ['scanner', 'grapher']) {
+      const { text } = await until(`the ${name} says that it waits`, async () => {
+        const now = await ready(name);
+        return now.status === 503 && now;
+      });
+      assert.match(text, /waiting: PostgreSQL/);
+    }
+  } finally {
+    await h.server('postgres', 'start');
+    await nc.close();
+  }
+  const runs = await until('both have done it', async () => {
+    const now = await h.runs(id);
+    return ['scanner', 'grapher'].every((name) => now[name].state === 'done' && now[name].generation === generation) && now;
+  });
+  for (const name of ['scanner', 'grapher']) {
+    assert.equal(runs[name].attempt, 1, name);
+    await until(`the ${name} is ready again`, async () => (await ready(name)).status === 200);
+  }
 });
 
 test('an event that nobody can handle becomes a dead letter with its reason', async () => {

@@ -24,7 +24,7 @@ function natsJwt(issuer, subject, name, nats) {
 function permissions() {
   const nsc = path.join(dir, 'nsc');
   fs.writeFileSync(nsc, `#!/bin/sh\nprintf '%s\\n' "$*" >>${dir}/nsc.log\n`, { mode: 0o755 });
-  execFileSync(path.join(house, 'deploy/nats/users'), [path.join(dir, 'creds'), 'labeller'], { env: { ...process.env, PATH: `${dir}:${process.env.PATH}` } });
+  execFileSync(path.join(house, 'deploy/nats/users'), [path.join(dir, 'creds'), 'notifier', 'labeller+github'], { env: { ...process.env, PATH: `${dir}:${process.env.PATH}` } });
   const users = {};
   for (const [, name, pub, sub] of fs.readFileSync(`${dir}/nsc.log`, 'utf8').matchAll(/^add user --account REPOBUS --name (\S+) --allow-pub (\S+) --allow-sub (\S+)$/gm)) {
     users[name] = { pub: { allow: pub.split(',') }, sub: { allow: sub.split(',') } };
@@ -110,6 +110,13 @@ test('a subscriber can neither speak for another nor take what is another\'s', a
   await refused('$JS.API.STREAM.DELETE.REPOBUS');
   await refused('$JS.API.CONSUMER.MSG.NEXT.REPOBUS.scanner', '1');
   await refused('$JS.API.CONSUMER.DELETE.REPOBUS.scanner');
+  // People's tokens work for whoever was made with +github, and for nobody else.
+  const question = JSON.stringify({ installation_ids: [1], method: 'GET', path: '' });
+  assert.match((await nats.request('installation.github', question, { timeout: 30_000 })).string(), /"status":200/);
+  const notifier = await as('notifier');
+  notifier.publish('installation.github', question);
+  await until('the notifier is refused', () => /"installation\.github"/.test(log()));
+  await notifier.close();
   nats.publish('run.1.labeller', '{}');
   await nats.flush();
   assert.ok(!log().includes('Subject "run.1.labeller"'), 'its own run it may tell');

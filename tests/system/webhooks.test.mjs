@@ -289,14 +289,26 @@ test('a payload too large for the bus goes by reference, to the byte', async () 
   assert.ok(row.payload.equals(Buffer.from(text)));
 });
 
-test('what JSON allows and some readers refuse goes by reference', async () => {
-  const id = randomUUID();
-  const text = JSON.stringify(issue({ issue: { number: 4, title: 'a\0b' } }));
-  assert.match(text, /\\u0000/);
-  assert.equal((await deliver(text, { id })).status, 200);
-  const [{ event }] = await outbox(id);
-  assert.deepEqual([event.data.payload, event.data.payload_size], [undefined, text.length]);
-  assert.ok((await deliveries(id))[0].payload.equals(Buffer.from(text)));
+test('what JSON allows and some readers refuse goes by reference, in either content type', async () => {
+  // A zero byte is such; a backslash before "u0000" is none.
+  for (const [title, isReferred] of [['a\0b', true], ['a\\u0000b', false], ['\\\0', true]]) {
+    for (const type of ['application/json', 'application/x-www-form-urlencoded']) {
+      const id = randomUUID();
+      const text = JSON.stringify(issue({ issue: { number: 4, title } }));
+      assert.match(text, /\\u0000/);
+      const body = type === 'application/json' ? text : new URLSearchParams({ payload: text }).toString();
+      assert.equal((await deliver(body, { id, type })).status, 200);
+      const [{ event }] = await outbox(id);
+      const [{ payload }] = await deliveries(id);
+      if (isReferred) {
+        assert.deepEqual([event.data.payload, event.data.payload_size], [undefined, text.length]);
+        assert.ok(payload.equals(Buffer.from(text)));
+      } else {
+        assert.equal(event.data.payload.issue.title, title);
+        assert.equal(payload, null);
+      }
+    }
+  }
 });
 
 test('a body beyond what GitHub sends is refused', async () => {

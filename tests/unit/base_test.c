@@ -1,4 +1,5 @@
 /* Memory, results, time and ids of lib/base. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -247,6 +248,70 @@ static void traceparent_keeps_a_valid_trace(void **state)
     assert_string_equal(out + 52, "-01");
 }
 
+static int threads_ended;
+
+static void thread_ends(void *memory)
+{
+    threads_ended += *(int *)memory;
+}
+
+static struct rb_per_thread of_thread = {sizeof(int), thread_ends, 0};
+
+static void *thread_counts(void *arg)
+{
+    (void)arg;
+    int *count = rb_per_thread_get(&of_thread);
+    assert_int_equal(*count, 0);
+    *count = 3;
+    assert_ptr_equal(rb_per_thread_get(&of_thread), count);
+    return NULL;
+}
+
+static void memory_of_a_thread_is_its_own_and_goes_with_it(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    int *mine = rb_per_thread_get(&of_thread);
+    *mine = 7;
+    for (int i = 1; i <= 2; i++) {
+        assert_int_equal(pthread_create(&thread, NULL, thread_counts, NULL), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(threads_ended, 3 * i);
+    }
+    assert_int_equal(*mine, 7);
+    static struct rb_per_thread another = {sizeof(int), NULL, 0};
+    assert_ptr_not_equal(rb_per_thread_get(&another), mine);
+}
+
+static void the_origin_of_a_url_ends_before_its_path(void **state)
+{
+    static const struct {
+        const char *url, *other;
+        size_t len; /* of the origin of `url` */
+        bool shares;
+    } rows[] = {
+        {"https://api.github.com/user?page=2", "https://api.github.com", 22, true},
+        {"https://api.github.com", "https://api.github.com/api/v3", 22, true},
+        {"https://API.github.com/user", "https://api.github.com", 22, true},
+        {"http://localhost:80?a", "http://localhost:80", 19, true},
+        {"http://localhost:80#a", "http://localhost:80", 19, true},
+        {"http://localhost:8080/", "http://localhost:80", 21, false},
+        {"http://localhost", "http://localhost:80", 16, false},
+        {"http://github.com/", "https://github.com", 17, false},
+        {"https://github.com.example.com/", "https://github.com", 30, false},
+        {"https://github.com@example.com/", "https://github.com", 30, false},
+        {"https://github.com\\@example.com/", "https://github.com", 31, false},
+        {"/user", "https://github.com", 0, false},
+        {"/user", "", 0, false},
+        {"null", "", 0, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(rb_url_origin(rows[i].url), rows[i].len);
+        assert_int_equal(rb_url_shares_origin(rows[i].url, rows[i].other), rows[i].shares);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +325,8 @@ int main(void)
         cmocka_unit_test(jitter_stays_between_half_and_whole),
         cmocka_unit_test(uuids_are_ordered_by_time_or_made_of_a_name),
         cmocka_unit_test(traceparent_keeps_a_valid_trace),
+        cmocka_unit_test(memory_of_a_thread_is_its_own_and_goes_with_it),
+        cmocka_unit_test(the_origin_of_a_url_ends_before_its_path),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

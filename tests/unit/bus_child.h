@@ -128,6 +128,18 @@ static inline void send_event(const char *id, const char *mode, int64_t installa
     send_on(RB_REPO_CONNECTED, id, mode, installation);
 }
 
+static inline void send_disconnected(int64_t installation, int64_t generation)
+{
+    struct rb_buf body;
+    json_t *data = json_pack("{ss sI sI}", "mode", "", "installation_id", (json_int_t)installation,
+                             "generation", (json_int_t)generation);
+    rb_buf_init(&body, RB_EVENT_MAX);
+    assert_int_equal(rb_event_encode(&body, RB_REPO_DISCONNECTED, NULL, "/test", NULL, data), RB_OK);
+    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_DISCONNECTED, NULL, NULL, body.data, body.len), RB_OK);
+    json_decref(data);
+    rb_buf_free(&body);
+}
+
 /* Between two looks at what is to become true on the server. */
 static inline void look_again_soon(int ms)
 {

@@ -62,18 +62,6 @@ static void what_was_done_is_not_done_again(void **state)
     assert_int_equal(child_stop(), 0);
 }
 
-static void send_disconnected(int64_t installation, int64_t generation)
-{
-    struct rb_buf body;
-    json_t *data = json_pack("{ss sI sI}", "mode", "", "installation_id", (json_int_t)installation,
-                             "generation", (json_int_t)generation);
-    rb_buf_init(&body, RB_EVENT_MAX);
-    assert_int_equal(rb_event_encode(&body, RB_REPO_DISCONNECTED, NULL, "/test", NULL, data), RB_OK);
-    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_DISCONNECTED, NULL, NULL, body.data, body.len), RB_OK);
-    json_decref(data);
-    rb_buf_free(&body);
-}
-
 /* That of another installation, and one of before, stop nothing. */
 static void a_disconnect_stops_its_own_work(void **state)
 {

@@ -27,13 +27,14 @@ static inline void process_start(struct process *process, const struct nats_fixt
 {
     char url[128];
     char health[] = "HEALTH_PORT=0", name[] = "bus_test", as[] = "subscriber";
-    char *argv[] = {name, as, NULL}, *env[512] = {url, health};
-    size_t n = 2;
+    char *argv[] = {name, as, NULL}, *env[512] = {url};
+    size_t n = 1;
     int report[2], go[2];
 
     snprintf(url, sizeof(url), "NATS_URL=%s", nats->url);
     for (; settings && *settings; settings++)
         env[n++] = (char *)*settings;
+    env[n++] = health;
     for (char **old = environ; *old; old++) { /* getenv() takes the first of a name */
         assert_true(n < sizeof(env) / sizeof(env[0]) - 1);
         env[n++] = *old;

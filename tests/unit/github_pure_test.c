@@ -701,6 +701,64 @@ static void a_wait_beyond_the_deadline_is_not_begun(void **state)
     github_budgets_forget_idle(&budgets, 0, true);
 }
 
+static void others_requests_stay_in_their_repository(void **state)
+{
+    static const struct {
+        const char *method, *path, *expected; /* NULL: refused */
+        rb_err err;
+    } rows[] = {
+        {"GET", "", "/repos/a/b", RB_OK},
+        {"GET", "?x=1", "/repos/a/b?x=1", RB_OK},
+        {"PUT", "pulls/7/merge", "/repos/a/b/pulls/7/merge", RB_OK},
+        {"GET", "contents/.github/a%20b.yml?ref=x/../y", "/repos/a/b/contents/.github/a%20b.yml?ref=x/../y",
+         RB_OK},
+        {"DELETE", "issues/7/labels/area%2Fdocs", "/repos/a/b/issues/7/labels/area%2Fdocs", RB_OK},
+        {"GET", "compare/v1...v2", "/repos/a/b/compare/v1...v2", RB_OK},
+        {"get", "labels", NULL, RB_EINVAL},
+        {"TRACE", "labels", NULL, RB_EINVAL},
+        {"GET", "/user", NULL, RB_EINVAL},
+        {"GET", "../c", NULL, RB_EINVAL},
+        {"GET", "labels/..", NULL, RB_EINVAL},
+        {"GET", "labels/%2e%2E/c", NULL, RB_EINVAL},
+        {"GET", "labels/.%2e", NULL, RB_EINVAL},
+        {"GET", "./labels", NULL, RB_EINVAL},
+        {"GET", "labels//a", NULL, RB_EINVAL},
+        {"GET", "labels/", NULL, RB_EINVAL},
+        {"GET", "labels#x", NULL, RB_EINVAL},
+        {"GET", "labels\\..", NULL, RB_EINVAL},
+        {"GET", "a b", NULL, RB_EINVAL},
+        {"GET", "labels\r\nX: y", NULL, RB_EINVAL},
+        {"GET", "labels%2", NULL, RB_EINVAL},
+        {"GET",
+         "l\xc3\xa4"
+         "bels",
+         NULL, RB_EINVAL},
+        {"GET", "hooks", NULL, RB_EFORBIDDEN},
+        {"DELETE", "Hooks/7", NULL, RB_EFORBIDDEN},
+        {"GET", "%68ooks?x", NULL, RB_EFORBIDDEN},
+        {"GET", "hooksy", "/repos/a/b/hooksy", RB_OK},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct rb_github_request request;
+        rb_err err = rb_github_custom(&request, "a", "b", rows[i].method, rows[i].path, "{}");
+        if (err != rows[i].err)
+            fail_msg("%s %s: %s", rows[i].method, rows[i].path, rb_err_name(err));
+        if (rows[i].expected)
+            assert_string_equal(request.path, rows[i].expected);
+        rb_github_request_clear(&request);
+    }
+    char path[RB_GITHUB_PATH_MAX + 2];
+    memset(path, 'x', sizeof(path));
+    path[RB_GITHUB_PATH_MAX + 1] = '\0';
+    struct rb_github_request request;
+    assert_int_equal(rb_github_custom(&request, "a", "b", "GET", path, NULL), RB_EINVAL);
+    path[RB_GITHUB_PATH_MAX] = '\0';
+    assert_int_equal(rb_github_custom(&request, "a", "b", "GET", path, NULL), RB_OK);
+    assert_int_equal(request.method, RB_GITHUB_GET);
+    rb_github_request_clear(&request);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -722,6 +780,7 @@ int main(void)
         cmocka_unit_test(a_later_answer_does_not_shorten_the_wait),
         cmocka_unit_test(a_budget_that_opened_again_is_no_reason_to_wake),
         cmocka_unit_test(a_wait_beyond_the_deadline_is_not_begun),
+        cmocka_unit_test(others_requests_stay_in_their_repository),
     };
     return cmocka_run_group_tests_name("github pure", tests, NULL, NULL);
 }

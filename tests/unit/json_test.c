@@ -31,7 +31,7 @@ static rb_err find(struct found *found, const char *text, size_t len)
     if (len)
         memcpy(copy, text, len);
     *found = (struct found){.action = "as", .name = "it was", .id = -5};
-    rb_err err = rb_json_find(fields, sizeof(fields) / sizeof(*fields), copy, len);
+    rb_err err = rb_json_find(fields, sizeof(fields) / sizeof(*fields), &(struct rb_json_text){copy, len, 0});
     free(copy);
     return err;
 }
@@ -77,6 +77,58 @@ static void what_is_no_such_field_leaves_everything_as_it_was(void **state)
         if (strcmp(found.action, "as") != 0 || strcmp(found.name, "it was") != 0 || found.id != -5 ||
             found.flag)
             fail_msg("%s: changed", texts[i]);
+    }
+}
+
+/* With room behind it a text is read where it lies, whatever follows it there. */
+static void what_follows_a_text_is_not_read_as_part_of_it(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"action\":\"opened\"}";
+    char memory[sizeof(text) - 1 + RB_JSON_ROOM];
+    for (size_t cut = 0; cut < 3; cut++) {
+        char action[8] = "";
+        const struct rb_json_field field = {"/action", RB_JSON_TEXT, action, sizeof(action)};
+        const struct rb_json_text whole = {memory, sizeof(text) - 1 - cut, RB_JSON_ROOM + cut};
+        memset(memory, '}', sizeof(memory));
+        memcpy(memory, text, sizeof(text) - 1);
+        assert_int_equal(rb_json_find(&field, 1, &whole), cut ? RB_EPROTOCOL : RB_OK);
+        assert_string_equal(action, cut ? "" : "opened");
+    }
+}
+
+/* Each stands at the very end of its memory. */
+static void a_zero_byte_is_told_from_a_backslash_before_u0000(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool has_zero;
+    } rows[] = {
+        {"", false},
+        {"{}", false},
+        {"{\"a\":\"u0000\"}", false},
+        {"{\"a\":\"\\u0000\"}", true},
+        {"{\"a\":\"\\\\u0000\"}", false}, /* a backslash, and u0000 */
+        {"{\"a\":\"\\\\\\u0000\"}", true},
+        {"{\"a\":\"\\\\\\\\u0000\"}", false},
+        {"{\"a\":\"\\u00001\"}", true},
+        {"{\"a\":\"\\u0001\\u000a\\u0f00\\n\\\"\"}", false},
+        {"{\"\\u0000\":1}", true},
+        {"{\"a\":\"\\r\\n\\/\\\"u0000\"}", false},
+        {"\"\\u0000", true}, /* what is no JSON is no reason to read on */
+        {"\"\\u000", false},
+        {"\"\\", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        size_t len = strlen(rows[i].text);
+        char *copy = malloc(len ? len : 1);
+        assert_non_null(copy);
+        if (len)
+            memcpy(copy, rows[i].text, len);
+        if (rb_json_has_zero(copy, len) != rows[i].has_zero)
+            fail_msg("%s: %d", rows[i].text, !rows[i].has_zero);
+        free(copy);
     }
 }
 
@@ -232,16 +284,47 @@ static void lists_are_walked_one_by_one(void **state)
     }
 }
 
+static void a_part_is_json_of_its_own(void **state)
+{
+    static const struct {
+        const char *text, *pointer, *part; /* NULL: none */
+        rb_err err;
+    } rows[] = {
+        {"{\"a\": {\"b\": [1, \"\\u0022x\"]}}", "/a/b", "[1,\"\\\"x\"]", RB_OK},
+        {"{\"a\": {\"b\": [1, null]}}", "/a/b/1", "null", RB_OK},
+        {"{\"a/b\": {\"c~d\": true}}", "/a~1b/c~0d", "true", RB_OK},
+        {" [ 7 ] ", "", "[7]", RB_OK},
+        {"{\"a\":1}", "/b", NULL, RB_ENOTFOUND},
+        {"{\"a\":1}", "a", NULL, RB_ENOTFOUND},
+        {"[1]", "/1", NULL, RB_ENOTFOUND},
+        {"[1", "/0", NULL, RB_EPROTOCOL},
+        {"[\"0123456789\"]", "/0", NULL, RB_ETOOBIG},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct rb_buf out;
+        rb_buf_init(&out, 11);
+        assert_int_equal(rb_json_part(&out, rows[i].pointer, rows[i].text, strlen(rows[i].text)),
+                         rows[i].err);
+        if (rows[i].part)
+            assert_string_equal(out.data, rows[i].part);
+        rb_buf_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_are_found_wherever_they_stand),
         cmocka_unit_test(what_is_no_such_field_leaves_everything_as_it_was),
+        cmocka_unit_test(what_follows_a_text_is_not_read_as_part_of_it),
+        cmocka_unit_test(a_zero_byte_is_told_from_a_backslash_before_u0000),
         cmocka_unit_test(nothing_but_json_passes),
         cmocka_unit_test(no_beginning_of_a_text_passes),
         cmocka_unit_test(large_and_deep_texts_have_an_end),
         cmocka_unit_test(members_are_walked_one_by_one),
         cmocka_unit_test(lists_are_walked_one_by_one),
+        cmocka_unit_test(a_part_is_json_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,6 +203,93 @@ static void wrong_use_is_said(void **state)
     assert_non_null(strstr(out, "set DATABASE_URL"));
 }
 
+/* Ours up to `last`, from the folder. */
+static void apply_ours_up_to(const char *last)
+{
+    static const char script[] =
+        "for file in migrations/0*.sql; do name=${file##*/}; [[ ! $name > $2 ]] || break; "
+        "cp \"$file\" \"$1\"; done";
+    const char *const argv[] = {"bash", "-ec", script, "bash", folder, last, NULL};
+    char out[8192];
+    assert_int_equal(servers_run(argv, NULL, 0), 0);
+    assert_int_equal(apply(out, sizeof(out), ""), 0);
+}
+
+/* An event of program `n`, as those of before 0009 wrote them. */
+#define OUTBOX_BEFORE(n)                                                                     \
+    "with event as (insert into outbox (id, subject, traceparent, body, created_at) select " \
+    "'00000000-0000-7000-8000-00000000000" n                                                 \
+    "'::uuid, 'repo.connected', '', '{}', clock_timestamp() returning 1) "                   \
+    "select count(*) from (select pg_notify('outbox', '') from event) as told"
+#define OUTBOX_WAITS_BEFORE "select count(*) from outbox where published_at is null"
+#define OUTBOX_WAITS        "select count(*) from outbox_waiting join outbox_events using (id, position)"
+
+/* 0009 splits the outbox. What waited goes on waiting, in its order; what was published stays so, with its
+ * time. */
+static void an_outbox_of_before_is_taken_over(void **state)
+{
+    (void)state;
+    apply_ours_up_to("0008_z");
+    for (int n = 0; n < 3; n++)
+        ask(n == 0 ? OUTBOX_BEFORE("1") : n == 1 ? OUTBOX_BEFORE("2") : OUTBOX_BEFORE("3"));
+    ask("update outbox set created_at = '2026-01-01 00:00:00Z', published_at = '2026-01-01 00:10:00Z' where "
+        "id::text like '%1'");
+    ask(OUTBOX_BEFORE("4"));
+    ask("update outbox set published_at = created_at + interval '5 ms' where id::text like '%4'");
+    apply_ours_up_to("9999");
+    assert_int_equal(ask(OUTBOX_WAITS), 2);
+    assert_int_equal(
+        ask("select string_agg(right(id::text, 1), '' order by position)::int from outbox_waiting"), 23);
+    assert_int_equal(ask("select count(*) from outbox_events"), 4);
+    /* When: to the second. */
+    assert_int_equal(
+        ask("select count(*) from outbox_events where id::text like '%1' and outbox_published_at(id) = "
+            "'2026-01-01 00:10:00Z'"),
+        1);
+    assert_int_equal(ask("select count(*) from outbox_events where id::text like '%4' and "
+                         "outbox_published_at(id) = created_at"),
+                     1);
+    assert_int_equal(ask("select count(outbox_published_at(id)) from outbox_events where id::text ~ '[23]$'"),
+                     0);
+}
+
+/* Programs of before run beside newer ones: each finds what the other wrote, and sees what it has published.
+ */
+static void programs_of_before_0009_go_on_with_the_outbox(void **state)
+{
+    (void)state;
+    apply_ours_up_to("9999");
+    assert_int_equal(ask(OUTBOX_BEFORE("1")), 1);
+    assert_int_equal(ask(OUTBOX_BEFORE("2")), 1);
+    assert_int_equal(ask(OUTBOX_WAITS), 2);
+    assert_int_equal(ask(OUTBOX_WAITS_BEFORE), 2);
+    /* The relay of before reads, marks, and does not see it again; nor does a newer one. */
+    assert_int_equal(ask("select right(id::text, 1)::int from outbox where published_at is null order by "
+                         "position limit 64"),
+                     1);
+    ask("update outbox set published_at = now() where id = "
+        "any('{00000000-0000-7000-8000-000000000001,00000000-0000-7000-8000-000000000009}'::uuid[])");
+    assert_int_equal(ask("select right(id::text, 1)::int from outbox where published_at is null order by "
+                         "position limit 64"),
+                     2);
+    assert_int_equal(ask(OUTBOX_WAITS), 1);
+    assert_int_equal(ask("select count(*) from outbox where published_at is not null"), 1);
+    /* A newer relay marks; the one of before sees it. */
+    ask("delete from outbox_waiting where id::text like '%2'");
+    assert_int_equal(ask(OUTBOX_WAITS_BEFORE), 0);
+    /* `repobus replay --all` of before. */
+    assert_int_equal(ask("with again as (update outbox set published_at = null where published_at >= now() - "
+                         "interval '1 hour' returning 1) select count(*) from again"),
+                     2);
+    assert_int_equal(ask(OUTBOX_WAITS), 2);
+    /* What is old goes, but for what waits. */
+    ask("update outbox_events set created_at = now() - interval '40 days'");
+    ask("update outbox set published_at = now() where id::text like '%1'");
+    ask("delete from outbox where published_at < now() - interval '30 days'");
+    assert_int_equal(ask("select count(*) from outbox_events"), 1);
+    assert_int_equal(ask(OUTBOX_WAITS), 1);
+}
+
 static void passwords_of_any_shape_are_understood(void **state)
 {
     (void)state;
@@ -230,6 +317,8 @@ int main(void)
         cmocka_unit_test_setup(applied_files_must_stay_as_they_are, begin),
         cmocka_unit_test_setup(of_several_at_once_one_works, begin),
         cmocka_unit_test_setup(wrong_use_is_said, begin),
+        cmocka_unit_test_setup(an_outbox_of_before_is_taken_over, begin),
+        cmocka_unit_test_setup(programs_of_before_0009_go_on_with_the_outbox, begin),
         cmocka_unit_test_setup(passwords_of_any_shape_are_understood, begin),
     };
     return cmocka_run_group_tests_name("migrations", tests, start_postgres, stop_postgres);

@@ -305,9 +305,75 @@ static void test_bombs(void **state)
     rb_arena_free(arena);
 }
 
+/* yarn and pnpm give what the root settles to the packages themselves, npm only to those below. */
+static void test_overrides_of_yarn(void **state)
+{
+    (void)state;
+    static const struct repo_file files[] = {
+        {"package.json",
+         "{\"name\":\"root\",\"workspaces\":[\"web\"],\"dependencies\":{\"ms\":\"^2.0.0\",\"@s/ui\":\"^1\","
+         "\"left\":\"1\",\"qs\":\"^6.0.0\"},\"resolutions\":{\"**/ms\":\"2.1.1\",\"@s/ui\":\"npm:@t/"
+         "ui@3.0.0\","
+         "\"web/qs\":\"6.5.0\",\"other/**/left\":\"9.9.9\",\"left@npm:^7\":\"8.8.8\"},"
+         "\"overrides\":{\"qs\":\"0.0.1\"}}"},
+        {"web/package.json", "{\"name\":\"web\",\"dependencies\":{\"ms\":\"^2.0.0\",\"qs\":\"^6.0.0\","
+                             "\"left\":\"^7\"},\"resolutions\":{\"ms\":\"0.0.1\"}}"},
+        {"yarn.lock", "\"ms@npm:2.1.1\":\n  version: 2.1.1\n\n\"ms@npm:^2.0.0\":\n  version: 2.1.3\n\n"
+                      "\"@t/ui@npm:3.0.0\":\n  version: 3.0.0\n\n\"qs@npm:6.5.0\":\n  version: 6.5.0\n\n"
+                      "\"qs@npm:^6.0.0\":\n  version: 6.13.0\n\n\"left@npm:1\":\n  version: 1.0.0\n\n"
+                      "\"left@npm:8.8.8\":\n  version: 8.8.8\n\n"},
+    };
+    CHECK_REPO(files,
+               "package.json: ms ^2.0.0 = 2.1.1 (runtime)\npackage.json: @t/ui ^1 = 3.0.0 (runtime)\n"
+               "package.json: left 1 = 1.0.0 (runtime)\npackage.json: qs ^6.0.0 = 6.13.0 (runtime)\n"
+               "web/package.json: ms ^2.0.0 = 2.1.1 (runtime)\n"
+               "web/package.json: qs ^6.0.0 = 6.5.0 (runtime)\n"
+               "web/package.json: left ^7 = 8.8.8 (runtime)\nyarn.lock: ms = 2.1.3 (runtime, indirect)\n");
+}
+
+static void test_overrides_of_pnpm(void **state)
+{
+    (void)state;
+    static const struct repo_file files[] = {
+        {"package.json",
+         "{\"name\":\"root\",\"dependencies\":{\"react\":\"18.2.0\",\"gone\":\"1\"},"
+         "\"pnpm\":{\"overrides\":{\"gone\":\"-\",\"a@>=1 <2\":\"1.9.0\",\"b@1>a\":\"0.0.1\"}}}"},
+        {"pnpm-workspace.yaml", "packages:\n- web\noverrides:\n  react: $react\n  'web>zod': 3.22.4\n"
+                                "  '@s/local': link:./local\n  c: ^4\n"},
+        {"web/package.json",
+         "{\"name\":\"web\",\"dependencies\":{\"react\":\"^17\",\"zod\":\"^3\",\"gone\":\"2\","
+         "\"a\":\">=1 <2\",\"@s/local\":\"1\",\"c\":\"^3\"}}"},
+        {"api/package.json", "{\"name\":\"api\",\"dependencies\":{\"zod\":\"^3\",\"a\":\"^1\"}}"},
+    };
+    CHECK_REPO(files,
+               "package.json: react 18.2.0 = 18.2.0 (runtime)\n"
+               "api/package.json: zod ^3 (runtime)\napi/package.json: a ^1 (runtime)\n"
+               "web/package.json: react ^17 = 18.2.0 (runtime)\nweb/package.json: zod ^3 = 3.22.4 (runtime)\n"
+               "web/package.json: a >=1 <2 = 1.9.0 (runtime)\nweb/package.json: @s/local 1 (runtime, local)\n"
+               "web/package.json: c ^3 (runtime)\n");
+}
+
+static void test_overrides_of_npm(void **state)
+{
+    (void)state;
+    static const struct repo_file files[] = {
+        {"package.json", "{\"name\":\"root\",\"workspaces\":[\"web\"],\"dependencies\":{\"ms\":\"^2\"},"
+                         "\"overrides\":{\"ms\":\"2.1.1\",\"qs\":{\".\":\"6.5.0\",\"x\":\"1.0.0\"},"
+                         "\"y\":{\"x\":\"1.0.0\"}},\"resolutions\":{\"x\":\"3.3.3\"}}"},
+        {"web/package.json",
+         "{\"name\":\"web\",\"dependencies\":{\"ms\":\"^2\",\"qs\":\"^6\",\"x\":\"^3\"}}"},
+        {"package-lock.json", "{\"lockfileVersion\":3,\"packages\":{\"\":{\"name\":\"root\"}}}"},
+    };
+    CHECK_REPO(files, "package.json: ms ^2 (runtime)\nweb/package.json: ms ^2 = 2.1.1 (runtime)\n"
+                      "web/package.json: qs ^6 = 6.5.0 (runtime)\nweb/package.json: x ^3 (runtime)\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_overrides_of_yarn),
+        cmocka_unit_test(test_overrides_of_pnpm),
+        cmocka_unit_test(test_overrides_of_npm),
         cmocka_unit_test(test_package_lock_3),
         cmocka_unit_test(test_package_lock_1),
         cmocka_unit_test(test_yarn_classic),

@@ -1,6 +1,9 @@
 /* What the file list says: languages, structure, key files, which manifests are chosen, and the profile of it
  * all. */
+#include <stdio.h>
+
 #include "lib/repo/language.h"
+#include "lib/repo/repo.h"
 #include "tests/unit/scanner_help.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
@@ -247,13 +250,12 @@ static void test_bytes_go_to_what_says_most(void **state)
 {
     (void)state;
     struct rb_arena *arena = rb_arena_new();
-    enum { LARGE = 40 };
+    enum { LARGE = 80, BYTES = 500000 };
     struct made_file files[LARGE + 3];
     for (size_t i = 0; i < LARGE; i++)
-        files[i] = (struct made_file){rb_arena_printf(arena, "examples/p%02zu/package.json", i),
-                                      RB_SCAN_MANIFEST_BYTES};
+        files[i] = (struct made_file){rb_arena_printf(arena, "examples/p%02zu/package.json", i), BYTES};
     files[LARGE] = (struct made_file){".github/workflows/ci.yml", 700};
-    files[LARGE + 1] = (struct made_file){"a/b/c/package.json", RB_SCAN_MANIFEST_BYTES};
+    files[LARGE + 1] = (struct made_file){"a/b/c/package.json", BYTES};
     files[LARGE + 2] = (struct made_file){"go.mod", -1};
     struct rb_tree tree = make_tree(files, COUNT(files), arena);
     struct rb_scan scan;
@@ -261,8 +263,8 @@ static void test_bytes_go_to_what_says_most(void **state)
     assert_string_equal(scan.manifests[0].path, "go.mod");
     assert_string_equal(scan.manifests[1].path, "a/b/c/package.json");
     assert_string_equal(scan.manifests[2].path, ".github/workflows/ci.yml");
-    assert_int_equal(scan.manifest_count, 3 + 30); /* with a/b/c 31 MB and a little: no further one fits */
-    assert_int_equal(scan.manifests_left_out, LARGE - 30);
+    assert_int_equal(scan.manifest_count, 3 + 66); /* with a/b/c 33.5 MB: no further one fits */
+    assert_int_equal(scan.manifests_left_out, LARGE - 66);
     assert_true(scan.wanted_bytes <= RB_SCAN_READ_BYTES);
     rb_scan_take(&scan, 0, "module x\n", 9);
     rb_scan_take(&scan, 1, "{\n\"a\":\n]", 8);
@@ -272,10 +274,10 @@ static void test_bytes_go_to_what_says_most(void **state)
     assert_int_equal(scan.manifests[3].status, RB_MANIFEST_TOO_BIG);
     json_t *read = rb_scan_profile_read(&scan), *item = NULL;
     char *counts = json_dumps(json_object_get(read, "skips"), JSON_COMPACT);
-    assert_string_equal(counts, "{\"size\":1,\"limit\":10,\"unreadable\":1,\"parse\":1}");
+    assert_string_equal(counts, "{\"size\":1,\"limit\":14,\"unreadable\":1,\"parse\":1}");
     assert_int_equal(json_integer_value(json_object_get(read, "files")), 2);
     assert_int_equal(json_integer_value(json_object_get(read, "bytes")), 17);
-    item = json_array_get(json_object_get(read, "skipped"), 10);
+    item = json_array_get(json_object_get(read, "skipped"), 14);
     assert_string_equal(json_string_value(json_object_get(item, "path")), "a/b/c/package.json");
     assert_string_equal(json_string_value(json_object_get(item, "why")), "parse");
     assert_int_equal(json_integer_value(json_object_get(item, "line")), 3);
@@ -483,6 +485,168 @@ static void test_an_empty_repository(void **state)
     rb_arena_free(arena);
 }
 
+/* What reading takes, the commit and the tree besides. */
+static size_t count_requests(const struct rb_scan *scan)
+{
+    const struct rb_repo_want *wants = rb_scan_wants(scan);
+    bool *repeats = rb_calloc(scan->wanted_count + 1, sizeof *repeats);
+    struct rb_repo_plan plan = {0};
+    rb_repo_repeats(repeats, wants, scan->wanted_count);
+    for (size_t i = 0; i < scan->wanted_count; i++)
+        rb_repo_plan_add(&plan, &wants[i], repeats[i]);
+    free(repeats);
+    return 2 + plan.requests;
+}
+
+static bool is_wanted(const struct rb_scan *scan, const char *path)
+{
+    for (size_t i = 0; i < scan->wanted_count; i++) {
+        if (strcmp(scan->wanted[i].entry->path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const char *skipped_why(const struct rb_scan *scan, const char *path)
+{
+    for (size_t i = 0; i < scan->skipped_count; i++) {
+        if (strcmp(scan->skipped[i].path, path) == 0 && scan->skipped[i].why == RB_SKIP_LIMIT)
+            return scan->skipped[i].error;
+    }
+    return "";
+}
+
+/* `count` files, of which `path_of` names each. */
+static void survey_many(struct rb_scan *scan, struct rb_arena *arena, size_t count,
+                        struct made_file (*file_of)(struct rb_arena *arena, size_t i))
+{
+    struct made_file *files = rb_arena_alloc(arena, count * sizeof *files);
+    struct rb_tree *tree = rb_arena_alloc(arena, sizeof *tree);
+    for (size_t i = 0; i < count; i++)
+        files[i] = file_of(arena, i);
+    *tree = make_tree(files, count, arena);
+    rb_scan_survey(scan, tree, arena);
+}
+
+/* Packages of a workspace as large ones are: manifests of 1 to 20 KB, a lock of its own for a few, sources.
+ */
+static struct made_file workspace_file(struct rb_arena *arena, size_t i)
+{
+    const char *package = rb_arena_printf(arena, "packages/p%03zu", i % 500);
+    if (i < 500)
+        return (struct made_file){rb_arena_printf(arena, "%s/package.json", package),
+                                  1000 + (int64_t)(i * 7919 % 19000)};
+    if (i % 50 == 0)
+        return (struct made_file){rb_arena_printf(arena, "%s/yarn.lock", package), 90000};
+    return (struct made_file){rb_arena_printf(arena, "%s/src/f%zu.js", package, i), 40000};
+}
+
+static void test_500_manifests_take_12_requests(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan scan;
+    survey_many(&scan, arena, 1500, workspace_file);
+    assert_int_equal(scan.manifest_count, 520);
+    assert_in_range(count_requests(&scan), 8, 12);
+    rb_arena_free(arena);
+}
+
+/* Files go into the first query that has room, whatever stands between them; equal ones cost nothing. */
+static void test_queries_are_filled(void **state)
+{
+    (void)state;
+    enum { COUNT = 1010 };
+    static struct rb_tree_entry entries[COUNT];
+    static struct rb_repo_want wants[COUNT];
+    bool repeats[COUNT];
+    struct rb_repo_plan plan = {0};
+    for (size_t i = 0; i < COUNT; i++) {
+        entries[i] = (struct rb_tree_entry){.path = "x", .size = i < 10 ? 400000 : 10, .kind = RB_ENTRY_FILE};
+        snprintf(entries[i].sha, sizeof entries[i].sha, "%040zu", i < 410 ? i : 5);
+        wants[i] = (struct rb_repo_want){&entries[i], 1000000, false};
+    }
+    rb_repo_repeats(repeats, wants, COUNT);
+    assert_false(repeats[5]);
+    assert_false(repeats[409]);
+    assert_true(repeats[410]);
+    /* Two for ten large ones with 190 small ones, two for the others; then another group, for nothing. */
+    for (size_t i = 0; i < 400; i++)
+        assert_in_range(rb_repo_plan_add(&plan, &wants[i], repeats[i]), i < 5 ? 1 : i < 200 ? 2 : 3, 4);
+    assert_int_equal(plan.requests, 4);
+    for (size_t i = 410; i < COUNT; i++)
+        rb_repo_plan_add(&plan, &wants[i], repeats[i]);
+    assert_int_equal(plan.requests, 4);
+    rb_repo_plan_add(&plan, &wants[400], false);
+    assert_int_equal(plan.requests, 5);
+    /* What no query gives is a request of its own; what is larger than it may be is none. */
+    entries[401].size = 512001;
+    rb_repo_plan_add(&plan, &wants[401], false);
+    assert_int_equal(plan.requests, 6);
+    entries[402].size = 1000001;
+    rb_repo_plan_add(&plan, &wants[402], false);
+    assert_int_equal(plan.requests, 6);
+}
+
+static struct made_file crowded_file(struct rb_arena *arena, size_t i)
+{
+    /* 90 manifests, 90 scripts that may be something else, one of them much of it all. */
+    if (i < 90)
+        return (struct made_file){rb_arena_printf(arena, "p%zu/package.json", i), 500};
+    if (i == 90)
+        return (struct made_file){"src/main.c", 10000000};
+    return (struct made_file){rb_arena_printf(arena, "bin/f%zu", i), 8000 + (int64_t)i};
+}
+
+static struct made_file scripts_file(struct rb_arena *arena, size_t i)
+{
+    struct made_file file = crowded_file(arena, i);
+    file.size = i == 90 ? 100000 : file.size;
+    return file;
+}
+
+/* Files whose content may settle a language fill a request that is made anyway; another one is made for them
+ * where they are much of the repository. */
+static void test_contents_fill_requests(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_scan few, many;
+    survey_many(&few, arena, 181, crowded_file);
+    assert_int_equal(count_requests(&few), 3);
+    assert_int_equal(few.wanted_count, 100);
+    assert_true(is_wanted(&few, "bin/f180")); /* the largest */
+    survey_many(&many, arena, 181, scripts_file);
+    assert_int_equal(count_requests(&many), 4);
+    assert_true(many.wanted_count > 170);
+    rb_arena_free(arena);
+}
+
+/* Of files that take a request each two are read, those nearest to the root; examples' only if they fit. */
+static void test_large_files_are_few(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    SURVEY(scan, arena, {"package.json", 900}, {"yarn.lock", 3000000}, {"api/composer.json", 900},
+           {"api/composer.lock", 600000}, {"web/package.json", 900}, {"web/package-lock.json", 512001},
+           {"a/package-lock.json", 512000}, {"examples/a/package-lock.json", 512001},
+           {"examples/b/package-lock.json", 500000}, {"examples/c/package-lock.json", 500000},
+           {"examples/d/package-lock.json", 500000}, {"examples/e/package-lock.json", 500000});
+    assert_int_equal(count_requests(&scan), 5);
+    assert_true(is_wanted(&scan, "yarn.lock"));
+    assert_true(is_wanted(&scan, "api/composer.lock"));
+    assert_true(is_wanted(&scan, "a/package-lock.json"));
+    assert_false(is_wanted(&scan, "web/package-lock.json"));
+    assert_non_null(strstr(skipped_why(&scan, "web/package-lock.json"), "a scan reads two"));
+    assert_true(is_wanted(&scan, "examples/b/package-lock.json"));
+    assert_true(is_wanted(&scan, "examples/d/package-lock.json"));
+    assert_non_null(strstr(skipped_why(&scan, "examples/a/package-lock.json"), "example"));
+    assert_non_null(strstr(skipped_why(&scan, "examples/e/package-lock.json"), "had room"));
+    assert_int_equal(scan.skips[RB_SKIP_LIMIT], 3);
+    assert_int_equal(scan.manifests_left_out, 2); /* the third is listed, as not read */
+    rb_arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -501,6 +665,10 @@ int main(void)
         cmocka_unit_test(test_frameworks_of_the_main_language_come_first),
         cmocka_unit_test(test_a_repository_does_not_use_itself),
         cmocka_unit_test(test_an_empty_repository),
+        cmocka_unit_test(test_500_manifests_take_12_requests),
+        cmocka_unit_test(test_queries_are_filled),
+        cmocka_unit_test(test_contents_fill_requests),
+        cmocka_unit_test(test_large_files_are_few),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,7 +49,8 @@ static size_t found_by(uint16_t *out, struct rb_arena *arena, const struct rb_ru
     bool is_prefix = clue->kind & RB_RULE_PREFIX;
     uint8_t kind = clue->kind & (uint8_t)~RB_RULE_PREFIX;
     const char *name = rb_arena_printf(arena, "%s%s", text, is_prefix ? "xyz" : "");
-    if (kind == RB_RULE_ENV || kind == RB_RULE_PACKAGE_KEY || kind == RB_RULE_PYPROJECT_KEY)
+    if (kind == RB_RULE_RESOURCE || kind == RB_RULE_ENV || kind == RB_RULE_PACKAGE_KEY ||
+        kind == RB_RULE_PYPROJECT_KEY)
         return rb_rules_of_word(out, kind_names[kind], name, strlen(name));
     return rb_rules_of_dependency(out, kind_names[kind], name);
 }
@@ -142,10 +143,26 @@ static const struct rule_case package_cases[] = {
 };
 
 static const struct rule_case word_cases[] = {
-    {"env", "SENTRY_DSN", "Sentry"},    {"env", "sentry_dsn", ""},
-    {"env", "MY_SENTRY_DSN", ""},       {"key", "jest", "Jest"},
-    {"key", "engines.node", "Node.js"}, {"key", "packageManager=pnpm", "pnpm"},
-    {"table", "tool.ruff", "Ruff"},     {"table", "ruff", ""},
+    {"env", "SENTRY_DSN", "Sentry"},
+    {"env", "sentry_dsn", ""},
+    {"env", "MY_SENTRY_DSN", ""},
+    {"key", "jest", "Jest"},
+    {"key", "engines.node", "Node.js"},
+    {"key", "packageManager=pnpm", "pnpm"},
+    {"table", "tool.ruff", "Ruff"},
+    {"table", "ruff", ""},
+    {"resource", "aws_s3_bucket", "Amazon S3, AWS"},
+    {"resource", "aws_s3bucket", "AWS"},
+    {"resource", "aws_cloudwatch_event_rule", "Amazon EventBridge, AWS"},
+    {"resource", "aws_cloudwatch_log_group", "Amazon CloudWatch, AWS"},
+    {"resource", "aws_vpc", "Amazon VPC, AWS"},
+    {"resource", "awsome_thing", ""},
+    {"resource", "google_sql_database_instance", "Google Cloud SQL, Google Cloud"},
+    {"resource", "azurerm_mssql_server", "Azure SQL Database, Azure"},
+    {"resource", "datadog", "Datadog"},
+    {"resource", "random_id", ""},
+    {"resource", "helm_release", "Helm"},
+    {"resource", "local_file", ""},
 };
 
 static const struct rule_case path_cases[] = {
@@ -387,6 +404,31 @@ static void test_lines(void **state)
     rb_arena_free(arena);
 }
 
+/* Types of resources and data sources, and providers: the first of each technology in a file, whatever stands
+ * in strings, comments and inner blocks. */
+static void test_resources_of_terraform(void **state)
+{
+    (void)state;
+    struct rb_arena *arena = rb_arena_new();
+    assert_string_equal(
+        FOUND_IN(arena, "a/b",
+                 {"infra/main.tf", "# resource \"google_sql_user\" \"x\" {}\n"
+                                   "provider \"datadog\" {\n  api_key = var.resource\n}\n"
+                                   "resource \"aws_s3_bucket\" \"a\" {\n"
+                                   "  policy = <<EOF\nresource \"azurerm_key_vault\" \"x\" {\nEOF\n"
+                                   "  resource \"fastly_service\" \"inner\" {}\n}\n"
+                                   "data aws_eks_cluster c {}\n"
+                                   "resource \"aws_s3_bucket_policy\" \"b\" { bucket = \"aws_sqs_queue\" }\n"
+                                   "variable \"aws_sns_topic\" {}\nresource = \"aws_kms_key\"\n"},
+                 {"infra/examples/x.tf", "data \"aws_sqs_queue\" \"q\" {\n}\n"}),
+        "AWS[infra](resource:aws_s3_bucket@infra/main.tf:5), "
+        "Amazon S3[infra](resource:aws_s3_bucket@infra/main.tf:5), "
+        "Datadog[infra](resource:datadog@infra/main.tf:2), "
+        "Terraform[infra](file@infra/main.tf:0), "
+        "Amazon SQS?[infra/examples](resource:aws_sqs_queue@infra/examples/x.tf:1)");
+    rb_arena_free(arena);
+}
+
 static void test_what_is_aside(void **state)
 {
     (void)state;
@@ -548,6 +590,7 @@ int main(void)
         cmocka_unit_test(test_each_category),
         cmocka_unit_test(test_workspaces_and_evidence),
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_resources_of_terraform),
         cmocka_unit_test(test_what_is_aside),
         cmocka_unit_test(test_what_the_repository_is_itself),
         cmocka_unit_test(test_hostile_names),

@@ -149,6 +149,48 @@ static void jwt_issued_is_accepted(void **state)
     rb_keyring_free(ring);
 }
 
+/* Every program asks this one. */
+static time_t hours_ahead;
+time_t time(time_t *out)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_sec += hours_ahead * 3600;
+    if (out)
+        *out = now.tv_sec;
+    return now.tv_sec;
+}
+
+/* What was accepted is remembered, and only that. */
+static void jwt_that_was_accepted_is_so_until_it_expires_and_by_its_keyring_alone(void **state)
+{
+    (void)state;
+    struct rb_keyring *ring = keyring(KEY, NULL), *other = keyring(OLD_KEY, NULL);
+    struct rb_jwt first = {0}, jwt = {0};
+    char *token = NULL;
+    int64_t user = 0;
+    assert_int_equal(rb_jwt_issue(&token, ring, 42, 7200), RB_OK);
+    size_t len = strlen(token);
+    assert_int_equal(rb_jwt_verify(&first, ring, token, len), RB_OK);
+    assert_int_equal(rb_jwt_verify(&jwt, ring, token, len), RB_OK);
+    assert_memory_equal(&jwt, &first, sizeof(jwt));
+    assert_int_equal(verify(other, token, &user), RB_EAUTH);
+    for (size_t i = 0; i < len; i++) {
+        token[i] ^= 1;
+        assert_int_equal(rb_jwt_verify(&jwt, ring, token, len - (i == len - 1)), RB_EAUTH);
+        token[i] ^= 1;
+    }
+    hours_ahead = 1;
+    assert_int_equal(rb_jwt_verify(&jwt, ring, token, len), RB_OK);
+    hours_ahead = 3;
+    assert_int_equal(rb_jwt_verify(&jwt, ring, token, len), RB_EAUTH);
+    hours_ahead = 0;
+    assert_int_equal(rb_jwt_verify(&jwt, ring, token, len), RB_OK);
+    rb_secret_free(token);
+    rb_keyring_free(ring);
+    rb_keyring_free(other);
+}
+
 static void jwt_of_the_previous_key_is_accepted(void **state)
 {
     (void)state;
@@ -263,6 +305,7 @@ int main(void)
         cmocka_unit_test(hook_secrets_are_hexadecimal_and_differ),
         cmocka_unit_test(jwt_issued_is_accepted),
         cmocka_unit_test(jwt_tells_tokens_apart),
+        cmocka_unit_test(jwt_that_was_accepted_is_so_until_it_expires_and_by_its_keyring_alone),
         cmocka_unit_test(jwt_of_the_previous_key_is_accepted),
         cmocka_unit_test(jwt_with_wrong_claims_or_algorithm_is_refused),
         cmocka_unit_test(jwt_that_is_malformed_is_refused),

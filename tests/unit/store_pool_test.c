@@ -121,24 +121,67 @@ static void every_query_is_answered_once_with_its_own_answer(void **state)
     }
 }
 
-static void arguments_are_copied(void **state)
+typedef rb_err (*query_fn)(struct rb_pool *pool, const struct rb_statement *statement,
+                           const struct rb_param *params, size_t count, rb_pool_fn fn, void *arg);
+
+/* Those that wait for a connection as well as those that are sent at once. */
+static void arguments_are_the_callers_again(void **state)
 {
     (void)state;
     static const struct rb_statement match = {
         "match",
         "select ($1::text = 'text' and $2::bytea = '\\x00ff' and $3::text is null and $4::bytea = '' "
         "and $5::bigint = 5)::int"};
+    static const query_fn queries[] = {rb_pool_query, rb_pool_query_grouped, rb_pool_query,
+                                       rb_pool_query_grouped};
     struct rb_pool *pool = new_pool(1, 0, 0);
-    struct answer answer = {0};
-    char text[] = "text", bytes[] = "\x00\xff";
-    struct rb_param params[] = {RB_P_TEXT(text), RB_P_BYTES(bytes, 2), RB_P_TEXT(NULL), RB_P_BYTES("", 0),
-                                RB_P_INT(5)};
-    assert_int_equal(rb_pool_query(pool, &match, params, 5, on_answer, &answer), RB_OK);
-    memset(text, 'x', sizeof(text));
-    memset(bytes, 'x', sizeof(bytes));
-    memset(params, 0xff, sizeof(params));
-    until_answered(pool, &answer, 1);
-    assert_int_equal(answer.value, 1);
+    struct answer answers[4] = {0};
+    for (size_t i = 0; i < 4; i++) {
+        if (i == 2) {
+            until_connected(pool, true);
+            until_answered(pool, answers, 2);
+        }
+        char text[] = "text", bytes[] = "\x00\xff";
+        struct rb_param params[] = {RB_P_TEXT(text), RB_P_BYTES(bytes, 2), RB_P_TEXT(NULL), RB_P_BYTES("", 0),
+                                    RB_P_INT(5)};
+        assert_int_equal(queries[i](pool, &match, params, 5, on_answer, &answers[i]), RB_OK);
+        memset(text, 'x', sizeof(text));
+        memset(bytes, 'x', sizeof(bytes));
+        memset(params, 0xff, sizeof(params));
+    }
+    until_answered(pool, answers, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(answers[i].value, 1);
+    rb_pool_free(pool);
+}
+
+/* The first is sent at once, the others gather behind it and are a group. */
+static void a_group_that_fails_runs_again_one_by_one(void **state)
+{
+    (void)state;
+    static const struct rb_statement divide = {"divide", "select 60 / length($1::text)"};
+    static const char *const texts[] = {"1", "12", "", "123", "1234"};
+    struct rb_pool *pool = new_pool(1, 0, 0);
+    struct answer answers[6] = {0};
+    until_connected(pool, true);
+    assert_int_equal(
+        rb_pool_query_grouped(pool, &divide, (struct rb_param[]){RB_P_TEXT("")}, 1, on_answer, &answers[5]),
+        RB_OK); /* it fails by itself, and the statement is known from then on */
+    until_answered(pool, &answers[5], 1);
+    assert_int_equal(answers[5].err, RB_EINVAL);
+    for (size_t i = 0; i < 5; i++) {
+        char text[8];
+        snprintf(text, sizeof(text), "%s", texts[i]);
+        struct rb_param params[] = {RB_P_TEXT(text)};
+        assert_int_equal(rb_pool_query_grouped(pool, &divide, params, 1, on_answer, &answers[i]), RB_OK);
+        memset(text, 'x', sizeof(text));
+    }
+    until_answered(pool, answers, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(answers[i].calls, 1);
+        assert_int_equal(answers[i].err, *texts[i] ? RB_OK : RB_EINVAL);
+        assert_int_equal(answers[i].value, *texts[i] ? 60 / strlen(texts[i]) : 0);
+    }
     rb_pool_free(pool);
 }
 
@@ -411,7 +454,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_query_is_answered_once_with_its_own_answer),
-        cmocka_unit_test(arguments_are_copied),
+        cmocka_unit_test(arguments_are_the_callers_again),
+        cmocka_unit_test(a_group_that_fails_runs_again_one_by_one),
         cmocka_unit_test(large_queries_pass_in_pieces),
         cmocka_unit_test(a_large_query_is_its_connections_last),
         cmocka_unit_test(a_failed_query_takes_no_other_with_it),

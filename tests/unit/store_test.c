@@ -300,7 +300,7 @@ static void statements_end_in_time(void **state)
     struct rb_db *db = NULL;
     must(rb_db_open(&db, postgres.url, "impatient", 50));
     assert_int_equal(rb_db_query(NULL, db, &sleep, NULL, 0), RB_ETIMEOUT);
-    assert_true(rb_db_ping(db));
+    assert_int_equal(rb_db_ping(db), RB_OK);
     rb_db_close(db);
 }
 
@@ -322,7 +322,7 @@ static void addresses_that_are_none_are_refused_without_quoting_them(void **stat
     assert_int_equal(rb_db_query(NULL, db, &(struct rb_statement){"x", "select 1"}, NULL, 0),
                      RB_EUNAVAILABLE);
     assert_null(strstr(rb_error_text(), "hunter2"));
-    assert_false(rb_db_ping(db));
+    assert_int_equal(rb_db_ping(db), RB_EUNAVAILABLE);
     rb_db_close(db);
 }
 
@@ -352,7 +352,7 @@ static void a_session_that_ends_under_a_statement_is_told(void **state)
     static const struct rb_statement suicide = {"suicide", "select pg_terminate_backend(pg_backend_pid())"};
     struct rb_db *db = open_db("suicide");
     assert_int_equal(rb_db_query(NULL, db, &suicide, NULL, 0), RB_EUNAVAILABLE);
-    assert_true(rb_db_ping(db));
+    assert_int_equal(rb_db_ping(db), RB_OK);
     rb_db_close(db);
 }
 
@@ -427,7 +427,7 @@ static void a_server_that_hangs_is_given_up(void **state)
     assert_int_equal(kill((pid_t)backend, SIGSTOP), 0);
     assert_int_equal(rb_db_query(NULL, db, &one, NULL, 0), RB_ETIMEOUT);
     assert_int_equal(kill((pid_t)backend, SIGCONT), 0);
-    assert_true(rb_db_ping(db));
+    assert_int_equal(rb_db_ping(db), RB_OK);
     rb_db_close(db);
 }
 
@@ -514,7 +514,7 @@ static void a_lost_listener_hears_of_it_once_and_listens_again(void **state)
     /* The same when it is a query that finds the session gone and replaces it. */
     terminate(backend_of(db));
     notify("runs", "missed");
-    assert_true(rb_db_ping(db));
+    assert_int_equal(rb_db_ping(db), RB_OK);
     assert_int_equal(rb_db_wait(&notified, db, 0, -1), RB_EUNAVAILABLE);
     notify("runs", "heard");
     assert_notification(db, "heard");

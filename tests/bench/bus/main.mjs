@@ -98,8 +98,9 @@ async function throughput() {
 function commit(count) {
   const made = Array.from({ length: count }, (_, n) => makeEvent(n));
   return h.rows(
-    `with event as (insert into outbox (id, subject, body, created_at)
-       select id, 'repo.connected', body, clock_timestamp() from unnest($1::uuid[], $2::text[]) as e(id, body) returning id)
+    `with event as (insert into outbox_events (id, subject, body, created_at)
+       select id, 'repo.connected', body, clock_timestamp() from unnest($1::uuid[], $2::text[]) as e(id, body) returning position, id),
+     waits as (insert into outbox_waiting select position, id from event)
      select pg_notify('outbox', '') from event`, [made.map(({ id }) => id), made.map((event) => JSON.stringify(event))]);
 }
 

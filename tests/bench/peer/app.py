@@ -64,7 +64,7 @@ class Installation(Base):
 
 
 class Outbox(Base):
-    __tablename__ = "outbox"
+    __tablename__ = "outbox_events"
     id: Mapped[uuid.UUID] = mapped_column(postgresql.UUID(as_uuid=True), primary_key=True)
     subject: Mapped[str] = mapped_column(Text)
     body: Mapped[str] = mapped_column(Text)
