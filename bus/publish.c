@@ -4,6 +4,7 @@
  * hand. (nats.c has js_PublishMsgAsync; in 3.4.1 an acknowledgement lost in a reconnect is never reported.)
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bus/private.h"
@@ -108,45 +109,29 @@ rb_err rb_bus_publish(bool *duplicate, struct rb_bus *bus, const char *subject, 
 
 #define PUBLISH_PENDING ((rb_err)1) /* not an error code: the acknowledgement is still awaited */
 
-static rb_err publish_send_one(struct rb_bus *bus, const struct rb_bus_message *message, size_t i)
-{
-    char reply[BUS_SUBJECT_MAX];
-    natsMsg *msg = NULL;
-
-    snprintf(reply, sizeof(reply), "%s.%" PRIu64 ".%zu", bus->acks_inbox, bus->acks_batch, i);
-    rb_err err = publish_make(&msg, message, reply);
-    if (err)
-        return err;
-    natsStatus s = natsConnection_PublishMsg(bus->nc, msg);
-    natsMsg_Destroy(msg);
-    return s == NATS_OK ? PUBLISH_PENDING : bus_error(s, 0, "publishing %s", message->subject);
-}
-
+/* Sends those that are pending; returns how many are now. */
 static size_t publish_send(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                            size_t count)
 {
+    char reply[BUS_SUBJECT_MAX];
     size_t sent = 0;
 
-    bus->acks_elections = bus->elections;
     for (size_t i = 0; i < count; i++) {
-        errs[i] = publish_send_one(bus, &messages[i], i);
-        sent += errs[i] == PUBLISH_PENDING;
-    }
-    return sent;
-}
-
-/* The stream has another leader: what the one before was sent and did not pass on is lost. What did get
- * through is recognised by its id. Returns how many are pending now. */
-static size_t publish_send_again(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
-                                 size_t count)
-{
-    size_t sent = 0;
-
-    bus->acks_elections = bus->elections;
-    for (size_t i = 0; i < count; i++) {
-        if (errs[i] == PUBLISH_PENDING)
-            errs[i] = publish_send_one(bus, &messages[i], i);
-        sent += errs[i] == PUBLISH_PENDING;
+        natsMsg *msg = NULL;
+        if (errs[i] != PUBLISH_PENDING)
+            continue;
+        snprintf(reply, sizeof(reply), "%s.%" PRIu64 ".%zu", bus->acks_inbox, bus->acks_batch, i);
+        errs[i] = publish_make(&msg, &messages[i], reply);
+        if (errs[i])
+            continue;
+        natsStatus s = natsConnection_PublishMsg(bus->nc, msg);
+        natsMsg_Destroy(msg);
+        if (s == NATS_OK) {
+            errs[i] = PUBLISH_PENDING;
+            sent++;
+        } else {
+            errs[i] = bus_error(s, 0, "publishing %s", messages[i].subject);
+        }
     }
     return sent;
 }
@@ -154,17 +139,22 @@ static size_t publish_send_again(rb_err *errs, struct rb_bus *bus, const struct 
 /* The index in the batch at hand that an acknowledgement's subject names, or `count`. */
 static size_t publish_ack_index(const struct rb_bus *bus, const char *subject, size_t count)
 {
-    uint64_t batch;
-    size_t index;
-    if (sscanf(subject + strlen(bus->acks_inbox), ".%" SCNu64 ".%zu", &batch, &index) != 2)
+    char *end = NULL;
+    const char *batch = subject + strlen(bus->acks_inbox);
+    if (*batch != '.' || strtoull(batch + 1, &end, 10) != bus->acks_batch || *end != '.')
         return count;
-    return batch == bus->acks_batch && index < count ? index : count;
+    size_t index = strtoull(end + 1, &end, 10);
+    return *end == '\0' && index < count ? index : count;
 }
 
+/* The batch at hand, all of it. */
 static void publish_batch_send(rb_err *errs, struct rb_bus *bus, const struct rb_bus_message *messages,
                                size_t count)
 {
+    for (size_t i = 0; i < count; i++)
+        errs[i] = PUBLISH_PENDING;
     bus->acks_epoch = bus_epoch(bus);
+    bus->acks_elections = bus->elections;
     bus->acks_batch++;
     bus->acks_pending = publish_send(errs, bus, messages, count);
 }
@@ -193,9 +183,10 @@ static bool publish_batch_await(rb_err *errs, struct rb_bus *bus, const struct r
             }
         } else if (s != NATS_TIMEOUT || bus_epoch(bus) != bus->acks_epoch || !rb_bus_is_connected(bus)) {
             lost = true;
-        } else if (bus->elections != bus->acks_elections) {
+        } else if (bus->elections != bus->acks_elections) { /* what the new leader has, it tells by the ids */
+            bus->acks_elections = bus->elections;
             deadline = rb_clock_ms() + ACK_WAIT_MS;
-            bus->acks_pending = publish_send_again(errs, bus, messages, count);
+            bus->acks_pending = publish_send(errs, bus, messages, count);
         }
         natsMsg_Destroy(ack);
     }
