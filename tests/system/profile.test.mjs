@@ -43,7 +43,7 @@ before(async () => {
 after(() => h?.stop());
 
 const workspace = (where) => profile.workspaces.find((one) => one.path === where);
-const commandsOf = (where) => Object.fromEntries(workspace(where).commands.toReversed().map((one) => [one.kind, one.command]));
+const commandsOf = (where) => Object.fromEntries([...workspace(where).commands].reverse().map((one) => [one.kind, one.command]));
 
 test('it is valid by its schema, with everything it can have', () => {
   assert.equal(profileErrors(profile), '');

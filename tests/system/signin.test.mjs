@@ -17,7 +17,8 @@ class Browser {
   async get(where, { method = 'GET', headers = {}, url = h.url } = {}) {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
     const response = await fetch(url + where, { method, redirect: 'manual', headers: { accept: 'text/html', ...(cookie ? { cookie } : {}), ...headers } });
-    for (const line of response.headers.getSetCookie()) {
+    // Not getSetCookie(), which Debian's Node.js 18 does not have.
+    for (const line of response.headers.get('set-cookie')?.split(/, (?=[\w-]+=)/) ?? []) {
       const [, name, value] = /^([^=]+)=([^;]*)/.exec(line);
       assert.match(line, /; HttpOnly; SameSite=Lax; Secure$/);
       if (/Max-Age=0/.test(line)) this.cookies.delete(name);

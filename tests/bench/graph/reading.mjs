@@ -27,7 +27,7 @@ const questions = [
 ];
 
 export function percentiles(values) {
-  const sorted = values.toSorted((a, b) => a - b);
+  const sorted = [...values].sort((a, b) => a - b);
   const at = (p) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))];
   return { median_ms: at(0.5), p99_ms: at(0.99) };
 }
