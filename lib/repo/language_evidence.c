@@ -10,6 +10,19 @@ struct evidence_slot {
     int64_t bytes;
 };
 
+size_t language_folders_above(uint64_t folders[LANGUAGE_FOLDERS_MAX], const char *path)
+{
+    size_t count = 0;
+    uint64_t hash = LANGUAGE_FOLDER_ROOT; /* FNV-1a */
+    folders[count++] = hash;
+    for (; *path && count < LANGUAGE_FOLDERS_MAX; path++) {
+        hash = (hash ^ (unsigned char)*path) * 0x100000001b3ULL;
+        if (*path == '/')
+            folders[count++] = hash;
+    }
+    return count;
+}
+
 void language_evidence_init(struct language_evidence *all)
 {
     *all = (struct language_evidence){.slots = rb_calloc(SLOTS_FIRST, sizeof *all->slots),

@@ -7,6 +7,11 @@
 
 #include "lib/base/base.h"
 
+/* The folders above a file, as hashes, the root first; how many. Deeper ones than these say no more. */
+#define LANGUAGE_FOLDERS_MAX 32
+#define LANGUAGE_FOLDER_ROOT 0xcbf29ce484222325ULL
+size_t language_folders_above(uint64_t folders[LANGUAGE_FOLDERS_MAX], const char *path);
+
 struct language_evidence {
     struct evidence_slot *slots;
     size_t mask, used;

@@ -40,89 +40,12 @@ static const struct hint {
     {"leanpkg.toml", ".lean", "Lean", NULL},
 };
 
-/* What an extension mostly means, where no neighbour tells and linguist's own last rule does not either. */
-static const char *const mostly[][2] = {
-    {".as", "ActionScript"},
-    {".asm", "Assembly"},
-    {".bb", "BitBake"},
-    {".cgi", "Perl"},
-    {".cl", "Common Lisp"},
-    {".cls", "TeX"},
-    {".d", "D"},
-    {".e", "Eiffel"},
-    {".f", "Fortran"},
-    {".for", "Fortran"},
-    {".fpp", "Fortran"},
-    {".fs", "F#"},
-    {".ftl", "FreeMarker"},
-    {".g", "GAP"},
-    {".gd", "GDScript"},
-    {".hh", "C++"},
-    {".i", "SWIG"},
-    {".inc", "PHP"},
-    {".jq", "jq"},
-    {".l", "Lex"},
-    {".lean", "Lean 4"},
-    {".lisp", "Common Lisp"},
-    {".lsp", "Common Lisp"},
-    {".m", "Objective-C"},
-    {".mc", "Monkey C"},
-    {".ml", "OCaml"},
-    {".mm", "Objective-C++"},
-    {".mo", "Modelica"},
-    {".mojo", "Mojo"},
-    {".ncl", "Nickel"},
-    {".nu", "Nushell"},
-    {".odin", "Odin"},
-    {".pl", "Perl"},
-    {".pm", "Perl"},
-    {".pp", "Puppet"},
-    {".pro", "QMake"},
-    {".qs", "Q#"},
-    {".r", "R"},
-    {".re", "Reason"},
-    {".res", "ReScript"},
-    {".s", "Unix Assembly"},
-    {".scm", "Scheme"},
-    {".shader", "ShaderLab"},
-    {".spec", "RPM Spec"},
-    {".st", "Smalltalk"},
-    {".sw", "Sway"},
-    {".tpl", "Smarty"},
-    {".trigger", "Apex"},
-    {".tsp", "TypeSpec"},
-    {".v", "Verilog"},
-    {".x", "RPC"},
-};
-
-/* Against linguist's own last rule, which is for what the tests leave: a test nearly always holds. */
-static const char *const nearly_always[][2] = {
-    {".typ", "Typst"}, {".tl", "Teal"}, {".star", "Starlark"}, {".frag", "GLSL"}};
-
 /* What says of a header which language it is of, by the language beside it. */
 static const char *const header_of[][2] = {{"C", "C"},
                                            {"C++", "C++"},
                                            {"Cuda", "C++"},
                                            {"Objective-C", "Objective-C"},
                                            {"Objective-C++", "Objective-C"}};
-
-/* ---- folders ------------------------------------------------------------------------------------------ */
-
-/* The folders above a file, as hashes, the root first. Deeper ones than these say no more. */
-#define FOLDERS_MAX 32
-#define FOLDER_ROOT 0xcbf29ce484222325ULL
-static size_t folders_above(uint64_t folders[FOLDERS_MAX], const char *path)
-{
-    size_t count = 0;
-    uint64_t hash = FOLDER_ROOT; /* FNV-1a */
-    folders[count++] = hash;
-    for (; *path && count < FOLDERS_MAX; path++) {
-        hash = (hash ^ (unsigned char)*path) * 0x100000001b3ULL;
-        if (*path == '/')
-            folders[count++] = hash;
-    }
-    return count;
-}
 
 /* ---- the tree ----------------------------------------------------------------------------------------- */
 
@@ -387,11 +310,11 @@ static bool is_bare_program(const struct language_file *file, const struct rb_tr
 static void decider_learn_content(struct decider *decider, const struct language_file *file,
                                   const struct rb_tree_entry *entry)
 {
-    uint64_t folders[FOLDERS_MAX];
+    uint64_t folders[LANGUAGE_FOLDERS_MAX];
     if (!file->is_read || file->language == RB_LANGUAGE_NONE ||
         (file->candidate_count < 2 && !is_bare_program(file, entry)))
         return;
-    size_t count = folders_above(folders, entry->path);
+    size_t count = language_folders_above(folders, entry->path);
     for (size_t i = 0; i < count; i++)
         language_evidence_add(&decider->learned, learned_key(folders[i], file), file->language, 1);
 }
@@ -400,8 +323,8 @@ static void decider_learn_content(struct decider *decider, const struct language
  */
 static int decide_by_read(const struct decider *decider, const struct language_file *file, const char *path)
 {
-    uint64_t folders[FOLDERS_MAX];
-    for (size_t i = folders_above(folders, path); i > 0; i--) {
+    uint64_t folders[LANGUAGE_FOLDERS_MAX];
+    for (size_t i = language_folders_above(folders, path); i > 0; i--) {
         int best = RB_LANGUAGE_NONE;
         int64_t most = 0;
         for (size_t k = 0; k < file->candidate_count; k++) {
@@ -421,30 +344,21 @@ static int decide_by_read(const struct decider *decider, const struct language_f
 static void decider_learn(struct decider *decider, struct language_file *file,
                           const struct rb_tree_entry *entry)
 {
-    uint64_t folders[FOLDERS_MAX];
+    uint64_t folders[LANGUAGE_FOLDERS_MAX];
     if (file->language == RB_LANGUAGE_NONE || !decider->all->is_open[file->language] ||
         file_is_left_out(file, entry))
         return;
-    size_t count = folders_above(folders, entry->path);
+    size_t count = language_folders_above(folders, entry->path);
     for (size_t i = 0; i < count; i++)
         language_evidence_add(&decider->evidence, folders[i], file->language, entry_bytes(entry) + 1);
 }
 
-static int table_find(const char *const (*table)[2], size_t count, const char *extension)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(table[i][0], extension) == 0)
-            return rb_language_index(table[i][1]);
-    }
-    return RB_LANGUAGE_NONE;
-}
-
 static int decide_header(const struct decider *decider, const char *path)
 {
-    uint64_t folders[FOLDERS_MAX];
+    uint64_t folders[LANGUAGE_FOLDERS_MAX];
     if (strcmp(base_of(path), "resource.h") == 0) /* numbers of a resource script, which is no C++ */
         return rb_language_index("C");
-    for (size_t i = folders_above(folders, path); i > 0; i--) {
+    for (size_t i = language_folders_above(folders, path); i > 0; i--) {
         int best = RB_LANGUAGE_NONE;
         int64_t most = 0;
         for (size_t k = 0; k < COUNT(header_of); k++) {
@@ -464,8 +378,8 @@ static int decide_header(const struct decider *decider, const char *path)
 static int decide_by_neighbours(const struct decider *decider, const struct language_file *file,
                                 const char *path)
 {
-    uint64_t folders[FOLDERS_MAX];
-    for (size_t i = folders_above(folders, path); i > 0; i--) {
+    uint64_t folders[LANGUAGE_FOLDERS_MAX];
+    for (size_t i = language_folders_above(folders, path); i > 0; i--) {
         int best = RB_LANGUAGE_NONE;
         int64_t most = 0;
         for (size_t k = 0; k < file->candidate_count; k++) {
@@ -498,21 +412,13 @@ static int only_popular(const struct language_file *file)
     return found;
 }
 
-/* The language that linguist's tests give where none holds; ours before it. */
-static int default_of(const char *extension)
-{
-    int language = table_find(nearly_always, COUNT(nearly_always), extension);
-    const struct language_heuristic *heuristic =
-        language == RB_LANGUAGE_NONE ? language_heuristic_of(extension) : NULL;
-    return heuristic ? language_heuristic_default(heuristic) : language;
-}
-
-/* The same; an extension, which is static text, is looked up once a list while no other takes its place. */
+/* language_guess_default(); an extension, which is static text, is looked up once a list while no other takes
+ * its place. */
 static int default_kept(struct rb_language_tree *all, const char *extension)
 {
     struct language_default *kept = &all->defaults[((uintptr_t)extension >> 3) % COUNT(all->defaults)];
     if (kept->extension != extension)
-        *kept = (struct language_default){extension, (int16_t)default_of(extension)};
+        *kept = (struct language_default){extension, (int16_t)language_guess_default(extension)};
     return kept->language;
 }
 
@@ -538,7 +444,7 @@ static int decide_open(const struct decider *decider, const struct language_file
     if (language == RB_LANGUAGE_NONE)
         language = decide_by_neighbours(decider, file, path);
     if (language == RB_LANGUAGE_NONE)
-        language = table_find(mostly, COUNT(mostly), file->extension);
+        language = language_guess_mostly(file->extension);
     if (language == RB_LANGUAGE_NONE)
         language = only_popular(file);
     return language == RB_LANGUAGE_NONE ? file->candidates[0] : language;
@@ -568,8 +474,8 @@ static enum language_asks program_asks(const char *path)
 static int decide_program_by_neighbours(const struct decider *decider, const struct language_file *file,
                                         const char *path)
 {
-    uint64_t folders[FOLDERS_MAX];
-    uint64_t folder = folders[folders_above(folders, path) - 1];
+    uint64_t folders[LANGUAGE_FOLDERS_MAX];
+    uint64_t folder = folders[language_folders_above(folders, path) - 1];
     int best = RB_LANGUAGE_NONE;
     int64_t most = 0;
     for (size_t i = 0; i < COUNT(scripting); i++) {
@@ -584,9 +490,10 @@ static int decide_program_by_neighbours(const struct decider *decider, const str
         return best;
     int perl = rb_language_index("Perl"), ruby = rb_language_index("Ruby");
     int64_t shell = language_evidence_of(&decider->evidence, folder, rb_language_index("Shell"));
-    if (folder != FOLDER_ROOT && shell == 0 && language_evidence_of(&decider->evidence, folder, ruby) > 0)
+    if (folder != LANGUAGE_FOLDER_ROOT && shell == 0 &&
+        language_evidence_of(&decider->evidence, folder, ruby) > 0)
         return ruby;
-    return folder != FOLDER_ROOT && language_evidence_of(&decider->evidence, folder, perl) > shell
+    return folder != LANGUAGE_FOLDER_ROOT && language_evidence_of(&decider->evidence, folder, perl) > shell
                ? perl
                : RB_LANGUAGE_NONE;
 }
@@ -598,7 +505,7 @@ static int decide_program(const struct decider *decider, const struct language_f
     int php = rb_language_index("PHP"), ruby = rb_language_index("Ruby"), perl = rb_language_index("Perl");
     int shell = rb_language_index("Shell"), main = decider->all->main_language;
     if (strcmp(base_of(path), "artisan") == 0 ||
-        (strcmp(path, "bin/console") == 0 && language_evidence_of(evidence, FOLDER_ROOT, php) > 0))
+        (strcmp(path, "bin/console") == 0 && language_evidence_of(evidence, LANGUAGE_FOLDER_ROOT, php) > 0))
         return php;
     int language = decide_program_by_neighbours(decider, file, path);
     if (language != RB_LANGUAGE_NONE)
@@ -607,8 +514,8 @@ static int decide_program(const struct decider *decider, const struct language_f
         return php;
     if (main == perl && (is_under(path, "bin/") || is_under(path, "script/")))
         return perl;
-    bool is_ruby = language_evidence_of(evidence, FOLDER_ROOT, ruby) >
-                       language_evidence_of(evidence, FOLDER_ROOT, shell) &&
+    bool is_ruby = language_evidence_of(evidence, LANGUAGE_FOLDER_ROOT, ruby) >
+                       language_evidence_of(evidence, LANGUAGE_FOLDER_ROOT, shell) &&
                    main == ruby;
     if (is_ruby && (is_under(path, "bin/") || is_under(path, "exe/")))
         return ruby;
@@ -697,67 +604,6 @@ static void decider_run(struct decider *decider)
     }
 }
 
-/* What tells the kinds of suspects apart: "_mock.go" of "ssh_mock.go", ".g.dart" of "link.g.dart". */
-static uint64_t suspect_kind(const char *path)
-{
-    const char *base = base_of(path), *tail = strrchr(base, '.');
-    while (tail && tail > base && tail[-1] != '.' && tail[-1] != '_')
-        tail--;
-    uint64_t hash = FOLDER_ROOT;
-    for (tail = tail && tail > base ? tail - 1 : base; *tail; tail++)
-        hash = (hash ^ (unsigned char)*tail) * 0x100000001b3ULL;
-    return hash;
-}
-
-enum { SUSPECT_MADE, SUSPECT_WRITTEN };
-
-static bool is_read_suspect(const struct language_file *file)
-{
-    return file->is_file && file->is_read && (file->path & RB_PATH_SUSPECT);
-}
-
-/* Of suspects of one kind, in the nearest folder where some were read: more were written by people. */
-static bool suspect_is_cleared(const struct language_evidence *read, const char *path)
-{
-    uint64_t folders[FOLDERS_MAX], kind = suspect_kind(path);
-    size_t depth = folders_above(folders, path);
-    for (size_t i = depth; i > (depth > 1); i--) { /* projects beside each other have little in common */
-        int64_t made = language_evidence_of(read, folders[i - 1] ^ kind, SUSPECT_MADE);
-        int64_t written = language_evidence_of(read, folders[i - 1] ^ kind, SUSPECT_WRITTEN);
-        if (made + written > 0)
-            return written > made;
-    }
-    return false;
-}
-
-static void suspects_clear(struct rb_language_tree *all)
-{
-    struct language_evidence read;
-    uint64_t folders[FOLDERS_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < all->tree->count; i++)
-        count += is_read_suspect(&all->files[i]);
-    if (count == 0)
-        return;
-    language_evidence_init(&read);
-    rb_tree_walk_begin(all->walk, all->tree);
-    for (size_t i = 0; i < all->tree->count; i++) {
-        const char *path = rb_tree_walk_next(all->walk)->path;
-        const struct language_file *file = &all->files[i];
-        for (size_t k = is_read_suspect(file) ? folders_above(folders, path) : 0; k > 0; k--)
-            language_evidence_add(&read, folders[k - 1] ^ suspect_kind(path),
-                                  file->reads_generated ? SUSPECT_MADE : SUSPECT_WRITTEN, 1);
-    }
-    rb_tree_walk_begin(all->walk, all->tree);
-    for (size_t i = 0; i < all->tree->count; i++) {
-        const char *path = rb_tree_walk_next(all->walk)->path;
-        struct language_file *file = &all->files[i];
-        if (file->is_file && !file->is_read && (file->path & RB_PATH_SUSPECT))
-            file->is_cleared = suspect_is_cleared(&read, path);
-    }
-    language_evidence_free(&read);
-}
-
 void rb_language_tree_settle(struct rb_language_tree *all)
 {
     struct decider decider = {.all = all};
@@ -769,7 +615,7 @@ void rb_language_tree_settle(struct rb_language_tree *all)
     }
     for (size_t i = 0; i < all->tree->count; i++)
         all->files[i].is_decided = false;
-    suspects_clear(all);
+    language_suspects_clear(all);
     decider_run(&decider);
     language_evidence_free(&decider.evidence);
     language_evidence_free(&decider.learned);
@@ -819,7 +665,7 @@ void language_file_tells(bool *languages, const struct language_file *file, int 
         return;
     for (size_t k = 0; k < file->candidate_count; k++)
         languages[file->candidates[k]] = true;
-    int most = table_find(mostly, COUNT(mostly), file->extension);
+    int most = language_guess_mostly(file->extension);
     if (most != RB_LANGUAGE_NONE)
         languages[most] = true;
 }
@@ -848,7 +694,7 @@ static void open_ends_prepare(void)
     for (size_t i = 0; i < language_extension_total; i++) {
         const char *text = language_extensions[i].text;
         if (language_extensions[i].count > 1 &&
-            (strcmp(text, HEADER) == 0 || default_of(text) == RB_LANGUAGE_NONE))
+            (strcmp(text, HEADER) == 0 || language_guess_default(text) == RB_LANGUAGE_NONE))
             open_end_add(text);
     }
     for (size_t i = 0; i < language_file_name_total; i++) {

@@ -51,6 +51,13 @@ void language_hints_note(struct language_hints *noted, const struct rb_tree_entr
 /* As rb_language_tree_is_generated() has it. */
 bool language_file_is_generated(struct language_file *file, const struct rb_tree_entry *entry);
 
+/* What an extension of several languages means (language_guess.c), RB_LANGUAGE_NONE where nobody says: by
+ * linguist's tests where none holds, or ours before it; and where no neighbour tells either. */
+int language_guess_default(const char *extension);
+int language_guess_mostly(const char *extension);
+/* Sets is_cleared of all files that were not read (language_suspects.c). */
+void language_suspects_clear(struct rb_language_tree *all);
+
 /*
  * What the language of a prepared file that nobody has read hangs on beside its own entry and the hints of
  * the list. *language is what it is where it hangs on nothing. Programs in bin/ and the like ask for the main
