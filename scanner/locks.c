@@ -101,7 +101,7 @@ static size_t locked_score(struct lock_index *index, const struct rb_scan_locked
         !strstr(locked->lock, ".xc")) /* Xcode has locks of its own */
         return 0;
     if (*locked->requirement &&
-        strcmp(locked->requirement, item->override ? item->override : item->requirement))
+        strcmp(locked->requirement, item->override ? item->override : item->requirement) != 0)
         return 0;
     if (*locked->member && !locked_is_for(locked, item->manifest))
         return 0;
