@@ -62,9 +62,9 @@ rb_err rb_event_encode(struct rb_buf *out, const char *subject, const char *id, 
     return err;
 }
 
-static void event_release(void *arg)
+void bus_json_release(void *json)
 {
-    json_decref(arg);
+    json_decref(json);
 }
 
 /* A required attribute: a string that is not empty. */
@@ -89,7 +89,7 @@ rb_err rb_event_decode(struct rb_event *event, const void *body, size_t len, str
     if (!root)
         return rb_error_set(RB_EINVAL, "event: not JSON: %s at byte %d", json_error.text,
                             json_error.position);
-    rb_arena_defer(arena, event_release, root);
+    rb_arena_defer(arena, bus_json_release, root);
     if (!json_is_object(root))
         return rb_error_set(RB_EINVAL, "event: not a JSON object");
 

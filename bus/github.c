@@ -40,11 +40,6 @@ static void github_on_answer(void *arg, const struct rb_answer *answer)
     pthread_mutex_unlock(&waiter->mutex);
 }
 
-static void github_decref(void *json)
-{
-    json_decref(json);
-}
-
 /* The answer lives in the work's arena. `question` is taken. */
 static rb_err github_ask(const json_t **answer, struct rb_work *work, const char *subject, json_t *question)
 {
@@ -74,7 +69,7 @@ static rb_err github_ask(const json_t **answer, struct rb_work *work, const char
     pthread_mutex_destroy(&waiter.mutex);
     free(body);
     if (waiter.answer)
-        rb_arena_defer(work->arena, github_decref, waiter.answer);
+        rb_arena_defer(work->arena, bus_json_release, waiter.answer);
     *answer = err ? NULL : waiter.answer;
     return err;
 }

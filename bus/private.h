@@ -188,6 +188,9 @@ void bus_ack_working(struct rb_bus *bus, const char *reply);
 
 /* ---- event.c, run.c, dead.c --------------------------------------------------------------------------- */
 
+/* For rb_arena_defer(): JSON that lives as long as the arena. */
+void bus_json_release(void *json);
+
 /* Milliseconds since 1970 of an RFC 3339 time in UTC, 0 when it is none. */
 int64_t bus_time_parse(const char *text);
 

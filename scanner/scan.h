@@ -381,6 +381,8 @@ void rb_scan_plan(struct rb_scan *scan);
 /* The list as rb_repo_read() takes it, in the arena. */
 struct rb_repo_want;
 struct rb_repo_want *rb_scan_wants(const struct rb_scan *scan);
+/* Requests to GitHub that the scan takes where nothing is in the cache: commit, tree, and what is listed. */
+size_t rb_scan_requests(const struct rb_scan *scan);
 /* For whoever reads: what file `index` of the list is, or why it could not be had. */
 void rb_scan_take(struct rb_scan *scan, size_t index, const char *content, size_t len);
 void rb_scan_lack(struct rb_scan *scan, size_t index, rb_err why, const char *error);

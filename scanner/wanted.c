@@ -166,6 +166,18 @@ void rb_scan_plan(struct rb_scan *scan)
     free(planning.repeats);
 }
 
+size_t rb_scan_requests(const struct rb_scan *scan)
+{
+    const struct rb_repo_want *wants = rb_scan_wants(scan);
+    bool *repeats = rb_calloc(scan->wanted_count + 1, sizeof *repeats);
+    struct rb_repo_plan plan = {0};
+    rb_repo_repeats(repeats, wants, scan->wanted_count);
+    for (size_t i = 0; i < scan->wanted_count; i++)
+        rb_repo_plan_add(&plan, &wants[i], repeats[i]);
+    free(repeats);
+    return 2 + plan.requests;
+}
+
 /* ---- what came of it ---------------------------------------------------------------------------------- */
 
 void rb_scan_take(struct rb_scan *scan, size_t index, const char *content, size_t len)

@@ -27,7 +27,8 @@ simdjson::error_code json_take_text(const struct rb_json_field &field, std::stri
     return simdjson::SUCCESS;
 }
 
-simdjson::error_code json_take(const struct rb_json_field &field, simdjson::dom::element value)
+// Of a document (dom::element) or of a text that is read from front to back (ondemand::value).
+template <typename Value> simdjson::error_code json_take(const struct rb_json_field &field, Value value)
 {
     switch (field.kind) {
     case RB_JSON_INT:
@@ -115,23 +116,6 @@ rb_err json_members(simdjson::dom::parser &parser, const char *pointer, const st
         fn(arg, member.key.data(), member.key.size());
     }
     return RB_OK;
-}
-
-simdjson::error_code json_take(const struct rb_json_field &field, simdjson::ondemand::value value)
-{
-    std::string_view text;
-    simdjson::error_code error = simdjson::SUCCESS;
-    switch (field.kind) {
-    case RB_JSON_INT:
-        return value.get_int64().get(*static_cast<int64_t *>(field.out));
-    case RB_JSON_BOOL:
-        return value.get_bool().get(*static_cast<bool *>(field.out));
-    case RB_JSON_TEXT:
-    case RB_JSON_PIECE:
-        error = value.get_string().get(text);
-        break;
-    }
-    return error ? error : json_take_text(field, text);
 }
 
 // As json_take_all(), as far as the text goes: SUCCESS where the element is well-formed, whatever it is.

@@ -85,19 +85,6 @@ static void read_wanted(struct rb_scan *scan, git_repository *repository, bool a
     }
 }
 
-/* Requests that the scan takes where nothing is in the cache: commit, tree, files. */
-static size_t count_requests(const struct rb_scan *scan)
-{
-    const struct rb_repo_want *wants = rb_scan_wants(scan);
-    bool *repeats = rb_calloc(scan->wanted_count + 1, sizeof *repeats);
-    struct rb_repo_plan plan = {0};
-    rb_repo_repeats(repeats, wants, scan->wanted_count);
-    for (size_t i = 0; i < scan->wanted_count; i++)
-        rb_repo_plan_add(&plan, &wants[i], repeats[i]);
-    free(repeats);
-    return 2 + plan.requests;
-}
-
 /* Shares, and with "files" each file's language, as JSON: to be compared with linguist's. */
 static void print_languages(const struct rb_scan *scan, bool files)
 {
@@ -145,7 +132,7 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < scan.wanted_count; i++)
             printf("%lld\t%.40s\t%s\t%s\n", (long long)scan.wanted[i].entry->size, scan.wanted[i].entry->sha,
                    scan.wanted[i].is_text ? "text" : "-", scan.wanted[i].entry->path);
-        fprintf(stderr, "requests=%zu\n", count_requests(&scan));
+        fprintf(stderr, "requests=%zu\n", rb_scan_requests(&scan));
         return 0;
     }
     bool is_about_languages =
@@ -173,7 +160,7 @@ int main(int argc, char **argv)
     fprintf(stderr,
             "\nentries=%zu requests=%zu survey_us=%lld read_us=%lld settle_us=%lld technologies_us=%lld "
             "profile_us=%lld\n",
-            list.count, count_requests(&scan), (long long)(surveyed - start), (long long)(read - surveyed),
+            list.count, rb_scan_requests(&scan), (long long)(surveyed - start), (long long)(read - surveyed),
             (long long)(settled - read), (long long)(matched - settled),
             (long long)(rb_clock_us() - matched));
     json_decref(profile);

@@ -485,19 +485,6 @@ static void test_an_empty_repository(void **state)
     rb_arena_free(arena);
 }
 
-/* What reading takes, the commit and the tree besides. */
-static size_t count_requests(const struct rb_scan *scan)
-{
-    const struct rb_repo_want *wants = rb_scan_wants(scan);
-    bool *repeats = rb_calloc(scan->wanted_count + 1, sizeof *repeats);
-    struct rb_repo_plan plan = {0};
-    rb_repo_repeats(repeats, wants, scan->wanted_count);
-    for (size_t i = 0; i < scan->wanted_count; i++)
-        rb_repo_plan_add(&plan, &wants[i], repeats[i]);
-    free(repeats);
-    return 2 + plan.requests;
-}
-
 static bool is_wanted(const struct rb_scan *scan, const char *path)
 {
     for (size_t i = 0; i < scan->wanted_count; i++) {
@@ -548,7 +535,7 @@ static void test_500_manifests_take_12_requests(void **state)
     struct rb_scan scan;
     survey_many(&scan, arena, 1500, workspace_file);
     assert_int_equal(scan.manifest_count, 520);
-    assert_in_range(count_requests(&scan), 8, 12);
+    assert_in_range(rb_scan_requests(&scan), 8, 12);
     rb_arena_free(arena);
 }
 
@@ -613,11 +600,11 @@ static void test_contents_fill_requests(void **state)
     struct rb_arena *arena = rb_arena_new();
     struct rb_scan few, many;
     survey_many(&few, arena, 181, crowded_file);
-    assert_int_equal(count_requests(&few), 3);
+    assert_int_equal(rb_scan_requests(&few), 3);
     assert_int_equal(few.wanted_count, 100);
     assert_true(is_wanted(&few, "bin/f180")); /* the largest */
     survey_many(&many, arena, 181, scripts_file);
-    assert_int_equal(count_requests(&many), 4);
+    assert_int_equal(rb_scan_requests(&many), 4);
     assert_true(many.wanted_count > 170);
     rb_arena_free(arena);
 }
@@ -632,7 +619,7 @@ static void test_large_files_are_few(void **state)
            {"a/package-lock.json", 512000}, {"examples/a/package-lock.json", 512001},
            {"examples/b/package-lock.json", 500000}, {"examples/c/package-lock.json", 500000},
            {"examples/d/package-lock.json", 500000}, {"examples/e/package-lock.json", 500000});
-    assert_int_equal(count_requests(&scan), 5);
+    assert_int_equal(rb_scan_requests(&scan), 5);
     assert_true(is_wanted(&scan, "yarn.lock"));
     assert_true(is_wanted(&scan, "api/composer.lock"));
     assert_true(is_wanted(&scan, "a/package-lock.json"));
