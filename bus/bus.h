@@ -129,6 +129,7 @@ const char *rb_run_state_name(enum rb_run_state state); /* "running", "retrying"
 struct rb_run {
     int64_t installation_id;
     const char *subscriber;
+    const char *event; /* the id of the one that is worked on; "" when not known */
     int64_t generation;
     enum rb_run_state state;
     int attempt;                            /* from 1 */

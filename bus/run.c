@@ -23,13 +23,13 @@ rb_err rb_run_encode(struct rb_buf *out, const struct rb_run *run)
 {
     if (run->installation_id <= 0 || !run->subscriber || !bus_name_is_valid(run->subscriber))
         return rb_error_set(RB_EINVAL, "run: an installation and a subscriber's name are needed");
-    json_t *object = json_pack("{sI ss sI ss si sI sI ss ss sI sI sI}", "installation_id",
-                               (json_int_t)run->installation_id, "subscriber", run->subscriber, "generation",
-                               (json_int_t)run->generation, "state", rb_run_state_name(run->state), "attempt",
-                               run->attempt, "done", (json_int_t)run->done, "total", (json_int_t)run->total,
-                               "note", run->note ? run->note : "", "error", run->error ? run->error : "",
-                               "at_ms", (json_int_t)run->at_ms, "started_ms", (json_int_t)run->started_ms,
-                               "finished_ms", (json_int_t)run->finished_ms);
+    json_t *object = json_pack(
+        "{sI ss ss sI ss si sI sI ss ss sI sI sI}", "installation_id", (json_int_t)run->installation_id,
+        "subscriber", run->subscriber, "event", run->event ? run->event : "", "generation",
+        (json_int_t)run->generation, "state", rb_run_state_name(run->state), "attempt", run->attempt, "done",
+        (json_int_t)run->done, "total", (json_int_t)run->total, "note", run->note ? run->note : "", "error",
+        run->error ? run->error : "", "at_ms", (json_int_t)run->at_ms, "started_ms",
+        (json_int_t)run->started_ms, "finished_ms", (json_int_t)run->finished_ms);
     char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
     rb_err err;
     if (!text)
@@ -77,6 +77,7 @@ rb_err rb_run_decode(struct rb_run *run, const void *body, size_t len, struct rb
     if (len > RUN_MAX)
         return rb_error_set(RB_EINVAL, "run: %zu bytes, the limit is %d", len, RUN_MAX);
     json_t *object = json_loadb(body, len, JSON_REJECT_DUPLICATES, NULL);
+    (void)run_read_text(&run->event, object, "event", arena); /* not said by programs of before */
     bool valid = json_is_object(object) && run_read_int(&run->installation_id, object, "installation_id") &&
                  run->installation_id > 0 && run_read_text(&run->subscriber, object, "subscriber", arena) &&
                  bus_name_is_valid(run->subscriber) && run_read_int(&run->generation, object, "generation") &&

@@ -88,6 +88,7 @@ static rb_err work_encode_run(struct rb_buf *out, char *subject, size_t size, co
     const struct rb_run run = {
         .installation_id = work->installation_id,
         .subscriber = work->runtime->def->name,
+        .event = work->event.id,
         .generation = work->generation,
         .state = state,
         .attempt = work->attempt,

@@ -19,22 +19,28 @@ static rb_err projection_keep(void *arg, const struct rb_run *run)
 {
     /* Newer wins: by generation, then by the time the subscriber gave. But where two have the same event in
      * hand, one of which stood still for a while, the end of either is the end: what began before it says
-     * nothing new, even if it speaks later. Runs of installations that are gone are dropped. */
+     * nothing new, even if it speaks later. And what is done stays done for that event, also when the server
+     * gave it to another one although it was acknowledged: it does not come again after that one has failed.
+     * Runs of installations that are gone are dropped. */
     static const struct rb_statement statement = {
         "projection_keep",
         "with kept as (insert into runs as r (installation_id, subscriber, generation, state, attempt, done, "
         "total, note, "
-        "error, at, started_at, finished_at) "
+        "error, at, started_at, finished_at, event) "
         "select $1, $2, $3, $4, $5, $6, $7, $8, $9, to_timestamp($10::bigint / 1000.0), "
         "to_timestamp($11::bigint / "
-        "1000.0), to_timestamp(nullif($12::bigint, 0) / 1000.0) where exists (select 1 from installations "
+        "1000.0), to_timestamp(nullif($12::bigint, 0) / 1000.0), $13 where exists (select 1 from "
+        "installations "
         "where id = $1) "
         "on conflict (installation_id, subscriber) do update set generation = excluded.generation, state = "
         "excluded.state, attempt = excluded.attempt, done = excluded.done, total = excluded.total, note = "
         "excluded.note, "
         "error = excluded.error, at = excluded.at, started_at = excluded.started_at, finished_at = "
-        "excluded.finished_at "
+        "excluded.finished_at, event = excluded.event "
         "where excluded.generation > r.generation or (excluded.generation = r.generation and case "
+        "when r.state = 'done' and excluded.state <> 'done' and r.event <> '' and excluded.event = r.event "
+        "then "
+        "false "
         "when r.finished_at is not null and excluded.finished_at is null then excluded.started_at > "
         "r.finished_at "
         "when r.finished_at is null and excluded.finished_at is not null then excluded.finished_at >= "
@@ -48,8 +54,9 @@ static rb_err projection_keep(void *arg, const struct rb_run *run)
                                 RB_P_INT(run->attempt),         RB_P_INT(run->done),
                                 RB_P_INT(run->total),           RB_P_TEXT(run->note),
                                 RB_P_TEXT(run->error),          RB_P_INT(run->at_ms),
-                                RB_P_INT(run->started_ms),      RB_P_INT(run->finished_ms)};
-    rb_err err = rb_db_query(NULL, projection_db, &statement, params, 12);
+                                RB_P_INT(run->started_ms),      RB_P_INT(run->finished_ms),
+                                RB_P_TEXT(run->event)};
+    rb_err err = rb_db_query(NULL, projection_db, &statement, params, sizeof(params) / sizeof(params[0]));
     if (err == RB_EINVAL) { /* a record that breaks a constraint will never fit: one bad subscriber holds up
                                nobody */
         rb_log_warn("a run record of %s is dropped: %s", run->subscriber, rb_error_text());

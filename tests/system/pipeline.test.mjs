@@ -90,8 +90,8 @@ test('GET repository shows both runs and the profile', async () => {
 test('the end of a run is the end, also for one that stood still and speaks of the same event afterwards', async () => {
   const [{ id, generation }] = await h.rows("select id, generation from installations where repo_full_name = 'acme/shop'");
   const { nc, js } = await bus(h.natsUrl);
-  const say = (state, started, at, note, subscriber = 'twice') => js.publish(`run.${id}.${subscriber}`, JSON.stringify({
-    installation_id: Number(id), subscriber, generation: Number(generation), state, attempt: 1, done: 0, total: 0, note, error: '',
+  const say = (state, started, at, note, subscriber = 'twice', event) => js.publish(`run.${id}.${subscriber}`, JSON.stringify({
+    installation_id: Number(id), subscriber, event, generation: Number(generation), state, attempt: 1, done: 0, total: 0, note, error: '',
     at_ms: at, started_ms: started, finished_ms: state === 'done' ? at : 0,
   }));
   const noted = (note) => until(note, async () => (await h.runs(id)).twice?.note === note && (await h.runs(id)).twice.state);
@@ -112,6 +112,15 @@ test('the end of a run is the end, also for one that stood still and speaks of t
     assert.equal(await noted('the other is done'), 'done');
     const told = (await h.runs(id)).twice;
     assert.equal(told.started_at.getTime(), 9600);
+
+    // Acknowledged, but a server that has just been elected gave it to another one all the same: it will not come again.
+    await say('done', 9800, 9801, 'done once', 'twice', 'E');
+    await say('retrying', 9900, 9901, 'the other one failed', 'twice', 'E');
+    await say('done', 1, 3, '', 'behind-it');
+    await until('all of these are read', async () => (await h.runs(id))['behind-it'].finished_at.getTime() === 3);
+    assert.deepEqual([(await h.runs(id)).twice.state, (await h.runs(id)).twice.note], ['done', 'done once']);
+    await say('retrying', 9900, 9902, 'of an event of its own', 'twice', 'F');
+    assert.equal(await noted('of an event of its own'), 'retrying');
   } finally {
     await nc.close();
     await h.rows("delete from runs where subscriber in ('twice', 'behind-it')");

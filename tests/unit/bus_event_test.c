@@ -158,6 +158,7 @@ static void runs_come_back_whole(void **state)
     (void)state;
     const struct rb_run in = {.installation_id = 42,
                               .subscriber = "scanner",
+                              .event = "01a226bd-4594-75c9-9952-bca8e362e97b",
                               .generation = 3,
                               .state = RB_RUN_RETRYING,
                               .attempt = 2,
@@ -177,6 +178,7 @@ static void runs_come_back_whole(void **state)
     assert_int_equal(rb_run_decode(&out, body.data, body.len, arena), RB_OK);
     assert_int_equal(out.installation_id, 42);
     assert_string_equal(out.subscriber, "scanner");
+    assert_string_equal(out.event, in.event);
     assert_int_equal(out.generation, 3);
     assert_int_equal(out.state, RB_RUN_RETRYING);
     assert_string_equal(rb_run_state_name(out.state), "retrying");

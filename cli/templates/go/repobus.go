@@ -54,7 +54,7 @@ type Work struct {
 func newWork(nc *nats.Conn, js jetstream.JetStream, name string, event Event, attempt uint64) *Work {
 	now := time.Now().UnixMilli()
 	return &Work{nc, js, event.Data, map[string]any{"installation_id": number(event.Data["installation_id"]), "subscriber": name,
-		"generation": number(event.Data["generation"]), "state": "running", "attempt": attempt, "done": 0, "total": 0,
+		"event": event.ID, "generation": number(event.Data["generation"]), "state": "running", "attempt": attempt, "done": 0, "total": 0,
 		"note": "", "error": "", "at_ms": now, "started_ms": now, "finished_ms": 0}}
 }
 

@@ -33,7 +33,7 @@ class Work:
     def __init__(self, nc, js, name, event, attempt):
         self.nc, self.js, self.name, self.data = nc, js, name, event["data"]
         now = int(time.time() * 1000)
-        self.run = {"installation_id": self.data.get("installation_id", 0), "subscriber": name, "generation": self.data.get("generation", 0),
+        self.run = {"installation_id": self.data.get("installation_id", 0), "subscriber": name, "event": event.get("id", ""), "generation": self.data.get("generation", 0),
                     "state": "running", "attempt": attempt, "done": 0, "total": 0, "note": "", "error": "", "at_ms": now, "started_ms": now, "finished_ms": 0}
 
     async def report(self, state, error=""):

@@ -19,7 +19,7 @@ export class Work {
   constructor(private nc: NatsConnection, private js: JetStreamClient, private name: string, private event: Event, attempt: number) {
     const now = Date.now();
     this.run = {
-      installation_id: event.data.installation_id ?? 0, subscriber: name, generation: event.data.generation ?? 0, state: 'running', attempt,
+      installation_id: event.data.installation_id ?? 0, subscriber: name, event: event.id, generation: event.data.generation ?? 0, state: 'running', attempt,
       done: 0, total: 0, note: '', error: '', at_ms: now, started_ms: now, finished_ms: 0,
     };
   }
