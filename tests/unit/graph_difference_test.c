@@ -189,6 +189,7 @@ static void what_stays_is_told(void **state)
         {{"x.ts", "x.qrc"}, "XML", "package.json", 5, "TypeScript"},
         {{"x.pl", "x.pm"}, "Perl", "x.prolog", 500, "Prolog"},
         {{"bin/tool", "x.rb"}, "Ruby", "x.py", 500, "Shell"},
+        {{"bin/job", "x.rb"}, "Ruby", "x.py", 500, "Shell"}, /* told from others by its mode alone */
         {{"bin/tool", "x.rb"}, "Ruby", "x.py", 50, "Ruby"},
         {{"bin/tool", "x.rb"}, "Ruby", "vendor/x.py", 500, "Ruby"},
         {{"bin/tool", "x.rb"}, "Ruby", "x.rb", -1, "Shell"},

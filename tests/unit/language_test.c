@@ -692,25 +692,31 @@ static void programs_are_like_their_neighbours(void **state)
     rb_arena_free(arena);
 }
 
-/* What a name only makes suspect is as those of its kind that were read; another project's are not asked. */
+/* What a name only makes suspect is as those of its kind that were read, in the nearest folder where some
+ * were, and is judged again with each that is; another project's are not asked. */
 static void suspects_are_as_those_that_were_read(void **state)
 {
     (void)state;
     static const struct made rows[] = {
-        {"a/lib/link.g.dart", 9000, 0, "Dart"}, {"a/lib/user.g.dart", 900, 0, "Dart"},
-        {"a/x.pb.dart", 900, 0, "-Dart"},       {"b/lib/user.g.dart", 900, 0, "-Dart"},
-        {"chat.js", 490000, 0, "-JavaScript"},  {"main.js", 90000, 0, "JavaScript"},
+        {"a/lib/deep/team.g.dart", 900, 0, "Dart"}, {"a/lib/link.g.dart", 9000, 0, "Dart"},
+        {"a/lib/made.g.dart", 900, 0, "Dart"},      {"a/lib/user.g.dart", 900, 0, "Dart"},
+        {"a/x.pb.dart", 900, 0, "-Dart"},           {"b/lib/user.g.dart", 900, 0, "-Dart"},
+        {"chat.js", 490000, 0, "-JavaScript"},      {"main.js", 90000, 0, "JavaScript"},
     };
     struct rb_arena *arena = rb_arena_new();
     struct rb_language_tree *all = make_languages(rows, COUNT(rows), arena);
-    assert_false(rb_language_tree_counts(all, 0));
-    assert_false(rb_language_tree_counts(all, 1));
-    give(all, 0, "// Copyright\n//\n//\n//\n// GENERATED CODE - DO NOT MODIFY BY HAND\n");
+    for (size_t i = 0; i < 4; i++)
+        assert_false(rb_language_tree_counts(all, i));
+    give(all, 1, "// Copyright\n//\n//\n//\n// GENERATED CODE - DO NOT MODIFY BY HAND\n");
     rb_language_tree_settle(all);
     check_tree(all, rows, COUNT(rows));
-    assert_true(rb_language_tree_counts(all, 0));
-    assert_true(rb_language_tree_counts(all, 1));
-    assert_true(rb_language_tree_counts(all, 5));
+    for (size_t i = 0; i < 4; i++)
+        assert_true(rb_language_tree_counts(all, i));
+    assert_true(rb_language_tree_counts(all, 7));
+    give(all, 2, "// GENERATED CODE - DO NOT MODIFY BY HAND\n"); /* as many of either kind now */
+    rb_language_tree_settle(all);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(rb_language_tree_counts(all, i), i == 1);
     rb_arena_free(arena);
 }
 
