@@ -124,9 +124,10 @@ void bus_pull_leave(struct bus_pull *pull, const char *consumer)
 
 /*
  * nats-server (2.9, also 2.10) loses a redelivery for a whole ack wait when it becomes due while only
- * requests without a reader wait: it takes the message from its queue, then finds nobody. What is handed back
- * at the end of a process would fall into that. Any request makes the server throw out those without a
- * reader, so the last thing to send is one that expires in the same moment.
+ * requests without a reader wait: it takes the message from its queue, then finds nobody. (2.9 goes back by
+ * one in the stream, too: what it delivers next is called a first delivery, whatever it was before.) What is
+ * handed back at the end of a process would fall into that. Any request makes the server throw out those
+ * without a reader, so the last thing to send is one that expires in the same moment.
  */
 void bus_pull_forget(struct rb_bus *bus, const char *stream, const char *consumer)
 {

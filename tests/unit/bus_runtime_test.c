@@ -299,14 +299,22 @@ static void long_work_is_kept_alive(void **state)
     natsSubscription_Destroy(spy);
 }
 
+/*
+ * nats-server 2.9 calls a second delivery the first one when it becomes due while only requests wait whose
+ * readers are dead: it takes the event from those to be delivered again, finds nobody, and goes back by one
+ * in the stream. A request of an idle colleague of the one that crashed is such a request, until a new
+ * process asks, which on a busy machine may be later than the ack wait. One worker leaves none behind.
+ */
+static const char *const crashing[] = {"RB_ACK_WAIT_MS=900", "WORKERS=1", NULL};
+
 static void a_crashed_workers_event_comes_again(void **state)
 {
     (void)state;
-    child_start(short_ack_wait);
+    child_start(crashing);
     send_event("crash-1", "crash-once", 107);
     assert_true(child_says("begin crash-1 1"));
     assert_int_equal(child_ends(), 7);
-    child_start(short_ack_wait);
+    child_start(crashing);
     assert_true(child_says("end crash-1 2"));
     expect_nothing_pending();
     assert_int_equal(child_stop(), 0);
@@ -314,19 +322,17 @@ static void a_crashed_workers_event_comes_again(void **state)
 
 static void what_always_crashes_ends_as_a_dead_letter(void **state)
 {
-    static const char *const shorter[] = {"RB_ACK_WAIT_MS=2000",
-                                          NULL}; /* passes seven times; a process must start within it */
     (void)state;
     for (int attempt = 1; attempt <= 6; attempt++) { /* three, and three that may have been handed back */
         char line[64];
-        child_start(shorter);
+        child_start(crashing);
         if (attempt == 1)
             send_event("poison-1", "crash", 108);
         snprintf(line, sizeof(line), "begin poison-1 %d", attempt);
         assert_true(child_says(line));
         assert_int_equal(child_ends(), 7);
     }
-    child_start(shorter);
+    child_start(crashing);
     expect_run(108, "failed", 7, "gave up after 6 attempts: the last of them ended without a verdict");
     json_t *letter = last_message(RB_STREAM_DEAD, "dead.tester.repo.connected", NULL);
     assert_string_equal(json_string_value(json_object_get(json_object_get(letter, "event"), "id")),
