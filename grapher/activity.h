@@ -79,11 +79,14 @@ struct rb_closing {
 };
 /*
  * The issues that a pull request closes by its text: "fixes #1", "Closes: owner/name#2", "resolved
- * https://github.com/owner/name/issues/3" (docs.github.com, "Linking a pull request to an issue"). Nothing
- * within code, quotes of code or comments. `web_url` is where GitHub's pages are ("https://github.com"). In
- * the arena, each once. Returns how many. Pure.
+ * https://github.com/owner/name/issues/3" (docs.github.com, "Linking a pull request to an issue"), in prose.
+ * `web_url` is where GitHub's pages are ("https://github.com"). In the arena, each once. Returns how many.
+ * Pure.
  */
 size_t rb_closing_find(struct rb_closing *out, size_t max, const char *text, const char *web_url,
                        struct rb_arena *arena);
+/* Makes blanks of what is no prose in GitHub's Markdown: code (in fences, indented, between backticks,
+ * <code>, <pre>) and comments (prose.c). In place; line ends stay. Pure. */
+void rb_prose_keep(char *text);
 
 #endif

@@ -127,7 +127,7 @@ static rb_err news_closes(struct rb_pull_request *pull, struct news *news, const
     size_t origin = rb_url_origin(page);
     const char *web_url = origin ? rb_arena_strndup(news->arena, page, origin) : "https://github.com";
     const char *text =
-        rb_arena_printf(news->arena, "%s\n%s", news_text(about, "title"), news_text(about, "body"));
+        rb_arena_printf(news->arena, "%s\n\n%s", news_text(about, "title"), news_text(about, "body"));
     size_t count = rb_closing_find(found, RB_CLOSING_MAX, text, web_url, news->arena);
     struct rb_issue_ref *refs = rb_arena_alloc(news->arena, (count + 1) * sizeof *refs);
     for (size_t i = 0; i < count; i++) {
