@@ -31,10 +31,10 @@ rb_err rb_graph_put_issue(bool *written, struct rb_graph *graph, const char *ful
     return graph->store->put_issue(written, graph, full_name, issue);
 }
 
-rb_err rb_graph_pull_request_head(char head[RB_SHA_SIZE], struct rb_graph *graph, int64_t repo_id,
-                                  int64_t number)
+rb_err rb_graph_pull_request_range(struct rb_pull_range *range, struct rb_graph *graph, int64_t repo_id,
+                                   int64_t number)
 {
-    return graph->store->pull_request_head(head, graph, repo_id, number);
+    return graph->store->pull_request_range(range, graph, repo_id, number);
 }
 
 json_t *graph_touches(const struct rb_pull_request *pull)

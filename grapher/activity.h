@@ -19,6 +19,7 @@
 struct rb_developer {
     int64_t github_id; /* 0: the account is gone */
     const char *login;
+    const char *seen_at; /* GitHub's time of what told of it: of several logins the newest stays */
 };
 struct rb_touch {
     const char *path;
@@ -30,9 +31,9 @@ struct rb_issue_ref {
 
 struct rb_pull_request {
     int64_t repo_id, number;
-    const char *version;       /* as rb_activity_version() makes it */
-    const char *title, *state; /* "open", "closed", "merged" */
-    const char *head_sha;
+    const char *version;                /* as rb_activity_version() makes it */
+    const char *title, *state;          /* "open", "closed", "merged" */
+    const char *head_sha, *base_ref;    /* what its files are the difference of */
     const char *created_at, *merged_at; /* RFC 3339; merged_at may be NULL */
     struct rb_developer author;
     const struct rb_issue_ref *closes;
@@ -61,9 +62,13 @@ rb_err rb_graph_put_pull_request(bool *written, struct rb_graph *graph, const ch
                                  const struct rb_pull_request *pull) RB_MUST_CHECK;
 rb_err rb_graph_put_issue(bool *written, struct rb_graph *graph, const char *full_name,
                           const struct rb_issue *issue) RB_MUST_CHECK;
-/* The head commit up to which the files of a pull request are known; "" when it is not known at all. */
-rb_err rb_graph_pull_request_head(char head[RB_SHA_SIZE], struct rb_graph *graph, int64_t repo_id,
-                                  int64_t number) RB_MUST_CHECK;
+/* What the files of a pull request that are known are the difference of: "" where none are. */
+struct rb_pull_range {
+    char head[RB_SHA_SIZE];
+    char base_ref[256]; /* GitHub's longest has 255 bytes */
+};
+rb_err rb_graph_pull_request_range(struct rb_pull_range *range, struct rb_graph *graph, int64_t repo_id,
+                                   int64_t number) RB_MUST_CHECK;
 
 /* ---- what a text closes -------------------------------------------------------------------------------- */
 
@@ -74,11 +79,14 @@ struct rb_closing {
 };
 /*
  * The issues that a pull request closes by its text: "fixes #1", "Closes: owner/name#2", "resolved
- * https://github.com/owner/name/issues/3" (docs.github.com, "Linking a pull request to an issue"). Nothing
- * within code, quotes of code or comments. `web_url` is where GitHub's pages are ("https://github.com"). In
- * the arena, each once. Returns how many. Pure.
+ * https://github.com/owner/name/issues/3" (docs.github.com, "Linking a pull request to an issue"), in prose.
+ * `web_url` is where GitHub's pages are ("https://github.com"). In the arena, each once. Returns how many.
+ * Pure.
  */
 size_t rb_closing_find(struct rb_closing *out, size_t max, const char *text, const char *web_url,
                        struct rb_arena *arena);
+/* Makes blanks of what is no prose in GitHub's Markdown: code (in fences, indented, between backticks,
+ * <code>, <pre>) and comments (prose.c). In place; line ends stay. Pure. */
+void rb_prose_keep(char *text);
 
 #endif

@@ -58,7 +58,7 @@ static bool reference_read(struct rb_closing *out, const char *at, const char *w
     } else if (strncasecmp(at, "GH-", 3) == 0) {
         out->number = reference_number(at + 3);
     } else if (strncmp(at, web_url, web) == 0 && at[web] == '/') {
-        const char *name = at + web + 1, *issues = strstr(name, "/issues/");
+        const char *name = at + web + 1, *issues = memmem(name, strcspn(name, " \t\r\n"), "/issues/", 8);
         out->repo = issues ? reference_repo(name, (size_t)(issues - name), arena) : NULL;
         out->number = out->repo ? reference_number(issues + strlen("/issues/")) : 0;
     } else if ((len = strcspn(at, "# \t\r\n")) > 0 && at[len] == '#') {
@@ -66,25 +66,6 @@ static bool reference_read(struct rb_closing *out, const char *at, const char *w
         out->number = out->repo ? reference_number(at + len + 1) : 0;
     }
     return out->number > 0;
-}
-
-/* What is code or a comment says nothing: its bytes become blanks. */
-static void blank(char *from, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        from[i] = from[i] == '\n' ? '\n' : ' ';
-}
-
-static void blank_between(char *text, const char *begin, const char *end)
-{
-    for (char *from = strstr(text, begin); from; from = strstr(from, begin)) {
-        char *to = strstr(from + strlen(begin), end);
-        if (!to && strcmp(begin, "`") == 0) /* a lone backtick is one */
-            return;
-        size_t len = to ? (size_t)(to - from) + strlen(end) : strlen(from);
-        blank(from, len);
-        from += len;
-    }
 }
 
 static bool closing_is_known(const struct rb_closing *found, size_t count, const struct rb_closing *one)
@@ -102,9 +83,7 @@ size_t rb_closing_find(struct rb_closing *out, size_t max, const char *text, con
 {
     char *plain = rb_arena_strdup(arena, text);
     size_t count = 0;
-    blank_between(plain, "<!--", "-->");
-    blank_between(plain, "```", "```");
-    blank_between(plain, "`", "`");
+    rb_prose_keep(plain);
     for (const char *at = plain; *at && count < max; at++) {
         size_t len = at == plain || !is_word(at[-1]) ? keyword_len(at) : 0;
         struct rb_closing one;

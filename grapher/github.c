@@ -1,7 +1,8 @@
 /*
  * github.pull_request and github.issues: what a webhook says of a pull request or an issue becomes its node.
- * The payload has it all but the files, which are listed by the API when the head has moved. A repository
- * that nobody has connected any more gets nothing: what was written meanwhile is removed again.
+ * The payload has it all but the files, which are listed by the API when the head has moved or another branch
+ * is to take it. A repository that nobody has connected any more gets nothing: what was written meanwhile is
+ * removed again.
  */
 #include "grapher/github.h"
 
@@ -45,7 +46,8 @@ static struct rb_developer news_author(const json_t *about)
     const json_t *user = json_object_get(about, "user");
     int64_t id = json_integer_value(json_object_get(user, "id"));
     const char *login = news_text(user, "login");
-    return (struct rb_developer){.github_id = id > 0 && *login ? id : 0, .login = login};
+    return (struct rb_developer){
+        .github_id = id > 0 && *login ? id : 0, .login = login, .seen_at = news_text(about, "updated_at")};
 }
 
 /* GitHub's times end with Z; PostgreSQL and Neo4j read them as they are. */
@@ -125,7 +127,7 @@ static rb_err news_closes(struct rb_pull_request *pull, struct news *news, const
     size_t origin = rb_url_origin(page);
     const char *web_url = origin ? rb_arena_strndup(news->arena, page, origin) : "https://github.com";
     const char *text =
-        rb_arena_printf(news->arena, "%s\n%s", news_text(about, "title"), news_text(about, "body"));
+        rb_arena_printf(news->arena, "%s\n\n%s", news_text(about, "title"), news_text(about, "body"));
     size_t count = rb_closing_find(found, RB_CLOSING_MAX, text, web_url, news->arena);
     struct rb_issue_ref *refs = rb_arena_alloc(news->arena, (count + 1) * sizeof *refs);
     for (size_t i = 0; i < count; i++) {
@@ -173,11 +175,12 @@ static rb_err news_list_files(const struct rb_repo_pull_file **files, size_t *co
 
 static rb_err news_touches(struct rb_pull_request *pull, struct news *news)
 {
-    char known[RB_SHA_SIZE];
+    struct rb_pull_range known;
     const struct rb_repo_pull_file *files = NULL;
     size_t count = 0, kept = 0;
-    rb_err err = rb_graph_pull_request_head(known, news->mine->graph, pull->repo_id, pull->number);
-    if (err || strcmp(known, pull->head_sha) == 0 || news->has_no_requests)
+    rb_err err = rb_graph_pull_request_range(&known, news->mine->graph, pull->repo_id, pull->number);
+    bool is_known = strcmp(known.head, pull->head_sha) == 0 && strcmp(known.base_ref, pull->base_ref) == 0;
+    if (err || is_known || news->has_no_requests)
         return err;
     rb_work_progress(news->work, 0, 0, "listing the files of the pull request");
     err = news_list_files(&files, &count, news, pull->number);
@@ -225,6 +228,7 @@ rb_err grapher_put_pull_request(bool *written, struct news *news, const json_t *
                  : strcmp(news_text(about, "state"), "closed") == 0 ? "closed"
                                                                     : "open",
         .head_sha = news_text(json_object_get(about, "head"), "sha"),
+        .base_ref = news_text(json_object_get(about, "base"), "ref"),
         .created_at = news_text(about, "created_at"),
         .author = news_author(about),
     };

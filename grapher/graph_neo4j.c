@@ -49,18 +49,30 @@ static const char forget_statement[] = GRAPH_NEO4J_LANES_LOCKED
     "MATCH (r:Graph {repo_id: $given.repo_id}) " LOCKED "WITH r, r.writer = $given.writer AS current " \
     "CALL (r, current) { WITH r, current WHERE current MATCH " match                                   \
     " WITH n LIMIT $given.limit DETACH DELETE n RETURN count(*) AS gone } RETURN current, gone"
+/* What they would close elsewhere and is not known from there goes with them. */
+static const char forget_pulls_statement[] =
+    "MATCH (r:Graph {repo_id: $given.repo_id}) " LOCKED "WITH r, r.writer = $given.writer AS current "
+    "CALL (current) { WITH current WHERE current "
+    "MATCH (n:PullRequest {repo_id: $given.repo_id}) WHERE n.number > 0 WITH n LIMIT $given.limit "
+    "OPTIONAL MATCH (n)-[:CLOSES]->(i:Issue) WHERE i.repo_id <> $given.repo_id AND i.version IS NULL "
+    "WITH collect(DISTINCT n) AS pulls, collect(DISTINCT i) AS issues "
+    "FOREACH (i IN issues | SET i._lock = true REMOVE i._lock) FOREACH (n IN pulls | DETACH DELETE n) "
+    "WITH size(pulls) AS gone, issues "
+    "CALL (issues) { UNWIND issues AS i WITH i WHERE NOT EXISTS { (i)--() } DELETE i } "
+    "RETURN gone } RETURN current, gone";
 /* People last, and those only who have nothing else. */
 static const char forget_people_statement[] =
     "MATCH (r:Graph {repo_id: $given.repo_id}) " LOCKED "WITH r, r.writer = $given.writer AS current "
     "CALL (current) { WITH current WHERE current "
     "MATCH (n:Graph|Repository {repo_id: $given.repo_id})<-[c:CONTRIBUTED_TO]-(d) "
     "WITH c, d LIMIT $given.limit DELETE c WITH collect(DISTINCT d) AS people "
-    "CALL (people) { UNWIND people AS d WITH d WHERE NOT EXISTS { (d)--() } DELETE d } "
+    "FOREACH (d IN people | SET d._lock = true REMOVE d._lock) "
+    "WITH people CALL (people) { UNWIND people AS d WITH d WHERE NOT EXISTS { (d)--() } DELETE d } "
     "RETURN size(people) AS gone } RETURN current, gone";
 static const char *const forget_statements[] = {
     FORGET("(n:File {repo_id: $given.repo_id}) WHERE n.path > ''"),
     FORGET("(n:Directory {repo_id: $given.repo_id}) WHERE n.path > ''"),
-    FORGET("(n:PullRequest {repo_id: $given.repo_id}) WHERE n.number > 0"),
+    forget_pulls_statement,
     FORGET("(n:Issue {repo_id: $given.repo_id}) WHERE n.number > 0"),
     forget_people_statement,
     FORGET("(n:Repository {repo_id: $given.repo_id})"),
@@ -215,7 +227,7 @@ const struct graph_store graph_neo4j = {
     .forget = neo4j_forget,
     .put_pull_request = graph_neo4j_put_pull_request,
     .put_issue = graph_neo4j_put_issue,
-    .pull_request_head = graph_neo4j_pull_request_head,
+    .pull_request_range = graph_neo4j_pull_request_range,
     .put_packages = graph_neo4j_put_packages,
     .forget_packages = graph_neo4j_forget_packages,
 };

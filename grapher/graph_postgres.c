@@ -31,7 +31,8 @@ static const struct rb_statement forget_statement = {
     "issues as (delete from graph_issues where repo_id = $1 and not exists (select from newer) returning "
     "author_id), "
     "touches as (delete from graph_touches where repo_id = $1 and not exists (select from newer)), "
-    "closes as (delete from graph_closes where repo_id = $1 and not exists (select from newer)), "
+    "closes as (delete from graph_closes where (repo_id = $1 or issue_repo_id = $1) and not exists (select "
+    "from newer)), "
     "people as (delete from graph_developers d where github_id in (select author_id from pulls union select "
     "author_id from issues) and not exists (select from graph_pull_requests p where p.author_id = "
     "d.github_id "
@@ -123,7 +124,7 @@ const struct graph_store graph_postgres = {
     .forget = postgres_forget,
     .put_pull_request = graph_postgres_put_pull_request,
     .put_issue = graph_postgres_put_issue,
-    .pull_request_head = graph_postgres_pull_request_head,
+    .pull_request_range = graph_postgres_pull_request_range,
     .put_packages = graph_postgres_put_packages,
     .forget_packages = graph_postgres_forget_packages,
 };

@@ -12,6 +12,7 @@
 
 struct rb_pull_request;
 struct rb_issue;
+struct rb_pull_range;
 struct graph_packages;
 
 struct rb_graph {
@@ -118,8 +119,8 @@ struct graph_store {
                                const struct rb_pull_request *pull);
     rb_err (*put_issue)(bool *written, struct rb_graph *graph, const char *full_name,
                         const struct rb_issue *issue);
-    rb_err (*pull_request_head)(char head[RB_SHA_SIZE], struct rb_graph *graph, int64_t repo_id,
-                                int64_t number);
+    rb_err (*pull_request_range)(struct rb_pull_range *range, struct rb_graph *graph, int64_t repo_id,
+                                 int64_t number);
     /* Packages (packages.h): brings them to these, removes nothing newer. Under the lock of the builders. */
     rb_err (*put_packages)(struct rb_graph *graph, const struct graph_packages *packages);
     rb_err (*forget_packages)(struct rb_graph *graph, int64_t repo_id, int64_t generation);
@@ -147,14 +148,14 @@ rb_err graph_postgres_put_pull_request(bool *written, struct rb_graph *graph, co
                                        const struct rb_pull_request *pull);
 rb_err graph_postgres_put_issue(bool *written, struct rb_graph *graph, const char *full_name,
                                 const struct rb_issue *issue);
-rb_err graph_postgres_pull_request_head(char head[RB_SHA_SIZE], struct rb_graph *graph, int64_t repo_id,
-                                        int64_t number);
+rb_err graph_postgres_pull_request_range(struct rb_pull_range *range, struct rb_graph *graph, int64_t repo_id,
+                                         int64_t number);
 rb_err graph_neo4j_put_pull_request(bool *written, struct rb_graph *graph, const char *full_name,
                                     const struct rb_pull_request *pull);
 rb_err graph_neo4j_put_issue(bool *written, struct rb_graph *graph, const char *full_name,
                              const struct rb_issue *issue);
-rb_err graph_neo4j_pull_request_head(char head[RB_SHA_SIZE], struct rb_graph *graph, int64_t repo_id,
-                                     int64_t number);
+rb_err graph_neo4j_pull_request_range(struct rb_pull_range *range, struct rb_graph *graph, int64_t repo_id,
+                                      int64_t number);
 
 /* Setting a property locks the node until the transaction ends (neo4j.com/docs/operations-manual, concurrent
  * data access); what is read behind it is true until then. */

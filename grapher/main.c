@@ -13,23 +13,26 @@
 #define HEALTH_PORT_DEFAULT 8082
 #define WORKERS_DEFAULT     2 /* a build waits for its store most of the time */
 
-static char neo4j_address[512];
+static struct rb_neo4j_address neo4j_address;
 
 static void grapher_configure_store(struct rb_grapher *grapher, struct rb_config *config)
 {
     const char *uri = rb_config_string(config, "NEO4J_URI", "", "http://host:7474");
     if (!*uri)
         return;
-    if (rb_neo4j_address(neo4j_address, sizeof neo4j_address, uri)) {
+    if (rb_neo4j_address(&neo4j_address, uri)) {
         rb_config_note(config, "NEO4J_URI: %s", rb_error_text());
         return;
     }
-    grapher->graph.neo4j_uri = neo4j_address;
+    const char *named = neo4j_address.database;
+    grapher->graph.neo4j_uri = neo4j_address.base;
     grapher->graph.neo4j_username = rb_config_string(config, "NEO4J_USERNAME", "neo4j", "a user of Neo4j");
     grapher->graph.neo4j_password =
         rb_config_string(config, "NEO4J_PASSWORD", "", "the password of NEO4J_USERNAME");
     grapher->graph.neo4j_database =
-        rb_config_string(config, "NEO4J_DATABASE", "neo4j", "a database of Neo4j");
+        rb_config_string(config, "NEO4J_DATABASE", *named ? named : "neo4j", "a database of Neo4j");
+    if (*named && strcmp(named, grapher->graph.neo4j_database) != 0)
+        rb_config_note(config, "NEO4J_DATABASE: NEO4J_URI names another one, %s", named);
 }
 
 static const char main_help[] =
@@ -40,7 +43,8 @@ static const char main_help[] =
     "                        be given to EXPLAIN and PROFILE\n"
     "\n"
     "Settings are environment variables:\n"
-    "  NEO4J_URI             http://host:7474; not set: the graph lives in PostgreSQL\n"
+    "  NEO4J_URI             http://host:7474, or neo4j+s://host of Aura; not set: the graph lives in "
+    "PostgreSQL\n"
     "  NEO4J_USERNAME        neo4j\n"
     "  NEO4J_PASSWORD        of this user\n"
     "  NEO4J_DATABASE        neo4j\n";

@@ -272,28 +272,3 @@ void rb_neo4j_drop(struct rb_neo4j *neo4j, size_t lane)
 {
     exchange_end(&neo4j->lanes[lane], neo4j);
 }
-
-rb_err rb_neo4j_address(char *out, size_t size, const char *uri)
-{
-    static const char *const encrypted[] = {"neo4j+s://", "bolt+s://", "neo4j+ssc://", "bolt+ssc://"};
-    size_t len = strlen(uri);
-    while (len > 0 && uri[len - 1] == '/')
-        len--;
-    if (len >= size)
-        return rb_error_set(RB_EINVAL, "longer than %zu bytes", size - 1);
-    if (code_starts(uri, "http://") || code_starts(uri, "https://")) {
-        snprintf(out, size, "%.*s", (int)len, uri);
-        return RB_OK;
-    }
-    for (size_t i = 0; i < sizeof encrypted / sizeof *encrypted; i++) {
-        size_t scheme = strlen(encrypted[i]);
-        if (len > scheme && code_starts(uri, encrypted[i])) {
-            /* Aura serves the Query API on the same host, on the port of https. */
-            snprintf(out, size, "https://%.*s", (int)strcspn(uri + scheme, ":/"), uri + scheme);
-            return RB_OK;
-        }
-    }
-    return rb_error_set(RB_EINVAL,
-                        "Repobus speaks to Neo4j over HTTP: write http://host:7474, https://host:7473, or "
-                        "Aura's neo4j+s://host");
-}

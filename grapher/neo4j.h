@@ -46,11 +46,17 @@ rb_err rb_neo4j_wait(json_t **values, struct rb_neo4j *neo4j, size_t lane) RB_MU
 void rb_neo4j_drop(struct rb_neo4j *neo4j, size_t lane);
 
 /*
- * The address of the Query API for what people write in NEO4J_URI: "http(s)://…" as it is, Aura's
- * "neo4j+s://host" (also bolt+s and +ssc) as "https://host". RB_EINVAL for "bolt://…" and "neo4j://…", whose
- * HTTP port cannot be known; the text says what to write. `out` has room for `size` bytes. Pure.
+ * The address of the Query API for what people write in NEO4J_URI (neo4j_address.c): "http(s)://host:port" as
+ * it is, and also with the "/db/name/query/v2" that Aura's console shows; of Aura's "neo4j+s://host" (or
+ * bolt+s) "https://host". RB_EINVAL for all else, such as "bolt://host", whose HTTP port cannot be known, an
+ * address with a password in it, or one that asks to trust any certificate; the text says what to write.
+ * Pure.
  */
-rb_err rb_neo4j_address(char *out, size_t size, const char *uri) RB_MUST_CHECK;
+struct rb_neo4j_address {
+    char base[512];
+    char database[64]; /* "" where it names none */
+};
+rb_err rb_neo4j_address(struct rb_neo4j_address *out, const char *uri) RB_MUST_CHECK;
 
 /* What an answer means, exposed for its tests: RB_OK with *values (borrowed from `body`), else the error with
  * its text; *transient where the same statement may work at once. Pure. */

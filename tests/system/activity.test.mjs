@@ -72,12 +72,12 @@ function suite(store) {
   }
 
   const user = (login) => (login ? { id: people[login], login } : null);
-  const pull = (number, { action = 'opened', title = `Pull ${number}`, body = '', state = 'open', merged = null, by = 'ann', sha, second = 0 }) => ({
+  const pull = (number, { action = 'opened', title = `Pull ${number}`, body = '', state = 'open', merged = null, by = 'ann', sha, base = 'main', second = 0 }) => ({
     event: 'pull_request',
     payload: {
       action, number,
       pull_request: {
-        number, title, body, state, merged: merged !== null, merged_at: merged, user: user(by), head: { sha }, created_at: at(0), updated_at: at(second),
+        number, title, body, state, merged: merged !== null, merged_at: merged, user: user(by), head: { sha }, base: { ref: base }, created_at: at(0), updated_at: at(second),
         html_url: `https://github.com/${hook.repo}/pull/${number}`,
       },
     },
@@ -169,15 +169,21 @@ function suite(store) {
     assert.deepEqual(closes, [{ number: 7, repo: hook.repoId, issue: 4 }]);
   });
 
-  it('the files of a pull request are listed once for each head, to the last page', async () => {
+  it('the files of a pull request are listed once for each head and base, to the last page', async () => {
     const sha = await head(8, Object.fromEntries(Array.from({ length: 230 }, (_, i) => [`many/f${i}.txt`, `${i}\n`])));
     await h.control('DELETE', '/requests');
     await deliver(pull(8, { sha }));
     await settled();
     for (const action of ['labeled', 'assigned', 'review_requested']) await deliver(pull(8, { action, sha, second: 5, title: action }));
     await settled();
-    const asked = (await h.control('GET', '/requests')).filter((request) => /pulls\/8\/files/.test(request.path));
-    assert.equal(asked.length, 3, '230 files are three pages');
+    const asked = async () => (await h.control('GET', '/requests')).filter((request) => /pulls\/8\/files/.test(request.path)).length;
+    assert.equal(await asked(), 3, '230 files are three pages');
+    // Of another branch it is another difference, whichever event tells of that first.
+    for (const second of [7, 6]) {
+      await deliver(pull(8, { action: 'edited', sha, base: 'next', second }));
+      await settled();
+      assert.equal(await asked(), 6);
+    }
     assert.equal((await graph()).touches.filter(({ number }) => number === 8).length, 230);
   });
 

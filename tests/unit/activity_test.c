@@ -58,10 +58,62 @@ static void test_references(void **state)
 static void test_what_is_not_said(void **state)
 {
     (void)state;
-    assert_closes("`fixes #1` <!-- fixes #2 --> fixes #3 ```\nfixes #4\n``` closes #5", "#3 #5");
+    assert_closes("`fixes #1` <!-- fixes #2 --> fixes #3\n```\nfixes #4\n```\ncloses #5", "#3 #5");
     assert_closes("<!-- fixes #1", "");
     assert_closes("it's a ` and fixes #1", "#1");
     assert_closes("", "");
+}
+
+/* As CommonMark's specification has it, of which GitHub's is a superset. */
+static void test_fences(void **state)
+{
+    (void)state;
+    assert_closes("~~~\nfixes #1\n```\nfixes #2\n~~~\nfixes #3", "#3");
+    assert_closes("````md\r\n```\r\nfixes #1\r\n```\r\n````\r\nfixes #2\r\n", "#2");
+    assert_closes("```\nfixes #1 never closed\n\nfixes #2", "");
+    assert_closes("``` fixes #1 ``` fixes #2", "#2");
+    assert_closes("Use ``` to begin code. Fixes #1", "#1");
+    assert_closes("> ```\n> fixes #1\nfixes #2", "#2");
+    assert_closes("- ```\n  fixes #1\n  ```\n- fixes #2", "#2");
+    assert_closes("Log:\n\n    fixes #1\n\n    fixes #2\n\nfixes #3", "#3");
+    assert_closes("\tfixes #1\nfixes #2", "#2");
+    assert_closes("goes on\n    fixes #1", "#1");
+    assert_closes("1. item\n\n    fixes #1\n\nend\n\n    fixes #2", "#1");
+}
+
+static void test_spans(void **state)
+{
+    (void)state;
+    assert_closes("``a ` fixes #1`` fixes #2", "#2");
+    assert_closes("a `lone\n\nfixes #1\n\nand ` another", "#1");
+    assert_closes("- a ` b\n- fixes #1 ` c", "#1");
+    assert_closes("\\`fixes #1\\`", "#1");
+    assert_closes("a span `over\nlines fixes #1` fixes #2", "#2");
+    assert_closes("write `<!--` and fixes #1 `-->`", "#1");
+    assert_closes("a <!-- lone one. fixes #1\n\nfixes #2", "#1 #2");
+    assert_closes("<!--\n```\nfixes #1\n-->\nfixes #2", "#2");
+    assert_closes("<code>fixes #1</code> <PRE\n>\n\nfixes #2</pre> fixes #3", "#3");
+    assert_closes("<code> fixes #1, <precious> fixes #2", "#1 #2");
+    assert_closes("<pre>\nfixes #1", "");
+    assert_closes("(fixes #2) \"fixes #3\" > fixes #4", "#2 #3 #4");
+}
+
+/* What takes a look at all that follows takes it once. */
+static void test_long_texts(void **state)
+{
+    static const char *const parts[] = {"<!-- ", "<code>",  "fixes https://github.com/a", "` ``", "``` ",
+                                        "> - ",  "fixes a/"};
+    (void)state;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        struct rb_arena *arena = rb_arena_new();
+        size_t len = strlen(parts[i]), count = 262144 / len; /* GitHub: 65,536 characters */
+        char *text = rb_arena_alloc(arena, count * len + 1);
+        struct rb_closing found[1];
+        for (size_t k = 0; k < count; k++)
+            memcpy(text + k * len, parts[i], len);
+        assert_int_equal(rb_closing_find(found, 1, text, WEB, arena), 0);
+        rb_arena_free(arena);
+    }
 }
 
 static void test_order(void **state)
@@ -88,6 +140,9 @@ int main(void)
         cmocka_unit_test(test_keywords),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_what_is_not_said),
+        cmocka_unit_test(test_fences),
+        cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

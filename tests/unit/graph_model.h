@@ -9,34 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/chance.h"
+
 #include "lib/base/base.h"
 #include "lib/store/store.h"
 
 #define MODEL_FILES    250  /* a commit that would make more does not */
 #define MODEL_PATH     4096 /* as git allows */
 #define MODEL_COUNT(a) (sizeof(a) / sizeof *(a))
-
-/* ---- chance: splitmix64, so that a seed means the same everywhere -------------------------------------- */
-
-static uint64_t chance;
-
-static uint64_t chance_next(void)
-{
-    uint64_t z = chance += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
-
-static size_t chance_below(size_t end)
-{
-    return (size_t)(chance_next() % end);
-}
-
-static bool chance_percent(size_t percent)
-{
-    return chance_below(100) < percent;
-}
 
 /* ---- the tree of a commit ------------------------------------------------------------------------------ */
 

@@ -4,6 +4,8 @@
  */
 #include "tests/unit/graph_fixture.h"
 
+#include "tests/unit/graph_activity.h"
+
 static const char *const first[] = {"README.md",  "src/a.c",    "src/b/c.py",
                                     "src/b/d.py", "tools/x.sh", "ünï/コード.go"};
 static const char *const second[] = {"README.md", "src/a.c/inner.c", "src/b/c.py", "new/deep/er/e.rs",
@@ -482,6 +484,51 @@ static void a_builder_resurrects_nothing(void **state)
     assert_holds(&newer);
 }
 
+/* ---- what happens on GitHub ---------------------------------------------------------------------------- */
+
+/*
+ * Events come out of order and more than once: whatever the order, it is the graph of those in order, and the
+ * same in both stores. With the last repository all of it is gone, also what it noted elsewhere.
+ */
+static void deliveries_in_any_order(void **state)
+{
+    static char *in_postgres; /* what the store that comes first has come to */
+    struct rb_db *db = fixture.db;
+    struct rb_graph *graph = fixture.graph;
+    bool removed = false;
+    (void)state;
+    if (skipped())
+        return;
+    chance = 20261129;
+    const char *all = "";
+    for (int round = 0; round < 3; round++) {
+        int64_t in_order = fixture.repo_id + 5000 + 10 * round, people = 10 * in_order;
+        int64_t shuffled = in_order + 1, others = people + 10;
+        lives_make(fixture.arena);
+        for (size_t i = 0; i < lives.count; i++)
+            life_deliver(&lives.told[i], graph, in_order, people, fixture.arena);
+        lives_deliver_shuffled(graph, shuffled, others, fixture.arena);
+        const char *wanted = lives_dump(graph, db, in_order, people, fixture.arena);
+        for (int number = 1; number <= LIVES; number++) {
+            if (lives.last[number].state && !strstr(wanted, lives.last[number].title))
+                fail_msg("the last that was told of %d is not in:\n%s", number, wanted);
+        }
+        assert_string_equal(lives_dump(graph, db, shuffled, others, fixture.arena), wanted);
+        all = rb_arena_printf(fixture.arena, "%s%s", all, wanted);
+        assert_int_equal(rb_graph_forget(&removed, graph, shuffled, 1), RB_OK);
+        assert_string_equal(lives_dump(graph, db, shuffled, others, fixture.arena), "");
+        assert_string_equal(lives_dump(graph, db, in_order, people, fixture.arena), wanted);
+    }
+    if (!fixture.is_neo4j) {
+        in_postgres = rb_strdup(all);
+        return;
+    }
+    if (in_postgres)
+        assert_string_equal(all, in_postgres);
+    free(in_postgres);
+    in_postgres = NULL;
+}
+
 /* A password that is wrong and a server that is not there: later is fine, and the text says what to do. */
 static void a_store_that_cannot_be_had(void **state)
 {
@@ -511,7 +558,7 @@ static void a_store_that_cannot_be_had(void **state)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         BOTH(a_graph_is_built_and_updated),
@@ -527,7 +574,10 @@ int main(void)
         BOTH(a_graph_is_removed),
         BOTH(a_graph_that_somebody_has_stays),
         BOTH(a_builder_resurrects_nothing),
+        BOTH(deliveries_in_any_order),
         {"neo4j: a_store_that_cannot_be_had", a_store_that_cannot_be_had, setup_neo4j, teardown, NULL},
     };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]); /* one test, by its name */
     return cmocka_run_group_tests(tests, setup_all, teardown_all);
 }

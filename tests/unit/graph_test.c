@@ -167,32 +167,52 @@ static void addresses_of_neo4j(void **state)
 {
     (void)state;
     static const struct {
-        const char *uri, *address; /* NULL: refused */
+        const char *uri, *address; /* NULL: refused, and `more` is what it says; else the database */
+        const char *more;
     } cases[] = {
-        {"http://localhost:7474", "http://localhost:7474"},
-        {"https://db.example.com:7473/", "https://db.example.com:7473"},
-        {"neo4j+s://abc.databases.neo4j.io", "https://abc.databases.neo4j.io"},
-        {"neo4j+s://abc.databases.neo4j.io:7687/", "https://abc.databases.neo4j.io"},
-        {"bolt+ssc://host:7687", "https://host"},
-        {"bolt://localhost:7687", NULL},
-        {"neo4j://localhost", NULL},
-        {"neo4j+s://", NULL},
-        {"localhost:7474", NULL},
-        {"file:///etc/passwd", NULL},
-        {"", NULL},
+        {"http://localhost:7474", "http://localhost:7474", ""},
+        {"HTTP://localhost:7474", "http://localhost:7474", ""},
+        {"https://db.example.com:7473/", "https://db.example.com:7473", ""},
+        {"http://[::1]:7474", "http://[::1]:7474", ""},
+        {"https://proxy.example.com/graphs/", "https://proxy.example.com/graphs", ""},
+        {"https://a.databases.neo4j.io/db/neo4j/query/v2", "https://a.databases.neo4j.io", "neo4j"},
+        {"https://proxy/graphs/db/my-own.db/query/v2/", "https://proxy/graphs", "my-own.db"},
+        {"http://localhost/query/v2", "http://localhost/query/v2", ""},
+        {"neo4j+s://abc.databases.neo4j.io", "https://abc.databases.neo4j.io", ""},
+        {"neo4j+s://abc.databases.neo4j.io:7687/", "https://abc.databases.neo4j.io", ""},
+        {"bolt+s://abc.databases.neo4j.io?policy=eu", "https://abc.databases.neo4j.io", ""},
+        {"neo4j+s://db.example.com:7687", NULL, "write https://db.example.com:7473"},
+        {"bolt+s://neo4j.io", NULL, "write https://neo4j.io:7473"},
+        {"bolt+ssc://host:7687", NULL, "write https://host:7473, and have this machine trust"},
+        {"neo4j+ssc://abc.databases.neo4j.io", NULL, "certificate"},
+        {"bolt://localhost:7687", NULL, "write http://localhost:7474"},
+        {"neo4j://[fe80::1]", NULL, "write http://[fe80::1]:7474"},
+        {"redis://cache:6379", NULL, "write http://cache:7474"},
+        {"neo4j+s://", NULL, "neo4j+s://host"},
+        {"localhost:7474", NULL, "write http://host:7474"},
+        {"http://localhost:7474/?a=b", NULL, "behind ?"},
+        {"file:///etc/passwd", NULL, "write http://host:7474"},
+        {"", NULL, "write http://host:7474"},
+        {"http://", NULL, "write http://host:7474"},
+        {"http://neo4j:hunter2@localhost:7474", NULL, "NEO4J_PASSWORD"},
+        {"neo4j+s://neo4j:hunter2@abc.databases.neo4j.io", NULL, "NEO4J_PASSWORD"},
+        {"http://neo4j:hunter2@local host", NULL, "write http://host:7474"},
     };
-    char address[64];
+    struct rb_neo4j_address address;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        rb_err err = rb_neo4j_address(address, sizeof address, cases[i].uri);
+        rb_err err = rb_neo4j_address(&address, cases[i].uri);
         if (cases[i].address) {
             assert_int_equal(err, RB_OK);
-            assert_string_equal(address, cases[i].address);
-        } else if (err != RB_EINVAL) {
-            fail_msg("%s was taken", cases[i].uri);
+            assert_string_equal(address.base, cases[i].address);
+            assert_string_equal(address.database, cases[i].more);
+        } else if (err != RB_EINVAL || !strstr(rb_error_text(), cases[i].more) ||
+                   strstr(rb_error_text(), "hunter2")) {
+            fail_msg("%s: %d, %s", cases[i].uri, err, err ? rb_error_text() : address.base);
         }
     }
-    char tiny[8];
-    assert_int_equal(rb_neo4j_address(tiny, sizeof tiny, "http://localhost:7474"), RB_EINVAL);
+    char longest[1024] = "http://localhost/";
+    memset(longest + strlen(longest), 'a', 600);
+    assert_int_equal(rb_neo4j_address(&address, longest), RB_EINVAL);
 }
 
 static void answers_of_neo4j(void **state)

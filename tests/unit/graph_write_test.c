@@ -116,21 +116,23 @@ static const struct rb_touch touched[] = {{.path = "d7/f7.js", .additions = 1}};
 /* While a first build writes: an issue is opened, and a pull request touches what is still to be written. */
 static bool look_meanwhile(void *arg, int64_t done, int64_t total)
 {
-    struct rb_issue issue = {.repo_id = fixture.repo_id,
-                             .number = 1,
-                             .version = "1",
-                             .title = "t",
-                             .state = "open",
-                             .created_at = "2026-01-01T00:00:00Z",
-                             .author = {.github_id = 7000 + fixture.repo_id, .login = "ada"}};
+    struct rb_issue issue = {
+        .repo_id = fixture.repo_id,
+        .number = 1,
+        .version = "1",
+        .title = "t",
+        .state = "open",
+        .created_at = "2026-01-01T00:00:00Z",
+        .author = {.github_id = 7000 + fixture.repo_id, .login = "ada", .seen_at = "2026-01-01T00:00:00Z"}};
     struct rb_pull_request pull = {.repo_id = fixture.repo_id,
                                    .number = 2,
                                    .version = "1",
                                    .title = "t",
                                    .state = "open",
                                    .head_sha = "h",
+                                   .base_ref = "main",
                                    .created_at = "2026-01-01T00:00:00Z",
-                                   .author = {.login = ""},
+                                   .author = {.login = "", .seen_at = ""},
                                    .has_touches = true,
                                    .touches = touched,
                                    .touch_count = COUNT(touched)};
