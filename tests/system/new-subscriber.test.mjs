@@ -95,6 +95,16 @@ test('in C, on the installed library; and its test can fail', async () => {
     rb_work_progress(work, 1, 1, json_array_size(answer->body) == 2 ? "2 labels" : "others");`);
 });
 
+test('the kit says how it is used, and how a command ended that should wait', async () => {
+  const kit = path.join(bin, 'repobus-test-subscriber');
+  assert.match((await result(kit, ['--help'])).stdout, /^usage: repobus-test-subscriber NAME CASES\.json/);
+  const cases = path.join(dir, 'greeter/cases.json');
+  const ended = await result(kit, ['greeter', cases, '--', 'sh', '-c', 'exit 3']);
+  assert.equal(ended.code, 1);
+  assert.match(ended.stdout, /^# the command ended by itself, with status 3/m);
+  assert.match((await result(kit, ['greeter', `${cases}x`, '--', 'true'])).stderr, /unable to open .*cases\.jsonx/);
+});
+
 test('in Python, on nats-py', async () => {
   const venv = (await run(path.join(house, 'tests/venv'), [])).stdout.trim();
   const folder = await proves('snake', 'python', ['repo.connected'], { args: [`PYTHON=${venv}/bin/python3`] });
