@@ -108,7 +108,8 @@ install: build ## install programs, library, header and manual pages below PREFI
 	$(BUILD)/bin/repobus --help | sed 's/\\/\\e/g; s/^[.'"'"']/\\\&&/' | sed -e '/@HELP@/{r /dev/stdin' -e 'd}' docs/man/repobus.1.in \
 	  >"$(DESTDIR)$(PREFIX)/share/man/man1/repobus.1"
 	install -m 644 docs/man/*.3 "$(DESTDIR)$(PREFIX)/share/man/man3/"
-	@[ -n "$(DESTDIR)" ] || ldconfig 2>/dev/null || echo "run ldconfig as root, so that programs find $(notdir $(SONAME))"
+	@[ -n "$(DESTDIR)" ] || { ldconfig 2>/dev/null || true; /sbin/ldconfig -p | grep -qF "=> $(LIBDIR)/$(notdir $(SONAME))"; } || \
+	  echo "programs do not find $(LIBDIR)/$(notdir $(SONAME)) by themselves: run ldconfig as root; where it does not look there, set LD_LIBRARY_PATH=$(LIBDIR), and PKG_CONFIG_PATH=$(LIBDIR)/pkgconfig to build"
 
 clean: ## remove build/ (the data of `make run` stays in .run/)
 	rm -rf build

@@ -62,20 +62,24 @@ static const struct new_file {
 } new_files[] = {
     {"c", "main.c", new_c_main},
     {"c", "Makefile", new_c_makefile},
+    {"c", ".gitignore", "/@NAME@\n"},
     {"python", "main.py", new_python_main},
     {"python", "repobus.py", new_python_rules},
     {"python", "requirements.txt", new_python_requirements},
     {"python", "Makefile", new_python_makefile},
+    {"python", ".gitignore", "/.venv/\n__pycache__/\n"},
     {"typescript", "main.ts", new_typescript_main},
     {"typescript", "repobus.ts", new_typescript_rules},
     {"typescript", "package.json", new_typescript_package},
     {"typescript", "tsconfig.json", new_typescript_config},
     {"typescript", "Makefile", new_typescript_makefile},
+    {"typescript", ".gitignore", "/node_modules/\n/dist/\n"},
     {"go", "main.go", new_go_main},
     {"go", "repobus.go", new_go_rules},
     {"go", "go.mod", new_go_mod},
     {"go", "go.sum", new_go_sum},
     {"go", "Makefile", new_go_makefile},
+    {"go", ".gitignore", "/@NAME@\n"},
 };
 #define NEW_FILES (sizeof(new_files) / sizeof(new_files[0]))
 

@@ -113,11 +113,28 @@ static void replay_show(const struct cli_options *options, int64_t count, int64_
         cli_show_json(json_pack("{sI ss? sI}", "events", (json_int_t)count, "subscriber", options->subscriber,
                                 "last", (json_int_t)last));
     else if (options->subscriber)
-        printf("%" PRId64 " installations told to %s\n", count, options->subscriber);
+        printf("%" PRId64 " installation%s told to %s\n", count, count == 1 ? "" : "s", options->subscriber);
     else
         printf("%" PRId64 " events of the outbox will be published again\n", count);
     if (options->limit && count == options->limit)
         fprintf(stderr, "repobus: there may be more: --after=%" PRId64 " goes on\n", last);
+}
+
+static rb_err replay_check(int64_t *since_ms, const struct cli_options *options)
+{
+    if (!options->subscriber == !options->all)
+        return rb_error_set(RB_EINVAL, "to whom? --subscriber=NAME, or --all");
+    if (options->all && !options->since)
+        return rb_error_set(RB_EINVAL, "--all needs --from=TIME");
+    return cli_since(since_ms, options->since);
+}
+
+/* A name that nobody has may be one that will run for the first time, or a slip. */
+static void replay_name(void *arg, const struct rb_bus_standing *standing)
+{
+    const char **unknown = arg;
+    if (*unknown && strcmp(standing->name, *unknown) == 0)
+        *unknown = NULL;
 }
 
 int cli_replay(const struct cli_options *options)
@@ -126,23 +143,21 @@ int cli_replay(const struct cli_options *options)
     struct rb_db *db = NULL;
     struct rb_bus *bus = NULL;
     int64_t since_ms = 0, count = 0, last = options->after;
+    const char *unknown = options->subscriber;
     const char *url = rb_config_string(config, "DATABASE_URL", NULL, "the server's database");
-    rb_err err = rb_config_check(config) ? rb_error_set(RB_EINVAL, "DATABASE_URL is missing") : RB_OK;
-    if (!err && !options->subscriber == !options->all)
-        err = rb_error_set(RB_EINVAL, "to whom? --subscriber=NAME, or --all");
-    if (!err && options->all && !options->since)
-        err = rb_error_set(RB_EINVAL, "--all needs --from=TIME");
-    if (!err)
-        err = cli_since(&since_ms, options->since);
+    rb_err err = replay_check(&since_ms, options);
+    if (!err && rb_config_check(config))
+        err = rb_error_set(RB_EINVAL, "DATABASE_URL is missing");
     if (!err)
         err = rb_db_open(&db, url, "repobus-replay", 0);
     if (!err && options->all)
         err = replay_everybody(&count, db, since_ms);
-    if (!err && options->subscriber) {
+    if (!err && options->subscriber)
         err = cli_bus_open(&bus, options);
-        if (!err)
-            err = replay_all(&count, &last, db, bus, options, since_ms);
-    }
+    if (!err && options->subscriber)
+        err = rb_bus_standings(bus, replay_name, &unknown);
+    if (!err && options->subscriber)
+        err = replay_all(&count, &last, db, bus, options, since_ms);
     rb_bus_close(bus);
     rb_db_close(db);
     rb_config_free(config);
@@ -152,5 +167,7 @@ int cli_replay(const struct cli_options *options)
     if (err)
         return cli_bus_fail("replay", err);
     replay_show(options, count, last);
+    if (unknown)
+        fprintf(stderr, "repobus: no subscriber \"%s\" has run yet: it gets them when it does\n", unknown);
     return CLI_OK;
 }

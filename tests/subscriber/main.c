@@ -95,7 +95,8 @@ static rb_err kit_start_server(struct kit *kit)
         if (waitpid(kit->server, NULL, WNOHANG) != 0 || rb_clock_ms() > deadline) {
             kit->server = 0;
             return rb_error_set(RB_EUNAVAILABLE,
-                                "nats-server does not start; NATS_SERVER=path says where it is");
+                                "nats-server does not start: is it installed (Debian: nats-server)? "
+                                "NATS_SERVER=path says where it is");
         }
         kit_pause();
     }
@@ -131,6 +132,16 @@ static void kit_stop_server(struct kit *kit)
     nftw(kit->dir, kit_remove, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+static const char *kit_how(int status)
+{
+    return WIFEXITED(status) ? "status" : "signal";
+}
+
+static int kit_code(int status)
+{
+    return WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
+}
+
 /* RB_OK when it ends with 0 on SIGTERM. */
 static rb_err kit_stop_command(struct kit *kit)
 {
@@ -151,9 +162,8 @@ static rb_err kit_stop_command(struct kit *kit)
     kit->child = 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return RB_OK;
-    return rb_error_set(RB_EINVAL, "on SIGTERM the command ends with %s %d, not with 0",
-                        WIFEXITED(status) ? "status" : "signal",
-                        WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    return rb_error_set(RB_EINVAL, "on SIGTERM the command ends with %s %d, not with 0", kit_how(status),
+                        kit_code(status));
 }
 
 /* ---- what the server knows ---------------------------------------------------------------------------- */
@@ -262,9 +272,13 @@ static const char *kit_verdict(json_t **letter, struct kit *kit, const char *sub
         kit_answer_questions(kit);
         jsConsumerInfo *info = NULL;
         bool is_answered = false, is_repeated = false;
-        if (waitpid(kit->child, NULL, WNOHANG) != 0) {
+        int status = 0;
+        if (waitpid(kit->child, &status, WNOHANG) != 0) {
             kit->child = 0;
-            rb_error_set(RB_EINVAL, "the command ended by itself");
+            rb_error_set(RB_EINVAL,
+                         "the command ended by itself, with %s %d, and should wait for events; what it "
+                         "said is on standard error",
+                         kit_how(status), kit_code(status));
             return NULL;
         }
         if (js_GetConsumerInfo(&info, kit->bus->js, RB_STREAM_EVENTS, kit->name, NULL, NULL) == NATS_OK) {
@@ -428,22 +442,39 @@ static int kit_run(struct kit *kit, const json_t *cases)
     return failed || json_array_size(cases) == 0 ? 1 : 0;
 }
 
+static const char kit_help[] =
+    "usage: repobus-test-subscriber NAME CASES.json -- COMMAND [ARGUMENT...]\n\n"
+    "Tries the subscriber NAME, which COMMAND starts, with the events in CASES.json, on a nats-server of "
+    "its\n"
+    "own: no edge, no database, no GitHub. Prints TAP; ends with 1 when a case failed, 2 when it cannot "
+    "begin.\n"
+    "A case, of which CASES.json is a list (all of it: docs/subscribers.md, \"Its test\"):\n\n"
+    "  { \"name\": \"greets\", \"event\": { a CloudEvent },\n"
+    "    \"expect\": { \"verdict\": \"done\" } }    or retry, or reject; and reason, run, published, "
+    "asked\n\n"
+    "NATS_SERVER=path says where nats-server is. COMMAND gets NATS_URL and HEALTH_PORT.\n";
+
 int main(int argc, char **argv)
 {
     struct kit kit = {.dir = "/tmp/repobus-kit-XXXXXX"};
     json_error_t json_error;
 
     rb_log_init("test-subscriber");
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        fputs(kit_help, stdout);
+        return 0;
+    }
     if (argc < 5 || strcmp(argv[3], "--") != 0 || !bus_name_is_valid(argv[1])) {
-        fprintf(stderr, "usage: repobus-test-subscriber NAME CASES.json -- COMMAND [ARGUMENT...]\n");
+        fputs(kit_help, stderr);
         return 2;
     }
     kit.name = argv[1];
     kit.command = (const char *const *)argv + 4;
     json_t *cases = json_load_file(argv[2], JSON_REJECT_DUPLICATES, &json_error);
     if (!json_is_array(cases)) {
-        fprintf(stderr, "%s: %s (line %d)\n", argv[2], cases ? "not a list" : json_error.text,
-                json_error.line);
+        if (json_error.line > 0)
+            fprintf(stderr, "%s:%d: ", argv[2], json_error.line);
+        fprintf(stderr, "%s\n", cases ? "the cases are no list" : json_error.text);
         json_decref(cases);
         return 2;
     }

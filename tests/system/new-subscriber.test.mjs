@@ -1,5 +1,6 @@
 // `repobus new-subscriber` in each language: what it writes builds, runs and passes its own test on a real nats-server,
-// with the tools of that language. Go is tried where it is installed; it is not among the packages of the tests.
+// with the tools of that language. Go is tried where it is installed; it is not among the packages of the tests. Each of
+// the three filters (all, one subject, what begins alike) is that of one language.
 
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
@@ -35,17 +36,16 @@ async function result(command, args, options = {}) {
 const create = (...args) => result(path.join(bin, 'repobus'), ['new-subscriber', ...args]);
 
 /** Writes one and runs its own test. */
-async function proves(name, language, { before = () => {}, args = [] } = {}) {
-  const written = await create(name, '--on', 'repo.connected,github.pull_request', '--lang', language);
+async function proves(name, language, subjects, { before = () => {}, args = [] } = {}) {
+  const written = await create(name, '--on', subjects.join(','), '--lang', language);
   assert.equal(written.code, 0, written.stderr);
   const folder = path.join(dir, name);
   for (const file of fs.readdirSync(folder)) assert.doesNotMatch(fs.readFileSync(path.join(folder, file), 'utf8'), /@[A-Z_]+@/, file);
   await before(folder);
   const tested = await result('make', ['-s', 'test', ...args], { cwd: folder });
   assert.equal(tested.code, 0, tested.stdout + tested.stderr);
-  assert.match(tested.stdout, /^ok 1 - repo\.connected$/m);
-  assert.match(tested.stdout, /^ok 2 - github\.pull_request$/m);
-  assert.match(tested.stdout, /^ok 3 - an event without a repository$/m);
+  const expected = [...subjects, 'an event without a repository'].map((name, i) => `ok ${i + 1} - ${name}`);
+  assert.deepEqual(tested.stdout.split('\n').filter((line) => /^(not )?ok /.test(line)), expected);
   return folder;
 }
 
@@ -57,11 +57,13 @@ async function asksGitHub(folder, file, from, to, args = []) {
   fs.writeFileSync(main, before.replace(from, to));
   const question = { method: 'GET', path: 'labels' };
   const answers = [{ subject: 'installation.github', question, answer: { status: 200, has_next: false, rate_remaining: 1, body: [{ name: 'a' }, { name: 'b' }] } }];
-  const [connected, pull] = JSON.parse(fs.readFileSync(path.join(folder, 'cases.json'), 'utf8'));
+  const cases = JSON.parse(fs.readFileSync(path.join(folder, 'cases.json'), 'utf8'));
+  const [connected] = cases;
+  const shared = cases.find((each) => each.event.data.installation_ids) ?? { ...connected, event: { ...connected.event, data: { ...connected.event.data, installation_ids: [42, 43] } } };
   const asked = (installation_ids) => [{ subject: 'installation.github', question: { ...question, installation_ids } }];
   fs.writeFileSync(path.join(folder, 'cases.json'), JSON.stringify([
     { ...connected, answers, expect: { verdict: 'done', run: { state: 'done', note: '2 labels' }, asked: asked([connected.event.data.installation_id]) } },
-    { ...pull, answers, expect: { verdict: 'done', asked: asked(pull.event.data.installation_ids) } },
+    { ...shared, name: 'one that several share', answers, expect: { verdict: 'done', asked: asked(shared.event.data.installation_ids) } },
     { ...connected, name: 'no answer', expect: { verdict: 'retry' } },
   ]));
   const tested = await result('make', ['-s', 'test', ...args], { cwd: folder });
@@ -70,7 +72,7 @@ async function asksGitHub(folder, file, from, to, args = []) {
 }
 
 test('in C, on the installed library; and its test can fail', async () => {
-  const folder = await proves('greeter', 'c');
+  const folder = await proves('greeter', 'c', ['repo.connected', 'github.pull_request']);
   const cases = JSON.parse(fs.readFileSync(path.join(folder, 'cases.json'), 'utf8'));
   for (const [change, reason] of [
     [(c) => { c.expect.run.note = 'not seen'; }, /run: expected .*not seen/],
@@ -93,9 +95,19 @@ test('in C, on the installed library; and its test can fail', async () => {
     rb_work_progress(work, 1, 1, json_array_size(answer->body) == 2 ? "2 labels" : "others");`);
 });
 
+test('the kit says how it is used, and how a command ended that should wait', async () => {
+  const kit = path.join(bin, 'repobus-test-subscriber');
+  assert.match((await result(kit, ['--help'])).stdout, /^usage: repobus-test-subscriber NAME CASES\.json/);
+  const cases = path.join(dir, 'greeter/cases.json');
+  const ended = await result(kit, ['greeter', cases, '--', 'sh', '-c', 'exit 3']);
+  assert.equal(ended.code, 1);
+  assert.match(ended.stdout, /^# the command ended by itself, with status 3/m);
+  assert.match((await result(kit, ['greeter', `${cases}x`, '--', 'true'])).stderr, /unable to open .*cases\.jsonx/);
+});
+
 test('in Python, on nats-py', async () => {
   const venv = (await run(path.join(house, 'tests/venv'), [])).stdout.trim();
-  const folder = await proves('snake', 'python', { args: [`PYTHON=${venv}/bin/python3`] });
+  const folder = await proves('snake', 'python', ['repo.connected'], { args: [`PYTHON=${venv}/bin/python3`] });
   await asksGitHub(folder, 'main.py', 'await work.progress(1, 1, "seen")', `answer = await work.github("GET", "labels")
     await work.progress(1, 1, f"{len(answer['body'])} labels")`, [`PYTHON=${venv}/bin/python3`]);
   const pinned = fs.readFileSync(path.join(folder, 'requirements.txt'), 'utf8').trim();
@@ -103,7 +115,7 @@ test('in Python, on nats-py', async () => {
 });
 
 test('in TypeScript, on nats.js', async () => {
-  const folder = await proves('typed', 'typescript', {
+  const folder = await proves('typed', 'typescript', ['repo.connected', 'repo.rescan'], {
     before: (folder) => fs.symlinkSync(path.join(house, 'tests/node_modules'), path.join(folder, 'node_modules')),
     args: ['-o', 'node_modules'],
   });
@@ -120,7 +132,7 @@ try {
 } catch { /* said below */ }
 if (/go1\.(2[3-9]|[3-9]\d)/.test(go ?? '')) {
   test('in Go, on nats.go', async () => {
-    const folder = await proves('gopher', 'go');
+    const folder = await proves('gopher', 'go', ['repo.connected', 'github.pull_request']);
     const main = path.join(folder, 'main.go');
     fs.writeFileSync(main, fs.readFileSync(main, 'utf8').replace('"context"', '"context"\n\t"encoding/json"'));
     await asksGitHub(folder, 'main.go', 'return work.Progress(ctx, 1, 1, "seen")', `answer, err := work.GitHub("GET", "labels", nil)

@@ -99,7 +99,8 @@ test('replay: what was connected before a feature existed, to that feature alone
   await jsm.streams.purge('REPOBUS');
   const hello = await startHello();
   const before = await handledByScanner();
-  assert.equal((await h.cli(['replay'])).code, 2, 'to whom must be said');
+  assert.match((await h.cli(['replay'], { DATABASE_URL: '' })).stderr, /to whom\? /, 'what is wrong with the words comes first');
+  assert.match((await h.cli(['replay', '--subscriber=hallo', '--from=2999-01-01'])).stderr, /no subscriber "hallo" has run yet/);
   assert.equal((await h.cli(['replay', '--subscriber=hello', '--from=yesterday'])).code, 2);
   assert.deepEqual(await operate('replay', '--subscriber=hello', '--from=2999-01-01'), [{ events: 0, subscriber: 'hello', last: 0 }]);
   const [{ events }] = await operate('replay', '--subscriber=hello', '--from=1d');

@@ -2,7 +2,7 @@
 // the data of before.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -48,13 +48,16 @@ test('again, with the data of before, until Ctrl-C', async () => {
     run.exited.then(() => reject(new Error(run.text)));
   });
   const env = fs.readFileSync(path.join(dir, 'state/client.env'), 'utf8');
-  const [, url, token] = /REPOBUS_URL=(\S+) REPOBUS_TOKEN=(\S+)/.exec(env);
+  const [, url, token] = /REPOBUS_URL=(\S+)\nexport REPOBUS_TOKEN=(\S+)/.exec(env);
   const answer = await (await fetch(`${url}/api/v1/repos`, { headers: { authorization: `Bearer ${token}` } })).json();
   assert.deepEqual(answer.repos.map((repo) => repo.state), ['active'], 'the installation of before');
   // The README's own subscriber, started as it says.
   const hello = spawn('bash', ['-c', '. "$0" && exec build/bin/hello-subscriber', path.join(dir, 'state/client.env')], { cwd: house, stdio: ['ignore', 'pipe', 'ignore'] });
   const [line] = await once(hello.stdout, 'data');
   assert.equal(String(line), 'hello, demo/my-shop\n');
+  // What operates the bus finds all it needs there too.
+  const replayed = spawnSync('bash', ['-c', '. "$0" && build/bin/repobus replay --subscriber=hello', path.join(dir, 'state/client.env')], { cwd: house, encoding: 'utf8' });
+  assert.equal(replayed.stdout, '1 installation told to hello\n', replayed.stderr);
   hello.kill('SIGTERM');
   await once(hello, 'exit');
   run.child.kill('SIGINT');

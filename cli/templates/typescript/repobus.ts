@@ -90,7 +90,7 @@ export async function run(name: string, subjects: string[], handler: (event: Eve
   const jsm = await jetstreamManager(nc);
   while (!stopping) {
     try {
-      const filter = '@FILTER@';
+      const filter: string = '@FILTER@';
       await jsm.consumers.add('REPOBUS', {
         durable_name: name, ack_policy: AckPolicy.Explicit, ack_wait: ACK_WAIT * 1e6, max_deliver: -1, max_ack_pending: 10_000,
         ...(filter === '>' ? {} : { filter_subject: filter }),
