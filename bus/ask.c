@@ -36,7 +36,7 @@ struct bus_asks {
     struct rb_bus *bus;
     pthread_t thread;
     natsSubscription *answers;
-    char inbox[BUS_SUBJECT_MAX];
+    char *inbox;
 
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
@@ -240,15 +240,12 @@ rb_err bus_asks_new(struct bus_asks **out, struct rb_bus *bus)
 {
     struct bus_asks *asks = rb_calloc(1, sizeof(*asks));
     pthread_condattr_t attr;
-    natsInbox *inbox = NULL;
-    natsStatus s = natsInbox_Create(&inbox);
-    if (s != NATS_OK) {
+    rb_err err = bus_inbox_make(&asks->inbox, bus);
+    if (err) {
         free(asks);
-        return bus_error(s, 0, "making an inbox");
+        return err;
     }
     asks->bus = bus;
-    snprintf(asks->inbox, sizeof(asks->inbox), "%s", inbox);
-    natsInbox_Destroy(inbox);
     pthread_mutex_init(&asks->mutex, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -282,6 +279,7 @@ void bus_asks_free(struct bus_asks *asks)
     natsSubscription_Destroy(asks->answers);
     pthread_cond_destroy(&asks->changed);
     pthread_mutex_destroy(&asks->mutex);
+    free(asks->inbox);
     free(asks);
 }
 

@@ -57,13 +57,17 @@ struct rb_bus;
 struct rb_bus_options {
     const char *url;  /* nats://host:port[,nats://…] */
     const char *name; /* shown by the server */
+    /* The user of deploy/nats/permissions that it is: answers come to _INBOX.{user}.>, where no other user may
+     * listen. NULL: to _INBOX.>, where there are no accounts. */
+    const char *user;
     /* For many events at a time: they are written to the server together, which costs half, and each may be
      * on its way a millisecond later. */
     bool is_bulk;
 };
 /* Returns at once, also when nobody listens: the connection is made and remade for ever, with jitter. A
  * server that takes the call and says nothing is waited for, ten seconds at most. Reads what rb_bus_help
- * names from the environment. RB_EINVAL when that or the URL is malformed. Any thread may use the result. */
+ * names from the environment. RB_EINVAL when that or the URL is malformed, RB_EAUTH when the server does not
+ * let `user` listen to its answers. Any thread may use the result. */
 rb_err rb_bus_connect(struct rb_bus **out, const struct rb_bus_options *options) RB_MUST_CHECK;
 extern const char rb_bus_help[];       /* the part of --help about these settings */
 void rb_bus_close(struct rb_bus *bus); /* flushes for up to 2 s; NULL is fine */

@@ -105,8 +105,10 @@ static void connection_set(struct rb_bus *bus, bool connected, bool closed)
     pthread_mutex_lock(&bus->mutex);
     bus->connected = connected;
     bus->closed = bus->closed || closed;
-    if (connected)
+    if (connected) {
         bus->epoch++;
+        bus->refused = false; /* the credentials are read anew each time */
+    }
     pthread_cond_broadcast(&bus->changed);
     pthread_mutex_unlock(&bus->mutex);
 }
@@ -136,12 +138,37 @@ static void connection_closed(natsConnection *nc, void *arg)
     rb_log_debug("NATS connection closed: %s", text ? text : "");
 }
 
+static rb_err connection_refused(const struct rb_bus *bus)
+{
+    return rb_error_set(RB_EAUTH,
+                        "NATS: these credentials may not listen on %s.>: they are another program's, or older "
+                        "than this (deploy/nats/users makes them)",
+                        bus->inbox_prefix);
+}
+
+/* Whether the server's words are 'Permissions Violation for Subscription to "_INBOX.scanner.…"'. */
+static bool connection_is_deaf(const struct rb_bus *bus, const char *text)
+{
+    return text && strstr(text, "for Subscription to ") && strstr(text, bus->inbox_prefix);
+}
+
 static void connection_trouble(natsConnection *nc, natsSubscription *sub, natsStatus status, void *arg)
 {
+    struct rb_bus *bus = arg;
+    const char *text = status == NATS_NOT_PERMITTED ? nats_GetLastError(NULL) : NULL;
     (void)nc;
     (void)sub;
-    (void)arg;
-    rb_log_warn("NATS: %s", natsStatus_GetText(status));
+    rb_log_warn("NATS: %s", text ? text : natsStatus_GetText(status));
+    if (!connection_is_deaf(bus, text))
+        return;
+    pthread_mutex_lock(&bus->mutex);
+    if (!bus->refused) {
+        (void)connection_refused(bus);
+        rb_log_error("%s", rb_error_text());
+    }
+    bus->refused = true;
+    pthread_cond_broadcast(&bus->changed);
+    pthread_mutex_unlock(&bus->mutex);
 }
 
 /* ---- making and ending it ----------------------------------------------------------------------------- */
@@ -194,6 +221,8 @@ static natsStatus connection_set_options(natsOptions *o, struct rb_bus *bus,
                                          const struct rb_bus_options *options)
 {
     natsStatus s = natsOptions_SetName(o, options->name ? options->name : "repobus");
+    if (s == NATS_OK)
+        s = natsOptions_SetCustomInboxPrefix(o, bus->inbox_prefix);
     if (s == NATS_OK)
         s = natsOptions_SetTimeout(o, CONNECT_TIMEOUT_MS);
     if (s == NATS_OK)
@@ -249,19 +278,38 @@ static natsStatus connection_make(struct rb_bus *bus, natsOptions *options)
     return s == NATS_OK ? natsConnection_Connect(&bus->nc, options) : s;
 }
 
-/* The inbox on which acknowledgements of publish_all arrive. */
-static natsStatus connection_open_acks(struct rb_bus *bus)
+/* natsInbox_Create() knows of no connection and its prefix: what is unique in it is taken. */
+rb_err bus_inbox_make(char **inbox, const struct rb_bus *bus)
 {
-    natsInbox *inbox = NULL;
-    natsStatus s = natsInbox_Create(&inbox);
-    if (s != NATS_OK)
-        return s;
-    bus->acks_inbox = rb_strdup(inbox);
-    natsInbox_Destroy(inbox);
+    natsInbox *made = NULL;
+    natsStatus s = natsInbox_Create(&made);
+    *inbox = s == NATS_OK ? rb_asprintf("%s%s", bus->inbox_prefix, strrchr(made, '.')) : NULL;
+    natsInbox_Destroy(made);
+    return s == NATS_OK ? RB_OK : bus_error(s, 0, "making an inbox");
+}
+
+/* The inbox on which acknowledgements of publish_all arrive. */
+static rb_err connection_open_acks(struct rb_bus *bus)
+{
+    rb_err err = bus_inbox_make(&bus->acks_inbox, bus);
+    if (err)
+        return err;
     char *subject = rb_asprintf("%s.*.*", bus->acks_inbox);
-    s = natsConnection_SubscribeSync(&bus->acks, bus->nc, subject);
+    natsStatus s = natsConnection_SubscribeSync(&bus->acks, bus->nc, subject);
     free(subject);
-    return s;
+    return s == NATS_OK ? RB_OK : bus_error(s, 0, "subscribing");
+}
+
+/* Asks the server at once whether answers can reach us. One that is not there now is heard of later, by
+ * connection_trouble(). */
+static rb_err connection_hears(struct rb_bus *bus)
+{
+    const char *text = NULL;
+    bool deaf = rb_bus_is_connected(bus) &&
+                natsConnection_FlushTimeout(bus->nc, CONNECT_TIMEOUT_MS) == NATS_OK &&
+                natsConnection_GetLastError(bus->nc, &text) == NATS_NOT_PERMITTED &&
+                connection_is_deaf(bus, text);
+    return deaf ? connection_refused(bus) : RB_OK;
 }
 
 rb_err rb_bus_connect(struct rb_bus **out, const struct rb_bus_options *options)
@@ -280,6 +328,8 @@ rb_err rb_bus_connect(struct rb_bus **out, const struct rb_bus_options *options)
     pthread_cond_init(&bus->changed, &attr);
     pthread_condattr_destroy(&attr);
     bus->setup_at_ms = INT64_MIN / 2;
+    snprintf(bus->inbox_prefix, sizeof(bus->inbox_prefix), "_INBOX%s%s", options->user ? "." : "",
+             options->user ? options->user : "");
 
     /* The library's locks spin 2,000 times by default before they sleep. One of them is held while the socket
      * is written to, so that the reader would spin through the whole system call. */
@@ -309,8 +359,10 @@ rb_err rb_bus_connect(struct rb_bus **out, const struct rb_bus_options *options)
     if (s == NATS_OK)
         s = natsConnection_JetStream(&bus->js, bus->nc, NULL);
     if (s == NATS_OK)
-        s = connection_open_acks(bus);
-    if (s == NATS_OK)
+        err = connection_open_acks(bus);
+    if (s == NATS_OK && !err)
+        err = connection_hears(bus);
+    if (s == NATS_OK && !err)
         err = bus_asks_new(&bus->asks, bus);
 out:
     natsOptions_Destroy(nats_options);
@@ -362,7 +414,7 @@ bool rb_bus_is_connected(const struct rb_bus *bus)
 bool bus_is_closed(struct rb_bus *bus)
 {
     pthread_mutex_lock(&bus->mutex);
-    bool closed = bus->closed;
+    bool closed = bus->closed || bus->refused;
     pthread_mutex_unlock(&bus->mutex);
     return closed;
 }
@@ -379,7 +431,7 @@ uint64_t bus_epoch(struct rb_bus *bus)
  * the connection itself knows of it. The news that it is back wakes whoever waits. */
 static bool connection_is_up(const struct rb_bus *bus)
 {
-    return bus->connected && rb_bus_is_connected(bus);
+    return bus->connected && !bus->refused && rb_bus_is_connected(bus);
 }
 
 rb_err bus_wait_unless(struct rb_bus *bus, int timeout_ms, const atomic_bool *stop)
@@ -390,10 +442,12 @@ rb_err bus_wait_unless(struct rb_bus *bus, int timeout_ms, const atomic_bool *st
     rb_err err = RB_OK;
 
     pthread_mutex_lock(&bus->mutex);
-    while (!connection_is_up(bus) && !bus->closed && !(stop && *stop) && rc != ETIMEDOUT)
+    while (!connection_is_up(bus) && !bus->closed && !bus->refused && !(stop && *stop) && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&bus->changed, &bus->mutex, &until);
     if (bus->closed)
         err = rb_error_set(RB_EUNAVAILABLE, "NATS: the server refused us for good");
+    else if (bus->refused)
+        err = connection_refused(bus);
     else if (!connection_is_up(bus))
         err = rb_error_set(stop && *stop ? RB_ETIMEOUT : RB_EUNAVAILABLE, "NATS: not connected");
     pthread_mutex_unlock(&bus->mutex);

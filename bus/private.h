@@ -85,12 +85,14 @@ struct rb_bus {
     natsConnection *nc;
     jsCtx *js;
     struct bus_settings settings;
+    char inbox_prefix[BUS_NAME_MAX + 16]; /* "_INBOX.scanner" */
     atomic_bool closing; /* by us: no news for the log */
 
     pthread_mutex_t mutex; /* guards what follows, up to `acks` */
     pthread_cond_t changed;
     bool connected;
     bool closed;    /* for good: the server refused our credentials twice */
+    bool refused;   /* on this connection: no answer can reach us, the credentials are another user's */
     uint64_t epoch; /* grows with every connection made: what was asked on an older one is lost */
     struct bus_pull *pulls;
     natsSubscription *elections_sub;
@@ -112,7 +114,9 @@ struct rb_bus {
 };
 
 uint64_t bus_epoch(struct rb_bus *bus);
-bool bus_is_closed(struct rb_bus *bus);
+bool bus_is_closed(struct rb_bus *bus); /* or refused: whoever reads may end */
+/* A subject of its own for answers to this connection, to be freed. */
+rb_err bus_inbox_make(char **inbox, const struct rb_bus *bus) RB_MUST_CHECK;
 /* Waits until connected; ends early with RB_ETIMEOUT when `stop` becomes true and bus_kick() is called. */
 rb_err bus_wait_unless(struct rb_bus *bus, int timeout_ms, const atomic_bool *stop) RB_MUST_CHECK;
 void bus_kick(struct rb_bus *bus);

@@ -36,13 +36,15 @@ struct bus_pull {
 
 static rb_err pull_subscribe(natsSubscription **sub, char **inbox, struct rb_bus *bus)
 {
-    natsInbox *made = NULL;
-    natsStatus s = natsInbox_Create(&made);
+    rb_err err = bus_inbox_make(inbox, bus);
+    if (err)
+        return err;
+    natsStatus s = natsConnection_SubscribeSync(sub, bus->nc, *inbox);
     if (s == NATS_OK)
-        s = natsConnection_SubscribeSync(sub, bus->nc, made);
-    *inbox = s == NATS_OK ? rb_strdup(made) : NULL;
-    natsInbox_Destroy(made);
-    return s == NATS_OK ? RB_OK : bus_error(s, 0, "subscribing");
+        return RB_OK;
+    free(*inbox);
+    *inbox = NULL;
+    return bus_error(s, 0, "subscribing");
 }
 
 rb_err bus_pull_open(struct bus_pull **out, struct rb_bus *bus, const char *stream, int batch)
@@ -132,13 +134,13 @@ void bus_pull_leave(struct bus_pull *pull, const char *consumer)
 void bus_pull_forget(struct rb_bus *bus, const char *stream, const char *consumer)
 {
     static const char brief[] = "{\"batch\":1,\"expires\":1}";
-    natsInbox *nowhere = NULL;
+    char *nowhere = NULL;
 
-    if (natsInbox_Create(&nowhere) != NATS_OK)
+    if (bus_inbox_make(&nowhere, bus))
         return;
     char *subject = rb_asprintf(PULL_SUBJECT "%s.%s", stream, consumer);
     (void)natsConnection_PublishRequest(bus->nc, subject, nowhere, brief, sizeof(brief) - 1);
-    natsInbox_Destroy(nowhere);
+    free(nowhere);
     free(subject);
 }
 

@@ -317,7 +317,9 @@ int rb_subscriber_run_sized(const struct rb_subscriber *subscriber, size_t size)
     struct bus_runtime *r = subscriber_make_runtime(&def, &settings);
     rb_err err = rb_trace_start(def.name);
     if (!err)
-        err = rb_bus_connect(&r->bus, &(struct rb_bus_options){.url = settings.nats_url, .name = def.name});
+        err = rb_bus_connect(
+            &r->bus,
+            &(struct rb_bus_options){.url = settings.nats_url, .name = def.name, .user = def.name});
     if (!err)
         err = rb_health_start(&health, settings.health_address, settings.health_port, subscriber_is_ready, r);
     if (err) {

@@ -52,7 +52,8 @@ rb_err cli_bus_open(struct rb_bus **bus, const struct cli_options *options)
     int64_t limit_ms = options->timeout_seconds * INT64_C(1000);
     const struct rb_bus_options connection = {
         .url = rb_config_string(config, "NATS_URL", "nats://127.0.0.1:4222", "where NATS listens"),
-        .name = "repobus-cli"};
+        .name = "repobus-cli",
+        .user = "operator"};
     rb_config_free(config); /* the string is the environment's */
     rb_err err = rb_bus_connect(bus, &connection);
     if (!err)

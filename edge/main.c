@@ -144,7 +144,8 @@ static rb_err main_make(struct edge *edge)
     const struct rb_github_options github = {.base_url = edge->settings.github_api_url,
                                              .user_agent = "repobus",
                                              .timeout_ms = edge->settings.github_timeout_ms};
-    const struct rb_bus_options bus = {.url = edge->settings.nats_url, .name = "repobus-edge"};
+    const struct rb_bus_options bus = {
+        .url = edge->settings.nats_url, .name = "repobus-edge", .user = "edge"};
     rb_err err = rb_trace_start("edge");
     if (!err)
         err = rb_keyring_new(&edge->keyring, edge->settings.secret_key, edge->settings.secret_key_previous);

@@ -431,7 +431,7 @@ static void relay_run(struct edge_worker *worker)
 rb_err edge_relay_start(struct edge *edge)
 {
     const struct rb_bus_options options = {
-        .url = edge->settings.nats_url, .name = "repobus-relay", .is_bulk = true};
+        .url = edge->settings.nats_url, .name = "repobus-relay", .user = "edge", .is_bulk = true};
     rb_err err = rb_bus_connect(&relay_bus, &options);
     relay_worker = (struct edge_worker){.name = "repobus-relay", .edge = edge, .run = relay_run};
     return err ? err : edge_worker_start(&relay_worker);

@@ -2,12 +2,12 @@
 // (deploy/nats/permissions, read by deploy/nats/users). Only nsc is stood in for: its JWTs are made here.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { connect, credsAuthenticator, nkeys } from '@nats-io/transport-node';
-import { House, house, until } from './harness.mjs';
+import { bin, House, house, patience, until } from './harness.mjs';
 
 let h, dir;
 const text = new TextEncoder();
@@ -39,7 +39,10 @@ function makeAccounts() {
   const operator = nkeys.createOperator(), system = nkeys.createAccount(), account = nkeys.createAccount();
   const none = { subs: -1, data: -1, payload: -1, imports: -1, exports: -1, wildcards: true, conn: -1, leaf: -1 };
   const all = { ...none, mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
-  for (const [name, allowed] of Object.entries(permissions())) {
+  const users = permissions();
+  // As it was before each had its inbox: programs of now get along with it until it is made anew.
+  users['operator-of-before'] = { pub: users.operator.pub, sub: { allow: ['_INBOX.>'] } };
+  for (const [name, allowed] of Object.entries(users)) {
     const user = nkeys.createUser();
     const jwt = natsJwt(account, user, name, { type: 'user', subs: -1, data: -1, payload: -1, ...allowed });
     const seed = new TextDecoder().decode(user.getSeed());
@@ -76,7 +79,7 @@ before(async () => {
 });
 after(() => h?.stop());
 
-const as = (name) => connect({ servers: h.natsUrl, tls: { caFile: h.env.NATS_CA }, authenticator: credsAuthenticator(fs.readFileSync(creds(name))) });
+const as = (name) => connect({ servers: h.natsUrl, tls: { caFile: h.env.NATS_CA }, authenticator: credsAuthenticator(fs.readFileSync(creds(name))), inboxPrefix: `_INBOX.${name}` });
 const log = () => fs.readFileSync(path.join(dir, 'log'), 'utf8');
 
 test('everything works with what each program is allowed, and none asks for more', async () => {
@@ -110,6 +113,16 @@ test('a subscriber can neither speak for another nor take what is another\'s', a
   await refused('$JS.API.STREAM.DELETE.REPOBUS');
   await refused('$JS.API.CONSUMER.MSG.NEXT.REPOBUS.scanner', '1');
   await refused('$JS.API.CONSUMER.DELETE.REPOBUS.scanner');
+  await refused('$JS.API.CONSUMER.CREATE.REPOBUS.spy', '{}');
+  await refused('$JS.API.CONSUMER.CREATE.REPOBUS', '{}');
+  await refused('$JS.API.CONSUMER.CREATE.RUNS.labeller', '{}');
+  await refused('$JS.ACK.REPOBUS.scanner.1.1.1.1.0', '+ACK');
+  await refused('$JS.API.STREAM.MSG.GET.RUNS', '{"seq":1}');
+  await refused('$JS.API.STREAM.MSG.GET.DEAD', '{"seq":1}');
+  await refused('$JS.API.STREAM.INFO.KV_repobus_lease_notifier');
+  await refused('$JS.API.DIRECT.GET.KV_repobus_done_notifier.$KV.repobus_done_notifier.x');
+  await refused('$KV.repobus_lease_notifier.11', 'free');
+  await refused('wake.scanner');
   // People's tokens work for whoever was made with +github, and for nobody else.
   const question = JSON.stringify({ installation_ids: [1], method: 'GET', path: '' });
   assert.match((await nats.request('installation.github', question, { timeout: 30_000 })).string(), /"status":200/);
@@ -121,6 +134,37 @@ test('a subscriber can neither speak for another nor take what is another\'s', a
   await nats.flush();
   assert.ok(!log().includes('Subject "run.1.labeller"'), 'its own run it may tell');
   await nats.close();
+});
+
+test('nobody hears what is answered to another, nor answers in a third one\'s place', async () => {
+  const spy = await as('notifier'), labeller = await as('labeller');
+  const heard = [], refused = new Set();
+  for (const subject of ['_INBOX.>', '_INBOX.*.>', '_INBOX.labeller.>', '_INBOX.labeller.*.*', '_INBOX.edge.>', 'installation.github', 'delivery.payload', 'graph.>', 'run.>', 'repo.>', '$JS.API.>', '>']) {
+    spy.subscribe(subject, { callback: (error, message) => error ? refused.add(subject) : heard.push(message.subject) });
+    await until(`the subscription to ${subject} is refused`, () => refused.has(subject) || heard.length);
+  }
+  const question = JSON.stringify({ installation_ids: [1], method: 'GET', path: '' });
+  const answer = await labeller.request('installation.github', question, { timeout: 30_000 });
+  assert.match(answer.string(), /"status":200/);
+  assert.match(answer.subject, /^_INBOX\.labeller\./);
+  await spy.flush();
+  assert.deepEqual(heard, []);
+  spy.publish(answer.subject, '{"status":200,"body":"forged"}');
+  await until('a forged answer is refused', () => log().includes(`Subject "${answer.subject}"`));
+  await spy.close();
+  await labeller.close();
+});
+
+test('credentials of another program are an error at once, those of before are good', async () => {
+  const operate = (name) => h.cli(['subscribers'], { NATS_CREDS: creds(name) });
+  const wrong = await operate('scanner');
+  assert.equal(wrong.code, 3, wrong.stderr);
+  assert.match(wrong.stderr, /these credentials may not listen on _INBOX\.operator\.>/);
+  const before = await operate('operator-of-before');
+  assert.equal(before.code, 0, before.stderr);
+  const grapher = spawnSync(path.join(bin, 'repobus-grapher'), [], { env: { ...h.env, HEALTH_PORT: '0', NATS_CREDS: creds('scanner') }, timeout: patience });
+  assert.equal(grapher.status, 1);
+  assert.match(String(grapher.stdout) + grapher.stderr, /these credentials may not listen on _INBOX\.grapher\.>/);
 });
 
 test('no credentials, another authority, another host name: no connection', async () => {
