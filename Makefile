@@ -5,7 +5,7 @@ BUILD   ?= build
 VERSION := 1.1.0# of librepobus and its header: semver.org; the first number is the soname's
 CC      ?= gcc
 CXX     ?= g++
-PKGS    := libh2o-evloop libnats libjwt libsodium libgit2 jansson libpq libcurl openssl yaml-0.1 libxml-2.0 popt simdjson re2
+PKGS    := libh2o-evloop libnats libjwt libsodium libgit2 jansson libpq libcurl openssl yaml-0.1 libxml-2.0 libcmark popt simdjson re2
 
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings
 CFLAGS  ?= -O2 -g

@@ -85,8 +85,9 @@ struct rb_closing {
  */
 size_t rb_closing_find(struct rb_closing *out, size_t max, const char *text, const char *web_url,
                        struct rb_arena *arena);
-/* Makes blanks of what is no prose in GitHub's Markdown: code (in fences, indented, between backticks,
- * <code>, <pre>) and comments (prose.c). In place; line ends stay. Pure. */
-void rb_prose_keep(char *text);
+/* What is prose in GitHub's Markdown, without its signs: not code (in fences, indented, between backticks,
+ * <code>, <pre>), no comments (prose.c). In the arena. Pure; xmlInitParser() comes before there are threads.
+ */
+const char *rb_prose_read(const char *markdown, struct rb_arena *arena);
 
 #endif

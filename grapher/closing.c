@@ -81,9 +81,8 @@ static bool closing_is_known(const struct rb_closing *found, size_t count, const
 size_t rb_closing_find(struct rb_closing *out, size_t max, const char *text, const char *web_url,
                        struct rb_arena *arena)
 {
-    char *plain = rb_arena_strdup(arena, text);
+    const char *plain = rb_prose_read(text, arena);
     size_t count = 0;
-    rb_prose_keep(plain);
     for (const char *at = plain; *at && count < max; at++) {
         size_t len = at == plain || !is_word(at[-1]) ? keyword_len(at) : 0;
         struct rb_closing one;

@@ -2,6 +2,7 @@
  * repobus-grapher: keeps the graph of every connected repository, in Neo4j or in PostgreSQL.
  */
 #include <curl/curl.h>
+#include <libxml/parser.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,8 @@ int main(int argc, char **argv)
     struct rb_config *config = rb_config_new();
     int status = EXIT_FAILURE;
     rb_log_init("grapher");
-    curl_global_init(CURL_GLOBAL_DEFAULT); /* before there are threads */
+    curl_global_init(CURL_GLOBAL_DEFAULT); /* before there are threads, both */
+    xmlInitParser();
     grapher_configure_store(&grapher, config);
     if (rb_repo_sources_start(&grapher.sources, config, "repobus-grapher")) {
         rb_log_error("not started: %s", rb_error_text());
@@ -127,6 +129,7 @@ int main(int argc, char **argv)
 out:
     rb_repo_sources_stop(&grapher.sources);
     rb_config_free(config);
+    xmlCleanupParser();
     curl_global_cleanup();
     return status;
 }

@@ -92,8 +92,10 @@ static void test_spans(void **state)
     assert_closes("write `<!--` and fixes #1 `-->`", "#1");
     assert_closes("a <!-- lone one. fixes #1\n\nfixes #2", "#1 #2");
     assert_closes("<!--\n```\nfixes #1\n-->\nfixes #2", "#2");
-    assert_closes("<code>fixes #1</code> <PRE\n>\n\nfixes #2</pre> fixes #3", "#3");
-    assert_closes("<code> fixes #1, <precious> fixes #2", "#1 #2");
+    assert_closes("<code>fixes #1</code> <PRE>fixes #2</pre> fixes #3", "#3");
+    assert_closes("<code> fixes #1, <precious> fixes #2", "");
+    assert_closes("<details>\nfixes #1, <b>fixes</b> #2\n</details>", "#1 #2");
+    assert_closes("fixes `x` #1 **fixes** #2 fixes [#3](https://a.example)", "#2 #3");
     assert_closes("<pre>\nfixes #1", "");
     assert_closes("(fixes #2) \"fixes #3\" > fixes #4", "#2 #3 #4");
 }
