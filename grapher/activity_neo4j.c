@@ -32,9 +32,9 @@ static const char put_pull_request_statement[] =
              "SET p.head_sha = CASE WHEN $given.has_touches THEN $given.head_sha ELSE coalesce(p.head_sha, "
              "'') END "
              "WITH r, p " AUTHOR("p") //
-    "CALL (p) { WITH p WHERE $given.has_touches MATCH (p)-[t:TOUCHES]->(f:File) WHERE NOT f.path IN [touch "
-    "IN "
-    "$given.touches | touch[0]] DELETE t WITH DISTINCT f WHERE f.generation IS NULL AND NOT EXISTS { "
+    "CALL (p) { WITH p, [touch IN $given.touches | touch[0]] AS paths WHERE $given.has_touches "
+    "MATCH (p)-[t:TOUCHES]->(f:File) WHERE NOT f.path IN paths DELETE t WITH DISTINCT f WHERE f.generation "
+    "IS NULL AND NOT EXISTS { "
     "(f)<-[:TOUCHES]-() } DELETE f } "
     "CALL (p) { UNWIND $given.touches AS touch MERGE (f:File {repo_id: $given.repo_id, path: touch[0]}) "
     "MERGE "
