@@ -41,8 +41,8 @@
 #define TOUCHES                                                                                           \
     "CALL (n) { WITH n WHERE $given.has_touches SET n.head_sha = $given.head_sha, n.base_ref = "          \
     "$given.base_ref } "                                                                                  \
-    "CALL (n) { WITH n WHERE $given.has_touches MATCH (n)-[t:TOUCHES]->(f:File) "                         \
-    "WHERE NOT f.path IN [touch IN $given.touches | touch[0]] DELETE t "                                  \
+    "CALL (n) { WITH n, [touch IN $given.touches | touch[0]] AS paths WHERE $given.has_touches "          \
+    "MATCH (n)-[t:TOUCHES]->(f:File) WHERE NOT f.path IN paths DELETE t "                                 \
     "WITH DISTINCT f WHERE f.generation IS NULL AND NOT EXISTS { (f)<-[:TOUCHES]-() } DELETE f } "        \
     "CALL (n) { UNWIND $given.touches AS touch MERGE (f:File {repo_id: $given.repo_id, path: touch[0]}) " \
     "MERGE (n)-[t:TOUCHES]->(f) SET t.additions = touch[1], t.deletions = touch[2] } "

@@ -10,7 +10,20 @@
 
 #define LOCKED GRAPH_NEO4J_LOCKED
 
+/* A statement that is planned while the server has not heard of a name says so in each of its answers, and
+ * looks the name up for every row. */
+static const char know_types[] =
+    "UNWIND ['AUTHORED_BY', 'CLOSES', 'CONTAINS', 'CONTRIBUTED_TO', 'DEPENDS_ON', 'TOUCHES'] AS name "
+    "CALL db.createRelationshipType(name) RETURN count(*)";
+static const char know_properties[] =
+    "UNWIND ['additions', 'built', 'changing', 'commit', 'complete', 'constraint', 'deletions', 'files', "
+    "'full_name', 'generation', 'github_id', 'language', 'links', 'login', 'name', 'scope', 'size', 'title'] "
+    "AS name CALL db.createProperty(name) RETURN count(*)";
+
+/* The names first: a constraint has everything planned again. */
 static const char *const constraints[] = {
+    know_types,
+    know_properties,
     "CREATE CONSTRAINT repository_key IF NOT EXISTS FOR (r:Repository) REQUIRE r.repo_id IS UNIQUE",
     "CREATE CONSTRAINT graph_key IF NOT EXISTS FOR (r:Graph) REQUIRE r.repo_id IS UNIQUE",
     "CREATE CONSTRAINT lane_key IF NOT EXISTS FOR (l:Lane) REQUIRE (l.repo_id, l.number) IS UNIQUE",

@@ -207,7 +207,7 @@ static rb_err exchange_answer(json_t **values, bool *again, struct exchange *exc
     }
     curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &status);
     const struct rb_buf *answer = &exchange->answer;
-    json_t *body = json_loadb(answer->data ? answer->data : "", answer->len, 0, NULL);
+    json_t *body = rb_json_load(&(struct rb_json_text){answer->data ? answer->data : "", answer->len, 0});
     const json_t *rows = NULL;
     rb_err err = rb_neo4j_judge(&rows, again, (int)status, body);
     if (!err && values)

@@ -273,11 +273,14 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
                       "m.number = $2 "
                       "and m.path = t.path limit 1) group by c.number, c.title, author_id "
                       "order by count(*) desc, c.number desc limit $3"},
+         /* By file, from those pull requests on: whether this one touches a file costs a walk for each, and a
+          * file may have been touched by thousands that are not open any more. */
          .neo4j = CYPHER_COUNTED_OPEN
-         "AND p.number <> $given.number MATCH (m:PullRequest {repo_id: "
-         "$given.repo_id, number: $given.number}) "
-         "MATCH (p)-[:TOUCHES]->(f:File) WHERE EXISTS { (m)-[:TOUCHES]->(f) } "
-         "WITH p, f.path AS path ORDER BY path WITH p, collect(path) AS paths "
+         "AND p.number <> $given.number WITH collect(p) AS others "
+         "MATCH (m:PullRequest {repo_id: $given.repo_id, number: $given.number}) UNWIND others + m AS p "
+         "MATCH (p)-[:TOUCHES]->(f:File) WITH m, f, collect(p) AS pulls WHERE m IN pulls "
+         "WITH m, f.path AS path, pulls ORDER BY path UNWIND pulls AS p WITH m, p, path WHERE p <> m "
+         "WITH p, collect(path) AS paths "
          "OPTIONAL MATCH (p)-[:AUTHORED_BY]->(d:Developer) "
          "RETURN p.number AS number, p.title AS title, d.login AS author, size(paths) AS files, "
          "paths[.." OVERLAP_PATHS "] AS paths ORDER BY files DESC, number DESC LIMIT $given.limit"},
@@ -296,7 +299,7 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
               "at) "
               "where a.at < b.at group by a.number, b.number order by count(*) desc, b.number desc, a.number "
               "desc limit $2"},
-         /* By file, since a file may have been touched by thousands that are not open any more. */
+         /* By file, too. */
          .neo4j = CYPHER_COUNTED_PAIRED
          "MATCH (p)-[:TOUCHES]->(f:File) WITH f, collect(p.number) AS numbers "
          "WHERE size(numbers) > 1 UNWIND numbers AS a UNWIND numbers AS b WITH f, a, b WHERE a < b "

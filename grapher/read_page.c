@@ -11,15 +11,18 @@
 #define CURSOR_FOLDERS "d:"  /* folders come first */
 #define CURSOR_FILES   "f:"
 
+static int page_append(const char *text, size_t len, void *rows)
+{
+    return rb_buf_append(rows, text, len) == RB_OK ? 0 : -1;
+}
+
 bool read_page_add(struct reading *reading, json_t **rows, size_t count)
 {
     size_t before = reading->rows.len;
     bool fits = reading->count + count <= reading->limit;
     for (size_t i = 0; i < count; i++) {
-        char *text = rows[i] ? json_dumps(rows[i], JSON_COMPACT) : NULL;
-        fits = fits && text && (reading->rows.len == 0 || rb_buf_append(&reading->rows, ",", 1) == RB_OK) &&
-               rb_buf_append(&reading->rows, text, strlen(text)) == RB_OK;
-        free(text);
+        fits = fits && (reading->rows.len == 0 || rb_buf_append(&reading->rows, ",", 1) == RB_OK) &&
+               json_dump_callback(rows[i], page_append, &reading->rows, JSON_COMPACT) == 0;
         json_decref(rows[i]);
     }
     if (fits) {

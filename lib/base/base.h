@@ -98,6 +98,9 @@ struct rb_json_text {
  * may call. */
 rb_err rb_json_find(const struct rb_json_field *fields, size_t count,
                     const struct rb_json_text *text) RB_MUST_CHECK;
+/* All of it as json_loadb() has it, which takes four times as long: a new reference. NULL: not JSON, a number
+ * beyond 64 bits, or a zero byte in a text. Any thread may call. */
+struct json_t *rb_json_load(const struct rb_json_text *text) RB_MUST_CHECK;
 /* Whether a text or a name within this JSON, which has been checked, has a zero byte: "\u0000" is one, and
  * "\\u0000" is a backslash and five letters. */
 bool rb_json_has_zero(const char *text, size_t len);

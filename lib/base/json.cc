@@ -4,6 +4,7 @@ extern "C" {
 #include "lib/base/base.h"
 }
 #include <cstring>
+#include <jansson.h>
 #include <memory>
 #include <simdjson.h>
 #include <string>
@@ -49,6 +50,16 @@ simdjson::error_code json_parse(simdjson::dom::parser &parser, const struct rb_j
 {
     bool is_to_copy = text.room < simdjson::SIMDJSON_PADDING;
     return parser.parse(text.at, text.len, is_to_copy).get(document);
+}
+
+thread_local simdjson::dom::parser json_kept;
+
+template <typename Use> auto json_with_parser(size_t len, Use use)
+{
+    if (len <= JSON_KEPT_MAX)
+        return use(json_kept);
+    simdjson::dom::parser once;
+    return use(once);
 }
 
 rb_err json_find(simdjson::dom::parser &parser, const struct rb_json_field *fields, size_t count,
@@ -225,6 +236,64 @@ class json_list
     rb_json_member_fn fn;
     void *arg;
 };
+
+// What jansson would make of the same text; nullptr for what it has no place for.
+json_t *json_build(simdjson::dom::element value);
+
+json_t *json_build_text(std::string_view text)
+{
+    bool has_zero = text.find('\0') != std::string_view::npos;
+    return has_zero ? nullptr : json_stringn_nocheck(text.data(), text.size());
+}
+
+json_t *json_build_list(simdjson::dom::array values)
+{
+    json_t *list = json_array();
+    for (simdjson::dom::element value : values) {
+        if (json_array_append_new(list, json_build(value))) {
+            json_decref(list);
+            return nullptr;
+        }
+    }
+    return list;
+}
+
+json_t *json_build_object(simdjson::dom::object members)
+{
+    json_t *object = json_object();
+    for (simdjson::dom::key_value_pair member : members) {
+        bool has_zero = member.key.find('\0') != std::string_view::npos;
+        if (has_zero || json_object_setn_new_nocheck(object, member.key.data(), member.key.size(),
+                                                     json_build(member.value))) {
+            json_decref(object);
+            return nullptr;
+        }
+    }
+    return object;
+}
+
+json_t *json_build(simdjson::dom::element value)
+{
+    switch (value.type()) {
+    case simdjson::dom::element_type::ARRAY:
+        return json_build_list(value.get_array().value_unsafe());
+    case simdjson::dom::element_type::OBJECT:
+        return json_build_object(value.get_object().value_unsafe());
+    case simdjson::dom::element_type::STRING:
+        return json_build_text(value.get_string().value_unsafe());
+    case simdjson::dom::element_type::INT64:
+        return json_integer(value.get_int64().value_unsafe());
+    case simdjson::dom::element_type::DOUBLE:
+        return json_real(value.get_double().value_unsafe());
+    case simdjson::dom::element_type::BOOL:
+        return json_boolean(value.get_bool().value_unsafe());
+    case simdjson::dom::element_type::NULL_VALUE:
+        return json_null();
+    case simdjson::dom::element_type::UINT64: // beyond what json_int_t holds
+        return nullptr;
+    }
+    return nullptr;
+}
 } // namespace
 
 rb_err rb_json_members(const char *pointer, const struct rb_json_field *fields, size_t count,
@@ -254,11 +323,16 @@ rb_err rb_json_list(int *flag_value, const char *flag, const char *list, const s
 
 rb_err rb_json_find(const struct rb_json_field *fields, size_t count, const struct rb_json_text *text)
 {
-    static thread_local simdjson::dom::parser kept;
-    if (text->len <= JSON_KEPT_MAX)
-        return json_find(kept, fields, count, *text);
-    simdjson::dom::parser once;
-    return json_find(once, fields, count, *text);
+    return json_with_parser(
+        text->len, [&](simdjson::dom::parser &parser) { return json_find(parser, fields, count, *text); });
+}
+
+json_t *rb_json_load(const struct rb_json_text *text)
+{
+    return json_with_parser(text->len, [&](simdjson::dom::parser &parser) -> json_t * {
+        simdjson::dom::element document;
+        return json_parse(parser, *text, document) ? nullptr : json_build(document);
+    });
 }
 
 // A backslash stands in texts and names alone, and takes what follows with it.

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "lib/base/base.h"
 
@@ -317,9 +318,43 @@ static void a_part_is_json_of_its_own(void **state)
     }
 }
 
+static void all_of_a_text_is_as_jansson_has_it(void **state)
+{
+    static const char *const texts[] = {
+        "{}",
+        "[]",
+        "null",
+        " true ",
+        "\"a\"",
+        "[[\"a\",null],[1,-1,9223372036854775807,-9223372036854775808,0.5,1e3,-0.0]]",
+        "{\"b\":{\"c\":[false,\"\\u00e9\\ud83d\\ude00\\n\\\"\"]},\"\":1,\"b2\":2,\"b2\":3}",
+        "",
+        "{",
+        "[1,]",
+        "[1] 2",
+        "nul",
+        "[9223372036854775808]",
+        "[1e999]",
+        "[\"\\u0000\"]",
+        "{\"\\u0000\":1}",
+        "{\"a\":[1,{\"b\":\"\\u0000\"}]}",
+        "[\"\xff\"]",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        const struct rb_json_text text = {texts[i], strlen(texts[i]), 0};
+        json_t *seen = rb_json_load(&text), *wanted = json_loadb(text.at, text.len, JSON_DECODE_ANY, NULL);
+        if (!seen != !wanted || (seen && !json_equal(seen, wanted)))
+            fail_msg("%s", texts[i]);
+        json_decref(seen);
+        json_decref(wanted);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_of_a_text_is_as_jansson_has_it),
         cmocka_unit_test(fields_are_found_wherever_they_stand),
         cmocka_unit_test(what_is_no_such_field_leaves_everything_as_it_was),
         cmocka_unit_test(what_follows_a_text_is_not_read_as_part_of_it),
