@@ -75,6 +75,10 @@ const size_t bus_stream_count = sizeof(bus_streams) / sizeof(bus_streams[0]);
  * once before new events wait. Costs the server some 100 bytes each. */
 #define ACK_PENDING 10000
 
+/* Keeping a run is one statement. One that was given to an edge that died, or stands still, is somebody's
+ * live progress. */
+#define RUN_ACK_WAIT_MS 5000
+
 static const struct bus_durable_def catalogue_durables[] = {
     {.name = "scanner",
      .stream = RB_STREAM_EVENTS,
@@ -90,7 +94,7 @@ static const struct bus_durable_def catalogue_durables[] = {
      .max_ack_pending = ACK_PENDING},
     {.name = "edge-runs", /* one reader among all edges keeps the runs in the database */
      .stream = RB_STREAM_RUNS,
-     .ack_wait_ms = ACK_WAIT_MS,
+     .ack_wait_ms = RUN_ACK_WAIT_MS,
      .max_deliver = -1,
      .max_ack_pending = 1000}, /* the server's default: a reader asks for far fewer at a time */
 };

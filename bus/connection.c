@@ -13,11 +13,11 @@
 
 #include "bus/private.h"
 
-#define CONNECT_TIMEOUT_MS  2000  /* for one server; a local one needs a millisecond */
-#define FIRST_TRIES         5     /* of the first connection; ten seconds where each takes its whole time */
-#define RECONNECT_WAIT_MS   250   /* soon back after a restart … */
-#define RECONNECT_JITTER_MS 1000  /* … but not all processes in the same moment */
-#define PING_INTERVAL_MS    10000 /* a peer that died without a word is noticed after two of these */
+#define CONNECT_TIMEOUT_MS  2000 /* for one server; a local one needs a millisecond */
+#define FIRST_TRIES         5    /* of the first connection; ten seconds where each takes its whole time */
+#define RECONNECT_WAIT_MS   250  /* soon back after a restart … */
+#define RECONNECT_JITTER_MS 1000 /* … but not all processes in the same moment */
+#define PING_INTERVAL_MS    4000 /* a peer that died without a word is noticed after two or three of these */
 #define PINGS_OUT           2
 #define WRITE_DEADLINE_MS   5000         /* a peer that reads nothing must not hold a worker */
 #define IO_BUFFER           (32 * 1024)  /* events are small; the library's default is the same */

@@ -11,14 +11,16 @@
 
 #define CONTROL_BODY_MAX   4096
 #define CONTROL_REASON_MAX 512
+#define MEASURE_WAIT_MS    500 /* the relay measures, and events wait for it meanwhile */
 
 void bus_control_wake_subject(char *out, size_t size, const char *subscriber)
 {
     snprintf(out, size, "wake.%s", subscriber);
 }
 
-/* The JSON of the last message on a subject; NULL without an error when there is none. */
-static rb_err control_last(json_t **out, struct rb_bus *bus, const char *subject)
+/* The JSON of the last message on a subject; NULL without an error when there is none. `tries` of
+ * BUS_LOOK_TRIES: so much of BUS_API_WAIT_MS is waited at most. */
+static rb_err control_last(json_t **out, struct rb_bus *bus, const char *subject, int tries)
 {
     natsMsg *msg = NULL;
     jsErrCode code = 0;
@@ -27,7 +29,7 @@ static rb_err control_last(json_t **out, struct rb_bus *bus, const char *subject
 
     *out = NULL;
     bus_api_options(&options, BUS_LOOK_TRIES);
-    for (int i = 0; i < BUS_LOOK_TRIES && s == NATS_TIMEOUT; i++)
+    for (int i = 0; i < tries && s == NATS_TIMEOUT; i++)
         s = js_GetLastMsg(&msg, bus->js, RB_STREAM_CONTROL, subject, &options, &code);
     if (s == NATS_NOT_FOUND)
         return RB_OK;
@@ -46,13 +48,14 @@ static const char *control_text(const json_t *object, const char *field)
 
 /* ---- pausing ------------------------------------------------------------------------------------------ */
 
-rb_err bus_control_read(bool *paused, int64_t *since_ms, struct rb_bus *bus, const char *subscriber)
+rb_err bus_control_read(bool *paused, int64_t *since_ms, struct rb_bus *bus, const char *subscriber,
+                        int tries)
 {
     char subject[BUS_SUBJECT_MAX];
     json_t *last = NULL;
 
     snprintf(subject, sizeof(subject), "control.pause.%s", subscriber);
-    rb_err err = control_last(&last, bus, subject);
+    rb_err err = control_last(&last, bus, subject, tries);
     *paused = json_is_true(json_object_get(last, "paused"));
     *since_ms = *paused ? bus_time_parse(control_text(last, "at")) : 0;
     json_decref(last);
@@ -144,10 +147,10 @@ static rb_err control_standing(struct rb_bus_standing *out, struct rb_bus *bus, 
     snprintf(out->filter, sizeof(out->filter), "%s", strcmp(filter, ">") == 0 ? "" : filter);
     rb_err err = bus_control_oldest(&out->oldest_ms, bus, info);
     if (!err)
-        err = bus_control_read(&out->paused, &out->paused_ms, bus, info->Name);
+        err = bus_control_read(&out->paused, &out->paused_ms, bus, info->Name, BUS_LOOK_TRIES);
     snprintf(subject, sizeof(subject), "control.error.%s", info->Name);
     if (!err)
-        err = control_last(&failure, bus, subject);
+        err = control_last(&failure, bus, subject, BUS_LOOK_TRIES);
     out->error_ms = bus_time_parse(control_text(failure, "at"));
     snprintf(out->error, sizeof(out->error), "%s", control_text(failure, "reason"));
     snprintf(out->error_event, sizeof(out->error_event), "%s", control_text(failure, "event"));
@@ -190,11 +193,15 @@ static void control_set_gauge(const char *name, const char *stream, const char *
 
 rb_err rb_bus_measure_streams(struct rb_bus *bus)
 {
+    jsOptions options;
+
+    (void)jsOptions_Init(&options);
+    options.Wait = MEASURE_WAIT_MS;
     for (size_t i = 0; i < bus_stream_count; i++) {
         const char *name = bus_streams[i].name;
         jsStreamInfo *info = NULL;
         jsErrCode code = 0;
-        natsStatus s = js_GetStreamInfo(&info, bus->js, name, NULL, &code);
+        natsStatus s = js_GetStreamInfo(&info, bus->js, name, &options, &code);
         if (s != NATS_OK)
             return bus_error(s, code, "stream %s", name);
         control_set_gauge("repobus_stream_messages", name, "Messages in the stream.",

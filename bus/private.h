@@ -135,8 +135,11 @@ void bus_elections_free(struct rb_bus *bus);   /* only after the connection is c
 rb_err bus_heal(struct rb_bus *bus) RB_MUST_CHECK;
 /* For what is asked up to `tries` times within BUS_API_WAIT_MS. */
 void bus_api_options(jsOptions *options, int tries);
-/* Creates or updates the consumer. `name` is set to the server's name of it, to be freed. */
-rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_durable_def *def) RB_MUST_CHECK;
+/* Creates or updates the consumer, after all streams. `name` is set to the server's name of it, to be freed.
+ * One that this process has set up before (`was_there`) is looked for first, since after an election any
+ * other stream, or the whole cluster, may be without a leader for seconds longer. */
+rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_durable_def *def,
+                           bool was_there) RB_MUST_CHECK;
 /* When the stream was made: another time, another stream, whose sequences begin anew. */
 rb_err bus_stream_created(int64_t *created_ns, struct rb_bus *bus, const char *name) RB_MUST_CHECK;
 
@@ -208,9 +211,9 @@ struct bus_dead_letter {
 };
 /* ---- control.c ---------------------------------------------------------------------------------------- */
 
-/* Whether the operator wants it paused, and since when. */
-rb_err bus_control_read(bool *paused, int64_t *since_ms, struct rb_bus *bus,
-                        const char *subscriber) RB_MUST_CHECK;
+/* Whether the operator wants it paused, and since when. `tries`: up to BUS_LOOK_TRIES, a second each. */
+rb_err bus_control_read(bool *paused, int64_t *since_ms, struct rb_bus *bus, const char *subscriber,
+                        int tries) RB_MUST_CHECK;
 /* The subject of a plain message which says that there is something new to read. */
 void bus_control_wake_subject(char *out, size_t size, const char *subscriber);
 /* Notes a failure for rb_bus_standings(); lost while there is no connection. */

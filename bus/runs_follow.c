@@ -37,15 +37,13 @@ static void follow_drop_ephemeral(struct rb_run_follower *follower)
 static rb_err follow_ensure(struct rb_run_follower *follower)
 {
     uint64_t epoch = bus_epoch(follower->bus);
-    rb_err err = bus_heal(follower->bus);
+    bool was_there = follower->epoch > 0 && follower->def.name;
 
-    if (err)
-        return err;
     if (follower->consumer && !follower->def.name)
         follow_drop_ephemeral(follower);
     free(follower->consumer);
     follower->consumer = NULL;
-    err = bus_consumer_ensure(&follower->consumer, follower->bus, &follower->def);
+    rb_err err = bus_consumer_ensure(&follower->consumer, follower->bus, &follower->def, was_there);
     if (err)
         return err;
     follower->epoch = epoch;

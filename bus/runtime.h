@@ -183,7 +183,8 @@ void bus_keepalive_wake(struct bus_runtime *runtime);
 rb_err bus_watch_start(struct bus_runtime *runtime) RB_MUST_CHECK;
 void bus_watch_stop(struct bus_runtime *runtime); /* the thread ends soon */
 void bus_watch_join(struct bus_runtime *runtime);
-/* Reads whether the subscriber is paused, and tells all workers. `ensure_mutex` is held. */
+/* Reads whether the subscriber is paused, and tells all workers. `ensure_mutex` is held. What was read before
+ * counts for as long as there is no answer, which is waited for a second then: it comes soon enough. */
 rb_err bus_watch_pause(struct bus_runtime *runtime) RB_MUST_CHECK;
 
 /* work.c */

@@ -179,7 +179,7 @@ rb_err bus_stream_created(int64_t *created_ns, struct rb_bus *bus, const char *n
     return RB_OK;
 }
 
-rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_durable_def *def)
+static rb_err setup_consumer(char **name, struct rb_bus *bus, const struct bus_durable_def *def)
 {
     jsConsumerConfig config;
     jsConsumerInfo *info = NULL;
@@ -187,7 +187,6 @@ rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_dur
     jsOptions options;
     natsStatus s = NATS_TIMEOUT;
 
-    *name = NULL;
     jsConsumerConfig_Init(&config);
     config.Durable = def->name;
     config.DeliverPolicy = js_DeliverAll; /* also what was published before this subscriber existed */
@@ -214,4 +213,32 @@ rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_dur
     return *name ? RB_OK
                  : rb_error_set(RB_EUNAVAILABLE, "NATS: consumer %s is just being deleted",
                                 def->name ? def->name : "of runs");
+}
+
+/* RB_ENOTFOUND: it is not there, or its stream is not. */
+static rb_err setup_find_consumer(char **name, struct rb_bus *bus, const struct bus_durable_def *def)
+{
+    jsConsumerInfo *info = NULL;
+    jsErrCode code = 0;
+    jsOptions options;
+    natsStatus s = NATS_TIMEOUT;
+
+    bus_api_options(&options, BUS_LOOK_TRIES);
+    for (int i = 0; i < BUS_LOOK_TRIES && s == NATS_TIMEOUT; i++)
+        s = js_GetConsumerInfo(&info, bus->js, def->stream, def->name, &options, &code);
+    jsConsumerInfo_Destroy(info);
+    if (s != NATS_OK)
+        return bus_error(s, code, "consumer %s", def->name);
+    *name = rb_strdup(def->name);
+    return RB_OK;
+}
+
+rb_err bus_consumer_ensure(char **name, struct rb_bus *bus, const struct bus_durable_def *def, bool was_there)
+{
+    *name = NULL;
+    rb_err err = was_there ? setup_find_consumer(name, bus, def) : RB_ENOTFOUND;
+    if (err != RB_ENOTFOUND)
+        return err;
+    err = bus_heal(bus);
+    return err ? err : setup_consumer(name, bus, def);
 }

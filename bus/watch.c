@@ -11,10 +11,15 @@
 
 rb_err bus_watch_pause(struct bus_runtime *runtime)
 {
-    bool paused = false;
+    bool was_known = runtime->aim > 0, paused = false;
     int64_t since_ms = 0;
 
-    rb_err err = bus_control_read(&paused, &since_ms, runtime->bus, runtime->def->name);
+    rb_err err = bus_control_read(&paused, &since_ms, runtime->bus, runtime->def->name,
+                                  was_known ? 1 : BUS_LOOK_TRIES);
+    if (err && was_known) {
+        rb_log_warn("whether the operator has paused it is not known: %s", rb_error_text());
+        return RB_OK;
+    }
     if (err)
         return err;
     pthread_mutex_lock(&runtime->mutex);
@@ -52,10 +57,9 @@ static void watch_look(struct bus_runtime *runtime)
     if (!rb_bus_is_connected(runtime->bus) || !runtime->consumer_ready)
         return;
     pthread_mutex_lock(&runtime->ensure_mutex);
-    if (bus_watch_pause(runtime))
-        rb_log_warn("whether the operator has paused it is not known: %s", rb_error_text());
+    rb_err err = bus_watch_pause(runtime);
     pthread_mutex_unlock(&runtime->ensure_mutex);
-    if (!runtime->draining)
+    if (!err && !runtime->draining)
         watch_measure(runtime);
 }
 

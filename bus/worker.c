@@ -409,9 +409,7 @@ static rb_err worker_ensure(struct bus_worker *worker, bool again)
     bool fresh = runtime->aim > worker->aimed && runtime->aim_epoch == epoch; /* a colleague was faster */
     if (runtime->aim == 0 || runtime->aim_epoch != epoch || (again && !fresh)) {
         runtime->consumer_ready = false;
-        err = bus_heal(runtime->bus);
-        if (!err)
-            err = bus_consumer_ensure(&name, runtime->bus, &runtime->durable);
+        err = bus_consumer_ensure(&name, runtime->bus, &runtime->durable, runtime->aim > 0);
         if (!err)
             err = bus_stream_created(&created, runtime->bus, runtime->durable.stream);
         if (!err) /* before a first event is taken */

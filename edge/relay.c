@@ -14,7 +14,9 @@
  * sent when all of the first are acknowledged, so that none overtakes another that has failed.
  *
  * Woken by the notification that the committing statement sends; looks by itself every few seconds in case
- * one was missed.
+ * one was missed. The others look every second whether the lock is free. Where the first of what waits stays
+ * the same, who has the lock stands still (a process that is stopped, a network that hangs): then another
+ * stands in for a while, without it.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,18 +26,21 @@
 #include "bus/admin.h"
 #include "edge/edge.h"
 
-#define RELAY_BATCH      128 /* 8 MB of the largest events that webhooks make */
-#define RELAY_BATCH_TEXT "128"
-#define RELAY_POLL_MS    5000
-#define RELAY_SETTLE_MS  1000    /* by then what took a number is committed, but for what a sweep finds */
-#define RELAY_REST_MS    10      /* under load: between two batches that are not full */
-#define RELAY_RETRY_MS   1000    /* after a failure, halved at random */
-#define RELAY_LATE_US    1000000 /* from then on outbox_late has when an event was published */
-#define RELAY_PRUNE_MS   (3600 * 1000)     /* published events are looked through this often */
-#define RELAY_MEASURE_MS 5000              /* a count of what waits costs something where much does */
-#define RELAY_KEEP       "30 days"         /* so long a lost stream can be refilled */
-#define RELAY_AGAIN      "again"           /* a notification: earlier events wait once more */
-#define RELAY_SENT       (2 * RELAY_BATCH) /* not marked yet: of the batch before and the one at hand */
+#define RELAY_BATCH       128 /* 8 MB of the largest events that webhooks make */
+#define RELAY_BATCH_TEXT  "128"
+#define RELAY_POLL_MS     5000
+#define RELAY_STANDBY_MS  1000  /* for those without the lock: so late is it noticed that it is free */
+#define RELAY_STILL_MS    3000  /* the first of what waits is the same for so long: a batch takes far less */
+#define RELAY_STAND_IN_MS 10000 /* then it is looked again */
+#define RELAY_SETTLE_MS   1000  /* by then what took a number is committed, but for what a sweep finds */
+#define RELAY_REST_MS     10    /* under load: between two batches that are not full */
+#define RELAY_RETRY_MS    1000  /* after a failure, halved at random */
+#define RELAY_LATE_US     1000000           /* from then on outbox_late has when an event was published */
+#define RELAY_PRUNE_MS    (3600 * 1000)     /* published events are looked through this often */
+#define RELAY_MEASURE_MS  5000              /* a count of what waits costs something where much does */
+#define RELAY_KEEP        "30 days"         /* so long a lost stream can be refilled */
+#define RELAY_AGAIN       "again"           /* a notification: earlier events wait once more */
+#define RELAY_SENT        (2 * RELAY_BATCH) /* not marked yet: of the batch before and the one at hand */
 
 enum relay_column {
     RELAY_ID,
@@ -63,10 +68,16 @@ struct relay_place {
     int64_t from, settling, newest, settling_ms, swept_ms;
 };
 
+/* Of an edge without the lock: the first of what waits, since when it is, how long this edge stands in. */
+struct relay_standby {
+    int64_t first, since_ms, looked_ms, until_ms;
+};
+
 static struct edge_worker relay_worker;
 static struct rb_bus *relay_bus; /* for many events at a time; a single one goes sooner over the edge's own */
 /* Of the relay's thread alone. */
 static struct relay_place relay_place;
+static struct relay_standby relay_standby;
 static struct relay_batch relay_batches[2];
 static char relay_sent[RELAY_SENT * 20 + 3]; /* what is to be marked: an array, as PostgreSQL writes it */
 static size_t relay_sent_len;
@@ -300,6 +311,34 @@ static rb_err relay_settle(struct rb_db *db)
     return rb_db_query(NULL, db, &statement, NULL, 0);
 }
 
+/* What two publish at the same time the stream takes once. */
+static bool relay_stands_in(struct rb_db *db)
+{
+    static const struct rb_statement statement = {
+        "relay_first", "select position from outbox_waiting order by position limit 1"};
+    struct relay_standby *standby = &relay_standby;
+    struct rb_rows *rows = NULL;
+    int64_t now = rb_clock_ms();
+    if (now < standby->until_ms)
+        return true;
+    if (now - standby->looked_ms < RELAY_STANDBY_MS)
+        return false;
+    standby->looked_ms = now;
+    if (rb_db_query(&rows, db, &statement, NULL, 0))
+        return false;
+    int64_t first = rb_rows_count(rows) ? rb_rows_int(rows, 0, 0) : 0;
+    rb_rows_free(rows);
+    if (first != standby->first || !first)
+        standby->since_ms = now;
+    standby->first = first;
+    if (now - standby->since_ms < RELAY_STILL_MS)
+        return false;
+    rb_log_warn("relay: the edge whose turn it is stands still, standing in seconds=%d",
+                RELAY_STAND_IN_MS / 1000);
+    standby->until_ms = now + RELAY_STAND_IN_MS;
+    return true;
+}
+
 /* RB_ECONFLICT: another edge is the relay. A session that is lost after this takes the lock with it: what two
  * relays publish then at the same time the stream takes once. */
 static rb_err relay_lock(struct edge_worker *worker, int64_t *session)
@@ -311,7 +350,7 @@ static rb_err relay_lock(struct edge_worker *worker, int64_t *session)
         err = rb_db_try_lock(worker->db, RB_LOCK_RELAY, 0);
     *session = err ? 0 : rb_db_session(worker->db);
     relay_place.swept_ms = 0;
-    return err;
+    return err == RB_ECONFLICT && relay_stands_in(worker->db) ? RB_OK : err;
 }
 
 static void relay_unlock(struct edge_worker *worker, int64_t *session)
@@ -390,16 +429,12 @@ static void relay_rest(const struct edge_worker *worker, int64_t drained_ms)
 static void relay_run(struct edge_worker *worker)
 {
     int64_t next_prune = 0, next_measure = 0, session = 0;
-    bool streams_exist = false, failing = false;
+    bool failing = false;
     if (rb_db_listen(worker->db, "outbox")) /* again with each new connection */
         rb_log_warn("relay: %s", rb_error_text());
     while (!edge_worker_is_stopping(worker)) {
         bool notified = false;
-        if (!streams_exist && rb_bus_is_connected(worker->edge->bus))
-            streams_exist = rb_bus_setup(worker->edge->bus) == RB_OK;
         rb_err err = relay_drain(worker, &session, &next_prune);
-        if (err == RB_ENOTFOUND || err == RB_EINVAL || err == RB_EUNAVAILABLE)
-            streams_exist = false; /* they may be gone with NATS's data: made again before the next attempt */
         if (err && err != RB_ECONFLICT) {
             if (!failing)
                 rb_log_warn("relay: events wait in the outbox: %s", rb_error_text());
@@ -413,8 +448,9 @@ static void relay_run(struct edge_worker *worker)
         failing = failing && err;
         relay_measure(worker, &next_measure);
         int64_t drained_ms = rb_clock_ms();
-        int poll_ms = worker->edge->settings.measure_ms < RELAY_POLL_MS ? worker->edge->settings.measure_ms
-                                                                        : RELAY_POLL_MS;
+        int poll_ms = session ? RELAY_POLL_MS : RELAY_STANDBY_MS;
+        if (worker->edge->settings.measure_ms < poll_ms)
+            poll_ms = worker->edge->settings.measure_ms;
         if (rb_db_wait(&notified, worker->db, poll_ms, worker->wake_fd))
             edge_worker_sleep(worker, rb_jitter_ms(RELAY_RETRY_MS));
         else

@@ -54,8 +54,11 @@ export class Fleet {
     return this.h.launch(program, { AS: as, ...env });
   }
 
+  only = null; // the edge that people ask meanwhile, else either
+
   /** Either edge. */
   url(random) {
+    if (this.only) return this.h.get(this.only).url;
     return random.one([this.h.edgePort, this.secondPort].map((port) => `http://127.0.0.1:${port}`));
   }
 

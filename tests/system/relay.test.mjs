@@ -41,6 +41,8 @@ async function withoutMarks(work) {
   }
 }
 
+const isActive = async () => (await count(`pg_locks l join pg_stat_activity a using (pid) where l.locktype = 'advisory' and application_name = 'repobus-relay'`)) === 1;
+
 /** Ends the relay's session: its lock goes, and so does a mark that waits. */
 async function endSession() {
   const sessions = await h.rows(`select pg_terminate_backend(pid) from pg_stat_activity a where application_name = 'repobus-relay'
@@ -84,7 +86,7 @@ test('two relays at once, each with the same events in hand', async () => {
     first.child.kill('SIGSTOP'); // it holds two batches and believes that it is the relay
     await endSession();
     await h.launch('edge', { AS: 'edge2', PORT: '0' });
-    await until('another is the relay', async () => (await count(`pg_locks l join pg_stat_activity a using (pid) where l.locktype = 'advisory' and application_name = 'repobus-relay'`)) === 1);
+    await until('another is the relay', isActive);
     first.child.kill('SIGCONT');
   });
   await assertPublished();
@@ -92,4 +94,22 @@ test('two relays at once, each with the same events in hand', async () => {
   await commit(1);
   await assertPublished();
   for (const name of ['edge', 'edge2']) assert.ok(h.get(name).isRunning, name);
+});
+
+test('a relay that stands still is not waited for', async () => {
+  const [first, second] = ['edge', 'edge2'].map((name) => h.get(name));
+  first.child.kill('SIGKILL');
+  await first.exited;
+  await commit(1);
+  await assertPublished();
+  assert.ok(await isActive(), 'the second is the relay');
+  second.child.kill('SIGSTOP');
+  await h.launch('edge');
+  await commit(batch + 1);
+  await assertPublished();
+  await commit(1); // standing in, it waits no more
+  await assertPublished();
+  second.child.kill('SIGCONT');
+  await commit(1);
+  await assertPublished();
 });

@@ -12,6 +12,17 @@ static inline void report(const struct rb_work *work, const char *what)
     dprintf(REPORT_FD, "%s %s %d\n", what, rb_work_event(work)->id, rb_work_attempt(work));
 }
 
+/* What the child is: one handler, and what `more` asks for besides. */
+static inline int run_tester(const char *subject, rb_handler_fn handler, struct rb_subscriber more)
+{
+    const struct rb_route routes[] = {{subject, handler}, {NULL, NULL}};
+    more.name = "tester";
+    more.filter = strncmp(subject, "repo.", 5) == 0 ? "repo.*" : "github.*";
+    more.routes = routes;
+    rb_log_init(more.name);
+    return rb_subscriber_run(&more);
+}
+
 /* ---- in the test -------------------------------------------------------------------------------------- */
 
 static struct {

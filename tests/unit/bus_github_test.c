@@ -48,11 +48,7 @@ static struct rb_result handle(struct rb_work *work, void *app, void *local)
 
 static int run_subscriber(void)
 {
-    static const struct rb_route routes[] = {{RB_GITHUB_ISSUES, handle}, {NULL, NULL}};
-    const struct rb_subscriber subscriber = {
-        .name = "tester", .filter = "github.*", .routes = routes, .workers = 1};
-    rb_log_init("tester");
-    return rb_subscriber_run(&subscriber);
+    return run_tester(RB_GITHUB_ISSUES, handle, (struct rb_subscriber){.workers = 1});
 }
 
 /* ---- in the test -------------------------------------------------------------------------------------- */

@@ -35,17 +35,12 @@ static struct rb_result handle(struct rb_work *work, void *app, void *local)
 
 static int run_subscriber(void)
 {
-    static const struct rb_route routes[] = {{RB_REPO_CONNECTED, handle}, {NULL, NULL}};
-    const struct rb_subscriber subscriber = {
-        .name = "tester",
-        .filter = "repo.*",
-        .routes = routes,
+    const struct rb_subscriber more = {
         .in_order = getenv("TEST_IN_ORDER"),
         .stop_when_disconnected = true,
         .time_limit_s = getenv("TEST_TIME_LIMIT") ? 1 : 0,
     };
-    rb_log_init("tester");
-    return rb_subscriber_run(&subscriber);
+    return run_tester(RB_REPO_CONNECTED, handle, more);
 }
 
 /* ---- in the test -------------------------------------------------------------------------------------- */

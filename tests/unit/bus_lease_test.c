@@ -34,17 +34,12 @@ static struct rb_result handle(struct rb_work *work, void *app, void *local)
 
 static int run_subscriber(void)
 {
-    static const struct rb_route routes[] = {{RB_REPO_CONNECTED, handle}, {NULL, NULL}};
-    const struct rb_subscriber subscriber = {
-        .name = "tester",
-        .filter = "repo.*",
-        .routes = routes,
+    const struct rb_subscriber more = {
         .max_attempts = 1000, /* however slow the test is to say go */
         .one_per_repository = !getenv("TEST_ORDER"),
         .order_per_repository = getenv("TEST_ORDER"),
     };
-    rb_log_init("tester");
-    return rb_subscriber_run(&subscriber);
+    return run_tester(RB_REPO_CONNECTED, handle, more);
 }
 
 /* ---- in the test -------------------------------------------------------------------------------------- */

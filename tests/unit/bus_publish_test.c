@@ -323,43 +323,90 @@ static void refuses_a_malformed_url(void **state)
 
 /* ---- pulling ------------------------------------------------------------------------------------------ */
 
+/* A reader, the first event that it has read, and a connection of somebody else who hears what it asks for.
+ */
+struct reader {
+    struct bus_pull *pull;
+    natsConnection *other;
+    natsSubscription *spy;
+    natsMsg *request; /* its first one */
+};
+
+static void reader_open(struct reader *reader, const char *consumer, int batch)
+{
+    static const char requests[] = "$JS.API.CONSUMER.MSG.NEXT.>";
+    const struct bus_durable_def def = bus_durable_for_subscriber(consumer, RB_REPO_RESCAN);
+    natsMsg *msg = NULL;
+    char *name = NULL;
+
+    memset(reader, 0, sizeof(*reader));
+    assert_int_equal(natsConnection_ConnectTo(&reader->other, nats.url), NATS_OK);
+    assert_int_equal(natsConnection_SubscribeSync(&reader->spy, reader->other, requests), NATS_OK);
+    assert_int_equal(natsConnection_Flush(reader->other), NATS_OK);
+    assert_int_equal(bus_consumer_ensure(&name, bus, &def, false), RB_OK);
+    assert_string_equal(name, consumer);
+    assert_int_equal(bus_pull_open(&reader->pull, bus, RB_STREAM_EVENTS, batch), RB_OK);
+    bus_pull_aim(reader->pull, name);
+    free(name);
+    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, NULL, NULL, "first", 5), RB_OK);
+    assert_int_equal(bus_pull_next(&msg, reader->pull), BUS_PULL_MESSAGE);
+    assert_int_equal(natsMsg_GetDataLength(msg), 5);
+    natsMsg_Destroy(msg);
+    assert_int_equal(natsSubscription_NextMsg(&reader->request, reader->spy, PATIENCE_MS), NATS_OK);
+}
+
+static void reader_close(struct reader *reader)
+{
+    natsMsg_Destroy(reader->request);
+    natsConnection_Close(reader->other); /* nothing may come to a subscription that is gone: 3.4.1 crashes */
+    natsSubscription_Destroy(reader->spy);
+    natsConnection_Destroy(reader->other);
+}
+
+/* After an election that any other stream still waits for. */
+static void a_consumer_that_was_there_is_found_without_the_other_streams(void **state)
+{
+    (void)state;
+    const struct bus_durable_def def = bus_durable_for_subscriber("found", RB_REPO_RESCAN);
+    jsStreamInfo *info = NULL;
+    char *name = NULL;
+
+    for (int i = 0; i < 3; i++) {
+        if (i == 1) /* there, and nothing else is looked at; then gone, and all is made whole */
+            assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_DEAD, NULL, NULL), NATS_OK);
+        else if (i == 2)
+            assert_int_equal(js_DeleteConsumer(bus->js, RB_STREAM_EVENTS, "found", NULL, NULL), NATS_OK);
+        bus->setup_at_ms = INT64_MIN / 2;
+        assert_int_equal(bus_consumer_ensure(&name, bus, &def, true), RB_OK);
+        assert_string_equal(name, "found");
+        free(name);
+        natsStatus s = js_GetStreamInfo(&info, bus->js, RB_STREAM_DEAD, NULL, NULL);
+        assert_int_equal(s, i == 1 ? NATS_NOT_FOUND : NATS_OK);
+        jsStreamInfo_Destroy(info);
+        info = NULL;
+    }
+}
+
 static void a_new_leader_is_asked_anew(void **state)
 {
     (void)state;
-    natsConnection *other = NULL;
-    natsSubscription *spy = NULL;
     natsMsg *request = NULL, *msg = NULL;
-    struct bus_pull *pull = NULL;
-    char *name = NULL;
-    struct bus_durable_def def = bus_durable_for_subscriber("led", RB_REPO_RESCAN);
+    struct reader reader;
 
-    assert_int_equal(natsConnection_ConnectTo(&other, nats.url), NATS_OK);
-    assert_int_equal(natsConnection_SubscribeSync(&spy, other, "$JS.API.CONSUMER.MSG.NEXT.>"), NATS_OK);
-    assert_int_equal(natsConnection_Flush(other), NATS_OK);
-    assert_int_equal(bus_consumer_ensure(&name, bus, &def), RB_OK);
-    assert_int_equal(bus_pull_open(&pull, bus, RB_STREAM_EVENTS, 2), RB_OK);
-    bus_pull_aim(pull, name);
-    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, "led-0", NULL, "{}", 2), RB_OK);
-    assert_int_equal(bus_pull_next(&msg, pull), BUS_PULL_MESSAGE);
-    natsMsg_Destroy(msg);
-    assert_int_equal(natsSubscription_NextMsg(&request, spy, PATIENCE_MS), NATS_OK);
-    natsMsg_Destroy(request);
+    reader_open(&reader, "led", 2);
     /* The reader hears of its own consumer's leader alone, by an empty message to itself; and asks, though
      * its request may bring one more message. */
     static const char *const elected[] = {"$JS.EVENT.ADVISORY.CONSUMER.LEADER_ELECTED.REPOBUS.le",
                                           "$JS.EVENT.ADVISORY.CONSUMER.LEADER_ELECTED.REPOBUS.led"};
     for (int i = 0; i < 2; i++)
         assert_int_equal(natsConnection_PublishString(bus->nc, elected[i], "{}"), NATS_OK);
-    assert_int_equal(bus_pull_next(&msg, pull), BUS_PULL_IDLE);
+    assert_int_equal(bus_pull_next(&msg, reader.pull), BUS_PULL_IDLE);
     assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, "led-1", NULL, "{}", 2), RB_OK);
-    assert_int_equal(bus_pull_next(&msg, pull), BUS_PULL_MESSAGE);
+    assert_int_equal(bus_pull_next(&msg, reader.pull), BUS_PULL_MESSAGE);
     natsMsg_Destroy(msg);
-    assert_int_equal(natsSubscription_NextMsg(&request, spy, PATIENCE_MS), NATS_OK);
+    assert_int_equal(natsSubscription_NextMsg(&request, reader.spy, PATIENCE_MS), NATS_OK);
     natsMsg_Destroy(request);
-    free(name);
-    natsConnection_Close(other);
-    natsSubscription_Destroy(spy);
-    natsConnection_Destroy(other);
+    reader_close(&reader);
 }
 
 /* The overflow of nats.c's own fetch needs messages that were left over from an earlier request: here they
@@ -367,32 +414,17 @@ static void a_new_leader_is_asked_anew(void **state)
 static void survives_late_and_unasked_messages(void **state)
 {
     (void)state;
-    natsConnection *other = NULL;
-    natsSubscription *spy = NULL;
-    natsMsg *request = NULL, *msg = NULL;
-    struct bus_pull *pull = NULL;
-    char *name = NULL;
-    struct bus_durable_def def = bus_durable_for_subscriber("late", RB_REPO_RESCAN);
+    natsMsg *msg = NULL;
+    struct reader reader;
 
-    assert_int_equal(natsConnection_ConnectTo(&other, nats.url), NATS_OK);
-    assert_int_equal(natsConnection_SubscribeSync(&spy, other, "$JS.API.CONSUMER.MSG.NEXT.>"), NATS_OK);
-    assert_int_equal(natsConnection_Flush(other), NATS_OK);
-    assert_int_equal(bus_consumer_ensure(&name, bus, &def), RB_OK);
-    assert_string_equal(name, "late");
-    assert_int_equal(bus_pull_open(&pull, bus, RB_STREAM_EVENTS, 1), RB_OK);
-    bus_pull_aim(pull, name);
-    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, "late-0", NULL, "first", 5), RB_OK);
-    assert_int_equal(bus_pull_next(&msg, pull), BUS_PULL_MESSAGE);
-    assert_int_equal(natsMsg_GetDataLength(msg), 5);
-    natsMsg_Destroy(msg);
-
-    assert_int_equal(natsSubscription_NextMsg(&request, spy, 5000), NATS_OK);
-    const char *inbox = natsMsg_GetReply(request);
+    reader_open(&reader, "late", 1);
+    natsConnection *other = reader.other;
+    const char *inbox = natsMsg_GetReply(reader.request);
     /* Somebody else's request, answered to our inbox: fifty more than we asked for. */
     static const char fifty[] = "{\"batch\":50,\"expires\":60000000000}";
-    assert_int_equal(
-        natsConnection_PublishRequest(other, natsMsg_GetSubject(request), inbox, fifty, sizeof(fifty) - 1),
-        NATS_OK);
+    assert_int_equal(natsConnection_PublishRequest(other, natsMsg_GetSubject(reader.request), inbox, fifty,
+                                                   sizeof(fifty) - 1),
+                     NATS_OK);
     assert_int_equal(natsConnection_Flush(other), NATS_OK);
     for (int i = 0; i < 50; i++) {
         natsMsg *status = NULL;
@@ -408,7 +440,7 @@ static void survives_late_and_unasked_messages(void **state)
     assert_int_equal(natsConnection_Flush(other), NATS_OK);
     int late = 0, expired = 0, lost = 0;
     while (late + expired + lost < 100) {
-        switch (bus_pull_next(&msg, pull)) {
+        switch (bus_pull_next(&msg, reader.pull)) {
         case BUS_PULL_MESSAGE:
             late++;
             break;
@@ -428,20 +460,16 @@ static void survives_late_and_unasked_messages(void **state)
     assert_int_equal(expired, 25);
     assert_int_equal(lost, 25);
     assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, "late-51", NULL, "second", 6), RB_OK);
-    enum bus_pull_result result = bus_pull_next(&msg, pull);
+    enum bus_pull_result result = bus_pull_next(&msg, reader.pull);
     while (result == BUS_PULL_IDLE) /* the rubbish */
-        result = bus_pull_next(&msg, pull);
+        result = bus_pull_next(&msg, reader.pull);
     assert_int_equal(result, BUS_PULL_MESSAGE);
     assert_int_equal(natsMsg_GetDataLength(msg), 6);
     natsMsg_Destroy(msg);
-    bus_pull_stop(pull);
-    assert_int_equal(bus_pull_next(&msg, pull), BUS_PULL_STOPPED);
+    bus_pull_stop(reader.pull);
+    assert_int_equal(bus_pull_next(&msg, reader.pull), BUS_PULL_STOPPED);
 
-    natsMsg_Destroy(request);
-    natsConnection_Close(other); /* nothing may come to a subscription that is gone: nats.c 3.4.1 crashes */
-    natsSubscription_Destroy(spy);
-    natsConnection_Destroy(other);
-    free(name);
+    reader_close(&reader);
 }
 
 /* Looking for what came unasked must ask for nothing: that would come to a worker that is busy. */
@@ -456,7 +484,7 @@ static void taking_extra_messages_asks_for_none(void **state)
     struct bus_durable_def def = bus_durable_for_subscriber("extra", RB_REPO_RESCAN);
 
     assert_int_equal(natsConnection_SubscribeSync(&spy, bus->nc, "$JS.API.CONSUMER.MSG.NEXT.>"), NATS_OK);
-    assert_int_equal(bus_consumer_ensure(&name, bus, &def), RB_OK);
+    assert_int_equal(bus_consumer_ensure(&name, bus, &def, false), RB_OK);
     assert_int_equal(bus_pull_open(&pull, bus, RB_STREAM_EVENTS, 1), RB_OK);
     bus_pull_aim(pull, name);
     assert_false(bus_pull_take_extra(&msg, pull));
@@ -522,7 +550,7 @@ static void keeps_alive_what_is_not_answered(void **state)
     pthread_cond_init(&runtime.changed, &attr);
     assert_int_equal(natsConnection_SubscribeSync(&spy, bus->nc, "told"), NATS_OK);
     assert_int_equal(natsConnection_SubscribeSync(&acks, bus->nc, "$JS.ACK.REPOBUS.alive.>"), NATS_OK);
-    assert_int_equal(bus_consumer_ensure(&name, bus, &def), RB_OK);
+    assert_int_equal(bus_consumer_ensure(&name, bus, &def, false), RB_OK);
     assert_int_equal(bus_pull_open(&worker.pull, bus, RB_STREAM_EVENTS, 2), RB_OK);
     bus_pull_aim(worker.pull, name);
     assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, "alive-1", NULL, "x", 1), RB_OK);
@@ -679,6 +707,7 @@ int main(int argc, char **argv)
         TEST(what_is_lost_in_an_election_is_published_again),
         TEST(connecting_needs_no_server),
         TEST(refuses_a_malformed_url),
+        TEST(a_consumer_that_was_there_is_found_without_the_other_streams),
         TEST(a_new_leader_is_asked_anew),
         TEST(survives_late_and_unasked_messages),
         TEST(taking_extra_messages_asks_for_none),

@@ -459,6 +459,23 @@ static void a_deleted_consumer_is_made_again(void **state)
     assert_int_equal(child_stop(), 0);
 }
 
+/* As after an election that the stream of what operators decide still waits for. */
+static void what_operators_decide_is_not_waited_for_again(void **state)
+{
+    (void)state;
+    child_start(NULL);
+    send_event("before-1", "", 122);
+    assert_true(child_says("end before-1 1"));
+    assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_CONTROL, NULL, NULL), NATS_OK);
+    nats_kill(&nats);
+    nats_launch(&nats);
+    assert_int_equal(rb_bus_wait(bus, PATIENCE_MS), RB_OK);
+    bus->setup_at_ms = rb_clock_ms(); /* publishing heals nothing yet */
+    send_event("after-1", "", 123);
+    assert_true(child_says("end after-1 1"));
+    assert_int_equal(child_stop(), 0);
+}
+
 static void starts_before_the_server(void **state)
 {
     (void)state;
@@ -608,6 +625,7 @@ int main(int argc, char **argv)
         TEST(a_late_answer_hits_no_other_event),
         TEST(a_refused_request_is_not_repeated_in_haste),
         TEST(a_deleted_consumer_is_made_again),
+        TEST(what_operators_decide_is_not_waited_for_again),
         TEST(starts_before_the_server),
         TEST(an_idle_subscriber_ends_at_once),
         TEST(a_subscriber_without_a_server_ends_at_once),
