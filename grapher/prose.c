@@ -48,11 +48,14 @@ static void line_read(struct line *line, char *start)
     for (char *at = start; *at == ' ' || *at == '\t'; at++)
         line->columns += *at == '\t' ? CODE_COLUMNS - line->columns % CODE_COLUMNS : 1;
     line->content = skip_blanks(start);
-    for (size_t len; *line->content == '>' || (len = marker_len(line->content)) > 0;) {
+    for (;;) {
         bool is_quote = *line->content == '>';
+        size_t len = is_quote ? 1 : marker_len(line->content);
+        if (len == 0)
+            return;
         line->is_quoted |= is_quote;
         line->is_item |= !is_quote;
-        line->content = skip_blanks(line->content + (is_quote ? 1 : len));
+        line->content = skip_blanks(line->content + len);
     }
 }
 
