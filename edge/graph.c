@@ -10,7 +10,7 @@
 #include "edge/repos.h"
 
 #define GRAPH_ANSWER_MS 5000 /* an answer takes milliseconds; a grapher that takes longer is in trouble */
-#define GRAPH_TEXT_MAX  2050 /* bytes: as the grapher has it */
+#define GRAPH_TEXT_MAX  4098 /* bytes: as the grapher has it */
 
 struct graph_route {
     const char *name; /* of the route */

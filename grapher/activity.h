@@ -62,8 +62,10 @@ rb_err rb_graph_put_pull_request(bool *written, struct rb_graph *graph, const ch
                                  const struct rb_pull_request *pull) RB_MUST_CHECK;
 rb_err rb_graph_put_issue(bool *written, struct rb_graph *graph, const char *full_name,
                           const struct rb_issue *issue) RB_MUST_CHECK;
-/* What the files of a pull request that are known are the difference of: "" where none are. */
+/* What is known of a pull request: its version, and what its files are the difference of; "" where nothing
+ * is. */
 struct rb_pull_range {
+    char version[RB_ACTIVITY_VERSION_MAX];
     char head[RB_SHA_SIZE];
     char base_ref[256]; /* GitHub's longest has 255 bytes */
 };

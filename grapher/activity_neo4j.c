@@ -114,11 +114,12 @@ rb_err graph_neo4j_pull_request_range(struct rb_pull_range *range, struct rb_gra
                                                    (json_int_t)number);
     rb_err err = graph_neo4j_ask(&values, graph,
                                  "MATCH (p:PullRequest {repo_id: $given.repo_id, number: $given.number}) "
-                                 "RETURN p.head_sha, p.base_ref",
+                                 "RETURN p.version, p.head_sha, p.base_ref",
                                  &parameters);
     const json_t *row = json_array_get(values, 0);
-    snprintf(range->head, sizeof range->head, "%s", graph_neo4j_text(row, 0));
-    snprintf(range->base_ref, sizeof range->base_ref, "%s", graph_neo4j_text(row, 1));
+    snprintf(range->version, sizeof range->version, "%s", graph_neo4j_text(row, 0));
+    snprintf(range->head, sizeof range->head, "%s", graph_neo4j_text(row, 1));
+    snprintf(range->base_ref, sizeof range->base_ref, "%s", graph_neo4j_text(row, 2));
     json_decref(values);
     return err;
 }

@@ -113,13 +113,14 @@ rb_err graph_postgres_pull_request_range(struct rb_pull_range *range, struct rb_
 {
     static const struct rb_statement statement = {
         "graph_pull_request_range",
-        "select head_sha, base_ref from graph_pull_requests where repo_id = $1 and number = $2"};
+        "select version, head_sha, base_ref from graph_pull_requests where repo_id = $1 and number = $2"};
     struct rb_rows *rows = NULL;
     const struct rb_param params[] = {RB_P_INT(repo_id), RB_P_INT(number)};
     rb_err err = rb_db_query(&rows, graph->db, &statement, params, 2);
     bool is_known = !err && rb_rows_count(rows) > 0;
-    snprintf(range->head, sizeof range->head, "%s", is_known ? rb_rows_text(rows, 0, 0) : "");
-    snprintf(range->base_ref, sizeof range->base_ref, "%s", is_known ? rb_rows_text(rows, 0, 1) : "");
+    snprintf(range->version, sizeof range->version, "%s", is_known ? rb_rows_text(rows, 0, 0) : "");
+    snprintf(range->head, sizeof range->head, "%s", is_known ? rb_rows_text(rows, 0, 1) : "");
+    snprintf(range->base_ref, sizeof range->base_ref, "%s", is_known ? rb_rows_text(rows, 0, 2) : "");
     rb_rows_free(rows);
     return err;
 }

@@ -180,7 +180,8 @@ static rb_err news_touches(struct rb_pull_request *pull, struct news *news)
     size_t count = 0, kept = 0;
     rb_err err = rb_graph_pull_request_range(&known, news->mine->graph, pull->repo_id, pull->number);
     bool is_known = strcmp(known.head, pull->head_sha) == 0 && strcmp(known.base_ref, pull->base_ref) == 0;
-    if (err || is_known || news->has_no_requests)
+    bool is_late = strcmp(known.version, pull->version) > 0; /* and will not be written */
+    if (err || is_known || is_late || news->has_no_requests)
         return err;
     rb_work_progress(news->work, 0, 0, "listing the files of the pull request");
     err = news_list_files(&files, &count, news, pull->number);

@@ -21,22 +21,15 @@ static bool parts_has(const struct parts *parts, CURLUPart part)
     return has;
 }
 
-/* The password of an address would be seen in logs: it is not repeated here either. */
-static rb_err parts_read(struct parts *parts, const char *uri)
+static bool parts_read(struct parts *parts, const char *uri)
 {
     if (!parts->url || curl_url_set(parts->url, CURLUPART_URL, uri, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
         curl_url_get(parts->url, CURLUPART_SCHEME, &parts->scheme, 0) != CURLUE_OK ||
-        curl_url_get(parts->url, CURLUPART_HOST, &parts->host, 0) != CURLUE_OK || !*parts->host)
-        return rb_error_set(RB_EINVAL,
-                            "it is no address: write http://host:7474, https://host:7473, or Aura's "
-                            "neo4j+s://host");
-    if (parts_has(parts, CURLUPART_USER) || parts_has(parts, CURLUPART_PASSWORD))
-        return rb_error_set(RB_EINVAL,
-                            "write the name and the password in NEO4J_USERNAME and NEO4J_PASSWORD, "
-                            "not in the address");
+        curl_url_get(parts->url, CURLUPART_HOST, &parts->host, 0) != CURLUE_OK)
+        return false;
     curl_url_get(parts->url, CURLUPART_PORT, &parts->port, 0); /* NULL: none is named */
     curl_url_get(parts->url, CURLUPART_PATH, &parts->path, 0);
-    return RB_OK;
+    return *parts->host != '\0';
 }
 
 static void parts_free(struct parts *parts)
@@ -106,22 +99,39 @@ static rb_err address_of_driver(struct rb_neo4j_address *out, const struct parts
     return (size_t)size < sizeof out->base ? RB_OK : rb_error_set(RB_EINVAL, "its host is too long");
 }
 
+static bool is_one_of(const char *const *names, const char *name)
+{
+    while (*names && strcasecmp(name, *names) != 0)
+        names++;
+    return *names != NULL;
+}
+
+/* The password of an address would be seen in logs: it is not repeated here either. */
+static rb_err address_of(struct rb_neo4j_address *out, const struct parts *parts)
+{
+    static const char *const http[] = {"http", "https", NULL};
+    static const char *const drivers[] = {"neo4j",     "bolt",     "neo4j+s", "bolt+s",
+                                          "neo4j+ssc", "bolt+ssc", NULL};
+    if (parts_has(parts, CURLUPART_USER) || parts_has(parts, CURLUPART_PASSWORD))
+        return rb_error_set(RB_EINVAL,
+                            "write the name and the password in NEO4J_USERNAME and NEO4J_PASSWORD, "
+                            "not in the address");
+    if (is_one_of(http, parts->scheme))
+        return address_of_http(out, parts);
+    if (is_one_of(drivers, parts->scheme))
+        return address_of_driver(out, parts);
+    return rb_error_set(RB_EINVAL, "Repobus speaks to Neo4j over HTTP: write http://%s:7474", parts->host);
+}
+
 rb_err rb_neo4j_address(struct rb_neo4j_address *out, const char *uri)
 {
-    static const char *const drivers[] = {"neo4j", "bolt", "neo4j+s", "bolt+s", "neo4j+ssc", "bolt+ssc"};
     struct parts parts = {.url = curl_url()};
     *out = (struct rb_neo4j_address){0};
-    rb_err err = parts_read(&parts, uri);
-    bool is_http = !err && (strcasecmp(parts.scheme, "http") == 0 || strcasecmp(parts.scheme, "https") == 0);
-    bool is_driver = false;
-    for (size_t i = 0; i < sizeof drivers / sizeof *drivers && !err; i++)
-        is_driver |= strcasecmp(parts.scheme, drivers[i]) == 0;
-    if (is_http)
-        err = address_of_http(out, &parts);
-    else if (is_driver)
-        err = address_of_driver(out, &parts);
-    else if (!err)
-        err = rb_error_set(RB_EINVAL, "Repobus speaks to Neo4j over HTTP: write http://%s:7474", parts.host);
+    rb_err err =
+        parts_read(&parts, uri)
+            ? address_of(out, &parts)
+            : rb_error_set(RB_EINVAL, "it is no address: write http://host:7474, https://host:7473, or "
+                                      "Aura's neo4j+s://host");
     parts_free(&parts);
     return err;
 }

@@ -5,7 +5,7 @@
 #include "grapher/read.h"
 #include "lib/repo/language.h"
 
-#define READ_TEXT_MAX   RB_GRAPH_PATH_MAX  /* bytes of a text in a question */
+#define READ_TEXT_MAX   RB_TREE_PATH_MAX   /* bytes of a text in a question: a path as git allows it */
 #define CURSOR_KIND     3                  /* more, which a cursor may have */
 #define AFTER_ALL_PATHS "\xF4\x8F\xBF\xBF" /* U+10FFFF: no path begins with what is no character */
 
@@ -82,14 +82,24 @@ static rb_err question_name(struct reading *reading, const char *name)
     return RB_OK;
 }
 
-/* What is below a folder has paths between "folder/" and "folder0", for '0' follows '/' in ASCII. "src/" is
+/* A folder as the graph has it, which cuts long ones: as that of a file in it. */
+static const char *question_folder_known(struct reading *reading, const char *folder, size_t len)
+{
+    const char *inside =
+        rb_graph_path(rb_arena_printf(reading->arena, "%.*s/f", (int)len, folder), reading->arena);
+    return rb_arena_strndup(reading->arena, inside, strlen(inside) - strlen("/f"));
+}
+
+/* What is below a folder has paths between "folder/" and "folder0", for '0' follows '/' in ASCII. "/src/" is
  * "src". */
 static void question_folder(struct reading *reading, const char *folder)
 {
+    folder += strspn(folder, "/");
     size_t len = strlen(folder);
     while (len > 0 && folder[len - 1] == '/')
         len--;
-    folder = rb_arena_strndup(reading->arena, folder, len);
+    folder = question_folder_known(reading, folder, len);
+    len = strlen(folder);
     read_argument_set(reading, "folder", folder);
     read_argument_set(reading, "after", len ? rb_arena_printf(reading->arena, "%s/", folder) : "");
     read_argument_set(reading, "before",
@@ -136,6 +146,7 @@ rb_err read_question(struct reading *reading, const json_t *question)
     json_object_set_new(reading->arguments, "limit", json_integer((json_int_t)limit));
     json_object_set_new(reading->arguments, "number",
                         number ? json_integer((json_int_t)number) : json_null());
+    path = path ? rb_graph_path(path, reading->arena) : NULL;
     read_argument_set(reading, "path", path);
     question_folder(reading, question_folder_of(reading, folder, path));
     err = question_language(reading, language);

@@ -184,6 +184,9 @@ function suite(store) {
       await settled();
       assert.equal(await asked(), 6);
     }
+    await deliver(pull(8, { action: 'synchronize', sha: 'e'.repeat(40), second: 3 }));
+    await settled();
+    assert.equal(await asked(), 6, 'what comes too late to be written costs nothing');
     assert.equal((await graph()).touches.filter(({ number }) => number === 8).length, 230);
   });
 

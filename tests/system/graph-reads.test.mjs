@@ -108,6 +108,7 @@ function suite(store, settings) {
     assert.deepEqual(await of('folder=src'), ['src/cart.js', 'src/index.js']);
     assert.deepEqual(await of('folder=src/&language=JavaScript&limit=1'), ['src/cart.js', 'src/index.js']);
     assert.deepEqual(await of('folder=.github'), ['.github/workflows/ci.yml']);
+    assert.deepEqual(await of('folder=/src/'), ['src/cart.js', 'src/index.js']);
     assert.deepEqual(await of('folder=sr'), []);
     assert.deepEqual(await of('language=Go'), []);
   });
@@ -170,7 +171,7 @@ function suite(store, settings) {
     for (const [query, pattern] of [
       ['files?limit=0', /limit/], ['files?limit=1001', /limit/], ['files?limit=x', /limit/], ['files?limit=', /limit/],
       ['graph?limit=1', /limit/], ['graph?after=nonsense', /after/], ['files?language=Klingon', /Klingon/],
-      [`files?folder=${'a'.repeat(3000)}`, /folder/], ['files?after=%ff', /after/],
+      [`files?folder=${'a'.repeat(4099)}`, /folder/], ['files?after=%ff', /after/],
     ]) {
       const answer = await h.readGraph(`/api/v1/repos/acme/shop/${query}`);
       assert.equal(answer.status, 422, `${query}: ${answer.text}`);

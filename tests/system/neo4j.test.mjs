@@ -2,9 +2,11 @@
 // be had; CI treats that as a failure.
 
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import neo4j from 'neo4j-driver';
-import { House, makeRepository, patience, until } from './harness.mjs';
+import { House, house, makeRepository, patience, until } from './harness.mjs';
 
 let h;
 let unavailable;
@@ -43,6 +45,27 @@ test('the graph of a repository', async (t) => {
   assert.ok(repository.at);
   const [{ n }] = await query("match (:Directory {path: 'src'})-[:CONTAINS]->(f:File) return count(f) as n");
   assert.equal(n, 2);
+});
+
+test('docs/graph.md: its examples can be asked, and there is no property that it does not name', async (t) => {
+  if (unavailable) return t.skip(unavailable);
+  const text = fs.readFileSync(path.join(house, 'docs/graph.md'), 'utf8');
+  const examples = (kind) => [...text.matchAll(/```(\w+)\n([^]*?)```/g)].filter((one) => one[1] === kind).map((one) => one[2]);
+  const [languages, ...others] = examples('cypher');
+  assert.deepEqual((await query(languages)).map(({ language }) => language).includes('JavaScript'), true);
+  for (const one of others) await query(one);
+  assert.ok(examples('sql').length > 0);
+  for (const one of examples('sql')) await h.rows(one);
+  const named = (label) => new Set([...(new RegExp(`^\\| \`${label}\` \\| (.*)$`, 'm').exec(text)?.[1] ?? '').matchAll(/`(\w+)`/g)].map((one) => one[1]));
+  const writers = new Set(['writer', 'finished', 'building', 'written']);
+  let seen = 0;
+  for (const { labels, property } of await query('call db.schema.nodeTypeProperties() yield nodeLabels, propertyName return nodeLabels as labels, propertyName as property')) {
+    if (!property || labels.includes('Lane')) continue;
+    const label = labels.find((one) => one !== 'Graph') ?? 'Repository';
+    assert.ok(named(label).has(property) || (label === 'Repository' && writers.has(property)), `${label}.${property}`);
+    seen++;
+  }
+  assert.ok(seen > 15, `${seen} properties`);
 });
 
 test('kill -9 of the grapher half way: the same end', async (t) => {

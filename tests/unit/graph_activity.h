@@ -1,11 +1,12 @@
 /*
  * Made-up lives of pull requests and issues, for a test that has them delivered in any order, any number of
- * times. Include behind graph_fixture.h.
+ * times.
  */
 #ifndef RB_TESTS_GRAPH_ACTIVITY_H
 #define RB_TESTS_GRAPH_ACTIVITY_H
 
 #include "tests/unit/chance.h"
+#include "tests/unit/graph_fixture.h"
 
 #include "grapher/activity.h"
 

@@ -6,6 +6,8 @@
 
 #include "tests/unit/graph_activity.h"
 
+#include "grapher/handler.h"
+
 static const char *const first[] = {"README.md",  "src/a.c",    "src/b/c.py",
                                     "src/b/d.py", "tools/x.sh", "ünï/コード.go"};
 static const char *const second[] = {"README.md", "src/a.c/inner.c", "src/b/c.py", "new/deep/er/e.rs",
@@ -484,6 +486,53 @@ static void a_builder_resurrects_nothing(void **state)
     assert_holds(&newer);
 }
 
+/* The rows of `field` that a question is answered with. */
+static json_t *answer_of(rb_query_fn answer, json_t *question, const char *field)
+{
+    struct grapher_local mine = {.db = fixture.db, .graph = fixture.graph};
+    struct rb_buf text;
+    rb_buf_init(&text, RB_ANSWER_MAX);
+    if (answer(&text, question, fixture.arena, NULL, &mine))
+        fail_msg("%s", rb_error_text());
+    json_t *all = json_loadb(text.data, text.len, 0, NULL), *rows = json_incref(json_object_get(all, field));
+    json_decref(all);
+    json_decref(question);
+    rb_buf_free(&text);
+    return rows;
+}
+
+/* The graph cuts it; who asks knows it as it is. */
+static void a_long_path_is_found_as_it_is(void **state)
+{
+    char folder[3001], path[4097];
+    (void)state;
+    if (skipped())
+        return;
+    for (size_t i = 0; i < 3000; i++)
+        folder[i] = i % 100 == 99 ? '/' : 'd';
+    folder[2999] = 'd';
+    folder[3000] = '\0';
+    memset(path, 'f', sizeof path - 1);
+    memcpy(path, folder, 3000);
+    path[3000] = '/';
+    path[4096] = '\0';
+    const char *const paths[] = {path, "short.c"};
+    struct rb_graph_tree rows;
+    struct rb_graph_written written;
+    tree_of(&rows, paths, COUNT(paths), "aaaa");
+    write_tree(&written, &rows);
+    json_t *file =
+        answer_of(rb_grapher_answer_neighbours,
+                  json_pack("{s:I, s:s}", "repo_id", (json_int_t)fixture.repo_id, "path", path), "file");
+    assert_string_equal(json_string_value(json_object_get(file, "path")), rb_graph_path(path, fixture.arena));
+    json_t *files = answer_of(
+        rb_grapher_answer_files,
+        json_pack("{s:I, s:s+}", "repo_id", (json_int_t)fixture.repo_id, "folder", "/", folder), "files");
+    assert_int_equal(json_array_size(files), 1);
+    json_decref(file);
+    json_decref(files);
+}
+
 /* ---- what happens on GitHub ---------------------------------------------------------------------------- */
 
 /*
@@ -574,6 +623,7 @@ int main(int argc, char **argv)
         BOTH(a_graph_is_removed),
         BOTH(a_graph_that_somebody_has_stays),
         BOTH(a_builder_resurrects_nothing),
+        BOTH(a_long_path_is_found_as_it_is),
         BOTH(deliveries_in_any_order),
         {"neo4j: a_store_that_cannot_be_had", a_store_that_cannot_be_had, setup_neo4j, teardown, NULL},
     };

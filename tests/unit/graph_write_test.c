@@ -88,6 +88,34 @@ static void answers_that_are_lost(void **state)
     assert_true(close_lossy(&proxy, direct) > 10);
 }
 
+/* Every other request ends as Neo4j ends one of two that wait for each other: rolled back, with the advice to
+ * try again. */
+static void deadlocks_are_tried_again(void **state)
+{
+    (void)state;
+    enum { FILES = 6000 };
+    const char **paths = rb_arena_alloc(fixture.arena, FILES * sizeof *paths);
+    struct rb_graph_tree rows;
+    struct rb_graph_written written;
+    struct lossy_proxy proxy;
+    bool removed = false;
+    if (skipped())
+        return;
+    struct rb_graph *direct = open_lossy(&proxy);
+    proxy.refusal =
+        "{\"errors\":[{\"code\":\"Neo.TransientError.Transaction.DeadlockDetected\",\"message\":\"m\"}]}";
+    many_paths(paths, FILES, "d%d/f%d.js");
+    for (size_t less = 0; less < 2; less++) {
+        tree_of(&rows, paths, FILES - less, less ? "bbbb" : "aaaa");
+        write_tree(&written, &rows);
+        assert_int_equal(written.links, asked(COUNT_LINKS));
+        assert_holds(&rows);
+    }
+    assert_int_equal(rb_graph_forget(&removed, fixture.graph, rows.repo_id, rows.generation), RB_OK);
+    assert_int_equal(asked("MATCH (n {repo_id: $given.repo_id}) RETURN count(n)"), 0);
+    assert_true(close_lossy(&proxy, direct) > 10);
+}
+
 /* Of two batches none is done before both are with the server; each loses its answer, too. */
 static void batches_go_side_by_side(void **state)
 {
@@ -376,11 +404,12 @@ static void the_difference_to_a_tree_that_is_stored(void **state)
     assert_true(rows.files[COUNT(more) - 1].is_test && rows.files[COUNT(more) - 1].is_vendored);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         BOTH(the_difference_to_a_tree_that_is_stored),
         {"neo4j: answers_that_are_lost", answers_that_are_lost, setup_neo4j, teardown, NULL},
+        {"neo4j: deadlocks_are_tried_again", deadlocks_are_tried_again, setup_neo4j, teardown, NULL},
         {"neo4j: a_first_build_is_seen_when_it_is_whole", a_first_build_is_seen_when_it_is_whole, setup_neo4j,
          teardown, NULL},
         {"neo4j: a_first_build_goes_on", a_first_build_goes_on, setup_neo4j, teardown, NULL},
@@ -391,5 +420,7 @@ int main(void)
          a_statement_is_planned_once_whatever_it_is_given, setup_neo4j, teardown, NULL},
         {"neo4j: questions_are_planned_ahead", questions_are_planned_ahead, setup_neo4j, teardown, NULL},
     };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]); /* one test, by its name */
     return cmocka_run_group_tests(tests, setup_all, teardown_all);
 }

@@ -1,7 +1,8 @@
 /*
  * A proxy in front of an HTTP server that loses every other answer: the request went through, the server did
- * what it was asked for, and the connection ends before the answer comes. It also can hold requests of a kind
- * until some of them are there at once.
+ * what it was asked for, and the connection ends before the answer comes. Or it refuses every other request
+ * by itself, and the server never sees it. It also can hold requests of a kind until some of them are there
+ * at once.
  */
 #ifndef RB_TESTS_LOSSY_PROXY_H
 #define RB_TESTS_LOSSY_PROXY_H
@@ -24,6 +25,7 @@ struct lossy_proxy {
     in_port_t server_port; /* network order, on the loopback interface */
     pthread_t thread;
     int requests, lost;
+    const char *refusal;  /* the body of a 400 in place of what else is lost */
     const char *together; /* what requests have in them that go on when `wanted` of them are there */
     int wanted, there;    /* -1 there: they did not come */
     pthread_mutex_t lock;
@@ -101,6 +103,16 @@ static inline bool lossy_is_lost(struct lossy_proxy *proxy)
     return is_lost;
 }
 
+static inline void lossy_refuse(const struct lossy_proxy *proxy, int client)
+{
+    char head[128];
+    snprintf(head, sizeof head,
+             "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+             strlen(proxy->refusal));
+    if (lossy_send(client, head, strlen(head)))
+        lossy_send(client, proxy->refusal, strlen(proxy->refusal));
+}
+
 /* One request a connection: the server is told to close it behind its answer. */
 static inline void lossy_serve(struct lossy_proxy *proxy, int client)
 {
@@ -110,13 +122,16 @@ static inline void lossy_serve(struct lossy_proxy *proxy, int client)
     rb_buf_init(&answer, 64 << 20);
     if (lossy_receive(&request, client, false)) {
         lossy_hold(proxy, request.data);
-        int server = lossy_socket(proxy->server_port, false);
+        bool is_lost = lossy_is_lost(proxy), is_refused = is_lost && proxy->refusal;
+        int server = is_refused ? -1 : lossy_socket(proxy->server_port, false);
         size_t line = (size_t)(strstr(request.data, "\r\n") + 2 - request.data);
         bool answered = server >= 0 && lossy_send(server, request.data, line) &&
                         lossy_send(server, closing, sizeof closing - 1) &&
                         lossy_send(server, request.data + line, request.len - line) &&
                         lossy_receive(&answer, server, true);
-        if (answered && !lossy_is_lost(proxy))
+        if (is_refused)
+            lossy_refuse(proxy, client);
+        else if (answered && !is_lost)
             lossy_send(client, answer.data, answer.len);
         if (server >= 0)
             close(server);
