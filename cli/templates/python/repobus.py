@@ -14,8 +14,9 @@ from nats.errors import TimeoutError
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
+from lease import ACK_WAIT, Lease
+
 MAX_ATTEMPTS = 8
-ACK_WAIT = 30  # seconds: whoever died is noticed after this; a living one says so every third of it
 BACKOFF = [1, 5, 25, 125, 300]  # seconds; the last one again and again
 
 
@@ -57,10 +58,12 @@ class Work:
         return answer
 
 
-async def _keep(msg):
+async def _keep(msg, lease, working):
     while True:
         await asyncio.sleep(ACK_WAIT / 3)
         await msg.in_progress()
+        if lease and not await lease.is_kept():
+            working.cancel("the lease was lost")
 
 
 async def _bury(js, name, msg, event, reason, work):
@@ -73,7 +76,7 @@ async def _bury(js, name, msg, event, reason, work):
     await msg.term()
 
 
-async def _handle(nc, js, name, subjects, handler, msg):
+async def _handle(nc, js, name, subjects, handler, msg, stop, one_per_repository):
     to = (msg.headers or {}).get("Repobus-To", name)  # an event that an operator replays is for one subscriber
     if msg.subject not in subjects or to != name:
         return await msg.ack()
@@ -83,31 +86,39 @@ async def _handle(nc, js, name, subjects, handler, msg):
     except (ValueError, TypeError, KeyError) as error:
         event = {"data": {}}
         return await _bury(js, name, msg, event, f"no event: {error}", Work(nc, js, name, event, msg.metadata.num_delivered))
-    keeping = asyncio.create_task(_keep(msg))
+    lease = Lease(js, name, str(work.data["repo_id"])) if one_per_repository and work.data.get("repo_id") else None
+    keeping = None
     try:
+        if lease and not await lease.wait(msg, stop):
+            return await msg.nak()
         await work.report("running")
-        await handler(event, work)
+        working = asyncio.create_task(handler(event, work))
+        keeping = asyncio.create_task(_keep(msg, lease, working))
+        await working
         await work.report("done")
         await msg.ack_sync()
     except Reject as error:
         await _bury(js, name, msg, event, str(error), work)
-    except Exception as error:  # whatever else went wrong may go well later
+    except (Exception, asyncio.CancelledError) as error:  # whatever else went wrong may go well later
         if msg.metadata.num_delivered >= MAX_ATTEMPTS:
             return await _bury(js, name, msg, event, str(error), work)
         delay = BACKOFF[min(msg.metadata.num_delivered, len(BACKOFF)) - 1]
         await work.report("retrying", str(error))
         await msg.nak(delay=delay * random.uniform(0.5, 1))
     finally:
-        keeping.cancel()
+        if keeping:
+            keeping.cancel()
+        if lease:
+            await lease.give_back()
 
 
-async def _main(name, subjects, handler):
+async def _main(name, subjects, handler, one_per_repository, in_order):
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     nc = await nats.connect(os.environ.get("NATS_URL", "nats://127.0.0.1:4222"), name=name, max_reconnect_attempts=-1)
     js = nc.jetstream()
-    config = ConsumerConfig(durable_name=name, ack_policy=AckPolicy.EXPLICIT, ack_wait=ACK_WAIT, max_deliver=-1, max_ack_pending=10000,
+    config = ConsumerConfig(durable_name=name, ack_policy=AckPolicy.EXPLICIT, ack_wait=ACK_WAIT, max_deliver=-1, max_ack_pending=1 if in_order else 10000,
                             filter_subject="@FILTER@" if "@FILTER@" != ">" else None)
     while not stop.is_set():
         try:
@@ -125,12 +136,16 @@ async def _main(name, subjects, handler):
             break
         try:
             for msg in fetching.result():
-                await _handle(nc, js, name, subjects, handler, msg)
+                await _handle(nc, js, name, subjects, handler, msg, stop, one_per_repository)
         except (TimeoutError, nats.errors.Error):
             await asyncio.sleep(0.1)
     await nc.drain()
 
 
-def run(name, subjects, handler):
-    """Runs until SIGTERM or SIGINT; what is under way is finished first."""
-    asyncio.run(_main(name, subjects, handler))
+def run(name, subjects, handler, one_per_repository=False, in_order=False):
+    """Runs until SIGTERM or SIGINT; what is under way is finished first.
+
+    one_per_repository: at most one event of a repository is worked on at a time, over all processes; a handler whose lease
+    is lost is cancelled. in_order: one event at a time over all processes, as the stream has them, retries included.
+    """
+    asyncio.run(_main(name, subjects, handler, one_per_repository, in_order))
