@@ -191,7 +191,7 @@ async def handle(event, work):
     tell("begin", name)
     while not os.path.exists(name): await asyncio.sleep(0.02)
     tell("end", name)
-run("snake", ["repo.connected"], handle, one_per_repository=True)
+run("snake", ["repo.connected"], handle, one_per_repository=True, in_order="IN_ORDER" in os.environ)
 `,
   typescript: `import fs from 'node:fs';
 import { type Event, run } from './repobus.js';
@@ -202,7 +202,7 @@ async function handle({ data: { name } }: Event) {
   while (!fs.existsSync(name)) await new Promise((resolve) => setTimeout(resolve, 20));
   tell('end', name);
 }
-await run('typed', ['repo.connected'], handle, { onePerRepository: true });
+await run('typed', ['repo.connected'], handle, { onePerRepository: true, inOrder: 'IN_ORDER' in process.env });
 `,
   go: `package main
 import ("context"; "errors"; "fmt"; "log"; "os"; "time")
@@ -220,7 +220,9 @@ func handle(ctx context.Context, event Event, work *Work) error {
 	return nil
 }
 func main() {
-	if err := Run("gopher", []string{"repo.connected"}, handle, OnePerRepository); err != nil { log.Fatal(err) }
+	options := []Option{OnePerRepository}
+	if os.Getenv("IN_ORDER") != "" { options = append(options, InOrder) }
+	if err := Run("gopher", []string{"repo.connected"}, handle, options...); err != nil { log.Fatal(err) }
 }
 `,
 };
@@ -234,8 +236,8 @@ async function excludes(t, name, filter, language, file, build, command) {
   assert.equal(built.code, 0, built.stdout + built.stderr);
   const nats = await Nats.start();
   t.after(() => nats.stop());
-  const start = (...argv) => {
-    const child = spawn(argv[0], argv.slice(1), { cwd: folder, env: { ...env, NATS_URL: nats.url, HEALTH_PORT: '0' }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const start = (argv, more = {}) => {
+    const child = spawn(argv[0], argv.slice(1), { cwd: folder, env: { ...env, NATS_URL: nats.url, HEALTH_PORT: '0', ...more }, stdio: ['ignore', 'pipe', 'pipe'] });
     const program = new Program(argv[0], child, path.join(folder, 'out'));
     t.after(() => program.isRunning && program.kill());
     return program;
@@ -246,11 +248,11 @@ async function excludes(t, name, filter, language, file, build, command) {
   let asked = 0; // who wants a lease reads its entry first
   nats.nc.subscribe(`$JS.API.DIRECT.GET.KV_repobus_lease_${name}.>`, { callback: () => { asked++; } });
 
-  const c = start('./held', name, filter);
+  const c = start(['./held', name, filter]);
   await nats.untilStreams();
   await publish('first');
   await says('begin c first');
-  const other = start(...command);
+  const other = start(command);
   asked = 0;
   await publish('second');
   await until('the other one wants it', () => asked >= 2);
@@ -272,6 +274,12 @@ async function excludes(t, name, filter, language, file, build, command) {
   await publish('fail');
   assert.match(await nak, /^-NAK \{"delay": ?(1000000000|[5-9]\d{8})\}$/);
   await other.stop();
+  // Where the order of all is asked for, on the consumer that is there: one unfinished event, and the next one waits for it.
+  const pending = async () => (await nats.jsm.consumers.info('REPOBUS', name)).config.max_ack_pending;
+  assert.equal(await pending(), 10_000);
+  const ordered = start(command, { IN_ORDER: '1' });
+  await until('the consumer keeps order', async () => (await pending()) === 1);
+  await ordered.stop();
 }
 
 test('what cannot be written is said, and nothing is left behind', async () => {

@@ -115,11 +115,13 @@ export async function run(name: string, subjects: string[], handler: Handler, op
   while (!stopping) {
     try {
       const filter: string = '@FILTER@';
-      await jsm.consumers.add('REPOBUS', {
+      const config = {
         durable_name: name, ack_policy: AckPolicy.Explicit, ack_wait: ACK_WAIT * 1e6, max_deliver: -1,
-        max_ack_pending: options.inOrder ? 1 : 10_000,
-        ...(filter === '>' ? {} : { filter_subject: filter }),
-      });
+        max_ack_pending: options.inOrder ? 1 : 10_000, filter_subject: filter === '>' ? undefined : filter,
+      };
+      // Made, or brought in line: newer servers refuse to make one that is there and differs.
+      const isThere = await jsm.consumers.info('REPOBUS', name).then(() => true, () => false);
+      await (isThere ? jsm.consumers.update('REPOBUS', name, config) : jsm.consumers.add('REPOBUS', config));
       break;
     } catch (error) { // Repobus has not run yet
       if (!/not found/.test(String(error))) throw error;
