@@ -267,6 +267,13 @@ async function excludes(t, name, filter, language, file, build, command) {
   await until('all are done', () => said().length === 10);
   said().forEach((line, i, all) => i % 2 && assert.equal(line, all[i - 1].replace('begin', 'end'), all.join(', ')));
   await c.stop();
+  // What is no event is given up as it came, and ends nobody.
+  for (const [body, expected] of [['{"data":null}', { event: { data: null } }], ['no json', { body_base64: Buffer.from('no json').toString('base64'), body_size: 7 }]]) {
+    await nats.jsm.streams.purge('DEAD');
+    await nats.js.publish('repo.connected', body);
+    const letter = await until(`a letter about ${body}`, () => nats.last('DEAD', `dead.${name}.repo.connected`));
+    for (const key of Object.keys(expected)) assert.deepEqual(letter[key], expected[key], key);
+  }
   // And what fails comes again after a pause that the server understands: half a second to a whole one.
   const nak = new Promise((resolve) => {
     nats.nc.subscribe(`$JS.ACK.REPOBUS.${name}.>`, { callback: (error, msg) => msg.string().startsWith('-NAK') && resolve(msg.string()) });

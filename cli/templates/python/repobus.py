@@ -2,6 +2,7 @@
 is told while a handler works, back-off between attempts, a dead letter after the last, a run that people see."""
 
 import asyncio
+import base64
 import json
 import os
 import random
@@ -66,11 +67,18 @@ async def _keep(msg, lease, working):
             working.cancel("the lease was lost")
 
 
+def _as_it_came(body):
+    try:
+        return {"event": json.loads(body)}
+    except ValueError:
+        return {"body_base64": base64.b64encode(body).decode(), "body_size": len(body)}
+
+
 async def _bury(js, name, msg, event, reason, work):
     meta = msg.metadata
     letter = {"subscriber": name, "subject": msg.subject, "reason": reason, "attempts": meta.num_delivered,
               "at": datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-              "stream": "REPOBUS", "sequence": meta.sequence.stream, "event": event}
+              "stream": "REPOBUS", "sequence": meta.sequence.stream, **_as_it_came(msg.data)}
     await js.publish(f"dead.{name}.{msg.subject}", json.dumps(letter).encode(), headers={"Nats-Msg-Id": f"{name}.{event.get('id', '-')}.{meta.sequence.stream}"})
     await work.report("failed", reason)
     await msg.term()
@@ -82,6 +90,8 @@ async def _handle(nc, js, name, subjects, handler, msg, stop, one_per_repository
         return await msg.ack()
     try:
         event = json.loads(msg.data)
+        if not isinstance(event["data"], dict):
+            raise TypeError("its data is no object")
         work = Work(nc, js, name, event, msg.metadata.num_delivered)
     except (ValueError, TypeError, KeyError) as error:
         event = {"data": {}}

@@ -49,10 +49,18 @@ export class Work {
   }
 }
 
+function asItCame(msg: JsMsg) {
+  try {
+    return { event: msg.json<unknown>() };
+  } catch {
+    return { body_base64: Buffer.from(msg.data).toString('base64'), body_size: msg.data.length };
+  }
+}
+
 async function bury(js: JetStreamClient, name: string, msg: JsMsg, event: Event, reason: string, work: Work) {
   const letter = {
     subscriber: name, subject: msg.subject, reason, attempts: msg.info.deliveryCount, at: new Date().toISOString(), stream: 'REPOBUS',
-    sequence: msg.seq, event,
+    sequence: msg.seq, ...asItCame(msg),
   };
   await js.publish(`dead.${name}.${msg.subject}`, JSON.stringify(letter), { msgID: `${name}.${event.id || '-'}.${msg.seq}` });
   await work.report('failed', reason);
@@ -135,7 +143,9 @@ export async function run(name: string, subjects: string[], handler: Handler, op
     for await (const msg of messages) {
       const to = msg.headers?.get('Repobus-To') || name; // an event that an operator replays is for one subscriber
       if (stopping) msg.nak();
-      else if (subjects.includes(msg.subject) && to === name) await handleOne({ nc, js, jsm, name, options, isEnding: () => stopping }, msg, handler);
+      else if (subjects.includes(msg.subject) && to === name) {
+        await handleOne({ nc, js, jsm, name, options, isEnding: () => stopping }, msg, handler).catch(console.error); // NATS is away: it comes again
+      }
       else msg.ack();
     }
   }
