@@ -34,15 +34,18 @@ FILE_AS_IT_IS(new_c_main, "cli/templates/c/main.c.in");
 FILE_AS_IT_IS(new_c_makefile, "cli/templates/c/Makefile");
 FILE_AS_IT_IS(new_python_main, "cli/templates/python/main.py");
 FILE_AS_IT_IS(new_python_rules, "cli/templates/python/repobus.py");
+FILE_AS_IT_IS(new_python_lease, "cli/templates/python/lease.py");
 FILE_AS_IT_IS(new_python_requirements, "cli/templates/python/requirements.txt");
 FILE_AS_IT_IS(new_python_makefile, "cli/templates/python/Makefile");
 FILE_AS_IT_IS(new_typescript_main, "cli/templates/typescript/main.ts");
 FILE_AS_IT_IS(new_typescript_rules, "cli/templates/typescript/repobus.ts");
+FILE_AS_IT_IS(new_typescript_lease, "cli/templates/typescript/lease.ts");
 FILE_AS_IT_IS(new_typescript_package, "cli/templates/typescript/package.json");
 FILE_AS_IT_IS(new_typescript_config, "cli/templates/typescript/tsconfig.json");
 FILE_AS_IT_IS(new_typescript_makefile, "cli/templates/typescript/Makefile");
 FILE_AS_IT_IS(new_go_main, "cli/templates/go/main.go");
 FILE_AS_IT_IS(new_go_rules, "cli/templates/go/repobus.go");
+FILE_AS_IT_IS(new_go_lease, "cli/templates/go/lease.go");
 FILE_AS_IT_IS(new_go_mod, "cli/templates/go/go.mod.in");
 FILE_AS_IT_IS(new_go_sum, "cli/templates/go/go.sum.in");
 FILE_AS_IT_IS(new_go_makefile, "cli/templates/go/Makefile");
@@ -65,17 +68,20 @@ static const struct new_file {
     {"c", ".gitignore", "/@NAME@\n"},
     {"python", "main.py", new_python_main},
     {"python", "repobus.py", new_python_rules},
+    {"python", "lease.py", new_python_lease},
     {"python", "requirements.txt", new_python_requirements},
     {"python", "Makefile", new_python_makefile},
     {"python", ".gitignore", "/.venv/\n__pycache__/\n"},
     {"typescript", "main.ts", new_typescript_main},
     {"typescript", "repobus.ts", new_typescript_rules},
+    {"typescript", "lease.ts", new_typescript_lease},
     {"typescript", "package.json", new_typescript_package},
     {"typescript", "tsconfig.json", new_typescript_config},
     {"typescript", "Makefile", new_typescript_makefile},
     {"typescript", ".gitignore", "/node_modules/\n/dist/\n"},
     {"go", "main.go", new_go_main},
     {"go", "repobus.go", new_go_rules},
+    {"go", "lease.go", new_go_lease},
     {"go", "go.mod", new_go_mod},
     {"go", "go.sum", new_go_sum},
     {"go", "Makefile", new_go_makefile},

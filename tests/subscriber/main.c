@@ -142,30 +142,6 @@ static int kit_code(int status)
     return WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
 }
 
-/* RB_OK when it ends with 0 on SIGTERM. */
-static rb_err kit_stop_command(struct kit *kit)
-{
-    int status = 0;
-    int64_t deadline = rb_clock_ms() + PATIENCE_MS;
-
-    if (kit->child <= 0)
-        return RB_OK;
-    kill(kit->child, SIGTERM);
-    while (waitpid(kit->child, &status, WNOHANG) == 0) {
-        if (rb_clock_ms() > deadline) {
-            kill(kit->child, SIGKILL);
-            waitpid(kit->child, &status, 0);
-            break;
-        }
-        kit_pause();
-    }
-    kit->child = 0;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return RB_OK;
-    return rb_error_set(RB_EINVAL, "on SIGTERM the command ends with %s %d, not with 0", kit_how(status),
-                        kit_code(status));
-}
-
 /* ---- what the server knows ---------------------------------------------------------------------------- */
 
 /* The last message on `subject` as JSON; NULL when there is none. */
@@ -344,6 +320,32 @@ static rb_err kit_compare_run(struct kit *kit, const json_t *event, const json_t
     return err;
 }
 
+/* RB_OK when it ends with 0 on SIGTERM. */
+static rb_err kit_stop_command(struct kit *kit)
+{
+    int status = 0;
+    int64_t deadline = rb_clock_ms() + PATIENCE_MS;
+
+    if (kit->child <= 0)
+        return RB_OK;
+    kill(kit->child, SIGTERM);
+    /* A handler that has begun meanwhile, on another attempt, is waited for; it may ask. */
+    while (waitpid(kit->child, &status, WNOHANG) == 0) {
+        kit_answer_questions(kit);
+        if (rb_clock_ms() > deadline) {
+            kill(kit->child, SIGKILL);
+            waitpid(kit->child, &status, 0);
+            break;
+        }
+        kit_pause();
+    }
+    kit->child = 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return RB_OK;
+    return rb_error_set(RB_EINVAL, "on SIGTERM the command ends with %s %d, not with 0", kit_how(status),
+                        kit_code(status));
+}
+
 /* ---- cases -------------------------------------------------------------------------------------------- */
 
 /* Nothing of the case before is left on the server. */
@@ -411,10 +413,10 @@ static rb_err kit_try(struct kit *kit, const json_t *each)
         kit->child = kit_spawn(kit->command, false);
         err = kit_judge(kit, subject, sequence, event, json_object_get(each, "expect"));
     }
-    json_decref(kit->asked);
-    kit->asked = NULL;
     char *text = err ? rb_strdup(rb_error_text()) : NULL;
     rb_err stopped = kit_stop_command(kit);
+    json_decref(kit->asked);
+    kit->asked = NULL;
     if (!err)
         return stopped;
     err = rb_error_set(err, "%s", text);

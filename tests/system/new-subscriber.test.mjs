@@ -3,13 +3,14 @@
 // the three filters (all, one subject, what begins alike) is that of one language.
 
 import assert from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { bin, house } from './harness.mjs';
+import { bin, house, Program, until } from './harness.mjs';
+import { connected, Nats } from './nats.mjs';
 
 const run = promisify(execFile);
 let dir, root, env;
@@ -105,16 +106,17 @@ test('the kit says how it is used, and how a command ended that should wait', as
   assert.match((await result(kit, ['greeter', `${cases}x`, '--', 'true'])).stderr, /unable to open .*cases\.jsonx/);
 });
 
-test('in Python, on nats-py', async () => {
+test('in Python, on nats-py', async (t) => {
   const venv = (await run(path.join(house, 'tests/venv'), [])).stdout.trim();
   const folder = await proves('snake', 'python', ['repo.connected'], { args: [`PYTHON=${venv}/bin/python3`] });
   await asksGitHub(folder, 'main.py', 'await work.progress(1, 1, "seen")', `answer = await work.github("GET", "labels")
     await work.progress(1, 1, f"{len(answer['body'])} labels")`, [`PYTHON=${venv}/bin/python3`]);
   const pinned = fs.readFileSync(path.join(folder, 'requirements.txt'), 'utf8').trim();
   assert.ok(fs.readFileSync(path.join(house, 'tests/requirements.txt'), 'utf8').split('\n').includes(pinned), `${pinned} is what was tried`);
+  await excludes(t, 'snake', 'repo.connected', 'python', 'main.py', 'true', [`${venv}/bin/python3`, 'main.py']);
 });
 
-test('in TypeScript, on nats.js', async () => {
+test('in TypeScript, on nats.js', async (t) => {
   const folder = await proves('typed', 'typescript', ['repo.connected', 'repo.rescan'], {
     before: (folder) => fs.symlinkSync(path.join(house, 'tests/node_modules'), path.join(folder, 'node_modules')),
     args: ['-o', 'node_modules'],
@@ -124,6 +126,7 @@ test('in TypeScript, on nats.js', async () => {
   const wanted = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'));
   const have = JSON.parse(fs.readFileSync(path.join(house, 'tests/package.json'), 'utf8')).devDependencies;
   for (const [name, version] of Object.entries({ ...wanted.dependencies, ...wanted.devDependencies })) assert.equal(have[name], version, `${name} is what was tried`);
+  await excludes(t, 'typed', 'repo.*', 'typescript', 'main.ts', 'npm run --silent build', ['node', 'dist/main.js']);
 });
 
 let go;
@@ -131,7 +134,7 @@ try {
   go = execFileSync('go', ['env', 'GOVERSION'], { encoding: 'utf8' }).trim();
 } catch { /* said below */ }
 if (/go1\.(2[3-9]|[3-9]\d)/.test(go ?? '')) {
-  test('in Go, on nats.go', async () => {
+  test('in Go, on nats.go', async (t) => {
     const folder = await proves('gopher', 'go', ['repo.connected', 'github.pull_request']);
     const main = path.join(folder, 'main.go');
     fs.writeFileSync(main, fs.readFileSync(main, 'utf8').replace('"context"', '"context"\n\t"encoding/json"'));
@@ -144,9 +147,146 @@ if (/go1\.(2[3-9]|[3-9]\d)/.test(go ?? '')) {
 		return err
 	}
 	return work.Progress(ctx, 1, 1, fmt.Sprint(len(labels), " labels"))`);
+    await excludes(t, 'gopher', '>', 'go', 'main.go', 'go build -o gopher .', ['./gopher']);
   });
 } else {
   console.log(`# Go 1.23 or later is not installed (${go ?? 'no go'}): the template in Go is not tried here`);
+}
+
+// A handler that says in `log` that it has begun, waits for a file of the event's name, and says that it ends.
+const held = {
+  c: String.raw`#include <repobus/bus.h>
+#include <stdio.h>
+#include <unistd.h>
+static void tell(const char *what, const char *name)
+{
+    FILE *log = fopen("log", "a");
+    fprintf(log, "%s c %s\n", what, name);
+    fclose(log);
+}
+static struct rb_result handle(struct rb_work *work, void *app, void *local)
+{
+    (void)app;
+    (void)local;
+    tell("begin", rb_work_string(work, "name"));
+    while (access(rb_work_string(work, "name"), F_OK) != 0)
+        usleep(20000);
+    tell("end", rb_work_string(work, "name"));
+    return rb_done();
+}
+int main(int argc, char **argv)
+{
+    static const struct rb_route routes[] = {{RB_REPO_CONNECTED, handle}, {NULL, NULL}};
+    const struct rb_subscriber subscriber = {.name = argv[1], .filter = argv[argc - 1], .routes = routes, .workers = 1, .one_per_repository = true};
+    return rb_subscriber_run(&subscriber);
+}
+`,
+  python: `import asyncio, os
+from repobus import run
+def tell(what, name):
+    with open("log", "a") as log: log.write(f"{what} other {name}\\n")
+async def handle(event, work):
+    name = event["data"]["name"]
+    assert name != "fail"
+    tell("begin", name)
+    while not os.path.exists(name): await asyncio.sleep(0.02)
+    tell("end", name)
+run("snake", ["repo.connected"], handle, one_per_repository=True, in_order="IN_ORDER" in os.environ)
+`,
+  typescript: `import fs from 'node:fs';
+import { type Event, run } from './repobus.js';
+const tell = (what: string, name: string) => fs.appendFileSync('log', what + ' other ' + name + '\\n');
+async function handle({ data: { name } }: Event) {
+  if (name === 'fail') throw new Error(name);
+  tell('begin', name);
+  while (!fs.existsSync(name)) await new Promise((resolve) => setTimeout(resolve, 20));
+  tell('end', name);
+}
+await run('typed', ['repo.connected'], handle, { onePerRepository: true, inOrder: 'IN_ORDER' in process.env });
+`,
+  go: `package main
+import ("context"; "errors"; "fmt"; "log"; "os"; "time")
+func tell(what string, name any) {
+	f, _ := os.OpenFile("log", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	fmt.Fprintln(f, what, "other", name)
+	f.Close()
+}
+func handle(ctx context.Context, event Event, work *Work) error {
+	name := event.Data["name"].(string)
+	if name == "fail" { return errors.New(name) }
+	tell("begin", name)
+	for _, err := os.Stat(name); err != nil; _, err = os.Stat(name) { time.Sleep(20 * time.Millisecond) }
+	tell("end", name)
+	return nil
+}
+func main() {
+	options := []Option{OnePerRepository}
+	if os.Getenv("IN_ORDER") != "" { options = append(options, InOrder) }
+	if err := Run("gopher", []string{"repo.connected"}, handle, options...); err != nil { log.Fatal(err) }
+}
+`,
+};
+
+/** The same subscriber in C and in another language, side by side: one event of a repository is worked on at a time. */
+async function excludes(t, name, filter, language, file, build, command) {
+  const folder = path.join(dir, name), log = path.join(folder, 'log');
+  fs.writeFileSync(path.join(folder, file), held[language]);
+  fs.writeFileSync(path.join(dir, 'held.c'), held.c);
+  const built = await result('sh', ['-ec', `cc -std=gnu17 -Wall -Werror ../held.c -o held -lrepobus -ljansson; ${build}`], { cwd: folder });
+  assert.equal(built.code, 0, built.stdout + built.stderr);
+  const nats = await Nats.start();
+  t.after(() => nats.stop());
+  const start = (argv, more = {}) => {
+    const child = spawn(argv[0], argv.slice(1), { cwd: folder, env: { ...env, NATS_URL: nats.url, HEALTH_PORT: '0', ...more }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const program = new Program(argv[0], child, path.join(folder, 'out'));
+    t.after(() => program.isRunning && program.kill());
+    return program;
+  };
+  const said = () => (fs.existsSync(log) ? fs.readFileSync(log, 'utf8').trim().split('\n') : []);
+  const says = (line) => until(line, () => said().includes(line));
+  const publish = (...names) => Promise.all(names.map((each) => nats.publish(connected({ name: each }))));
+  let asked = 0; // who wants a lease reads its entry first
+  nats.nc.subscribe(`$JS.API.DIRECT.GET.KV_repobus_lease_${name}.>`, { callback: () => { asked++; } });
+
+  const c = start(['./held', name, filter]);
+  await nats.untilStreams();
+  await publish('first');
+  await says('begin c first');
+  const other = start(command);
+  asked = 0;
+  await publish('second');
+  await until('the other one wants it', () => asked >= 2);
+  assert.deepEqual(said(), ['begin c first']);
+  fs.writeFileSync(path.join(folder, 'first'), '');
+  await says('begin other second');
+  asked = 0;
+  await publish('third', 'fourth', 'fifth'); // the other one may have one of them in hand; C has the next
+  await until('C wants it', () => asked >= 2);
+  assert.deepEqual(said(), ['begin c first', 'end c first', 'begin other second']);
+  for (const each of ['second', 'third', 'fourth', 'fifth']) fs.writeFileSync(path.join(folder, each), '');
+  await until('all are done', () => said().length === 10);
+  said().forEach((line, i, all) => i % 2 && assert.equal(line, all[i - 1].replace('begin', 'end'), all.join(', ')));
+  await c.stop();
+  // What is no event is given up as it came, and ends nobody.
+  for (const [body, expected] of [['{"data":null}', { event: { data: null } }], ['no json', { body_base64: Buffer.from('no json').toString('base64'), body_size: 7 }]]) {
+    await nats.jsm.streams.purge('DEAD');
+    await nats.js.publish('repo.connected', body);
+    const letter = await until(`a letter about ${body}`, () => nats.last('DEAD', `dead.${name}.repo.connected`));
+    for (const key of Object.keys(expected)) assert.deepEqual(letter[key], expected[key], key);
+  }
+  // And what fails comes again after a pause that the server understands: half a second to a whole one.
+  const nak = new Promise((resolve) => {
+    nats.nc.subscribe(`$JS.ACK.REPOBUS.${name}.>`, { callback: (error, msg) => msg.string().startsWith('-NAK') && resolve(msg.string()) });
+  });
+  await publish('fail');
+  assert.match(await nak, /^-NAK \{"delay": ?(1000000000|[5-9]\d{8})\}$/);
+  await other.stop();
+  // Where the order of all is asked for, on the consumer that is there: one unfinished event, and the next one waits for it.
+  const pending = async () => (await nats.jsm.consumers.info('REPOBUS', name)).config.max_ack_pending;
+  assert.equal(await pending(), 10_000);
+  const ordered = start(command, { IN_ORDER: '1' });
+  await until('the consumer keeps order', async () => (await pending()) === 1);
+  await ordered.stop();
 }
 
 test('what cannot be written is said, and nothing is left behind', async () => {

@@ -21,10 +21,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-const (
-	maxAttempts = 8
-	ackWait     = 30 * time.Second // whoever died is noticed after this; a living one says so every third of it
-)
+const maxAttempts = 8
 
 var backoff = []time.Duration{1, 5, 25, 125, 300} // seconds; the last one again and again
 
@@ -42,6 +39,17 @@ func (r Reject) Error() string { return string(r) }
 
 // Handler handles one event.
 type Handler func(ctx context.Context, event Event, work *Work) error
+
+// Option is what a subscriber may ask for besides.
+type Option int
+
+const (
+	// OnePerRepository: at most one event of a repository is worked on at a time, over all processes; the handler's context
+	// ends when that is lost.
+	OnePerRepository Option = iota
+	// InOrder: one event at a time over all processes, as the stream has them, retries included.
+	InOrder
+)
 
 // Work is one attempt at one event, and its run, which repobus shows.
 type Work struct {
@@ -148,7 +156,31 @@ func isForAnother(msg jetstream.Msg, name string) bool {
 	return to != "" && to != name
 }
 
-func handleOne(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, name string, msg jetstream.Msg, handler Handler) error {
+// While `work` runs, the server is told so, and the lease is renewed; where that is lost, its context ends.
+func kept(ctx context.Context, msg jetstream.Msg, ours *lease, work func(ctx context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	defer func() { cancel(); <-ended }()
+	go func() {
+		tick := time.NewTicker(ackWait / 3)
+		defer tick.Stop()
+		defer close(ended)
+		for {
+			select {
+			case <-tick.C:
+				_ = msg.InProgress()
+				if ours != nil && !ours.isKept(ctx) {
+					cancel()
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return work(ctx)
+}
+
+func handleOne(ctx, stop context.Context, nc *nats.Conn, js jetstream.JetStream, name string, msg jetstream.Msg, handler Handler, options []Option) error {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return err
@@ -157,23 +189,22 @@ func handleOne(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, name 
 	if json.Unmarshal(msg.Data(), &event) != nil || event.Data == nil {
 		return bury(ctx, js, name, msg, meta, event, "no event", newWork(nc, js, name, event, meta.NumDelivered))
 	}
-	keep := time.NewTicker(ackWait / 3)
-	done := make(chan struct{})
-	defer keep.Stop()
-	defer close(done)
-	go func() {
-		for {
-			select {
-			case <-keep.C:
-				_ = msg.InProgress()
-			case <-done:
-				return
-			}
-		}
-	}()
 	work := newWork(nc, js, name, event, meta.NumDelivered)
-	if err = work.report(ctx, "running", ""); err == nil {
-		err = handler(ctx, event, work)
+	var ours *lease
+	if repo := number(event.Data["repo_id"]); repo > 0 && slices.Contains(options, OnePerRepository) {
+		ours = newLease(js, name, fmt.Sprint(repo))
+		taken, failed := ours.wait(ctx, stop, msg)
+		if !taken && failed == nil {
+			return msg.Nak()
+		}
+		err = failed
+		defer ours.giveBack(ctx)
+	}
+	if err == nil {
+		err = work.report(ctx, "running", "")
+	}
+	if err == nil {
+		err = kept(ctx, msg, ours, func(ctx context.Context) error { return handler(ctx, event, work) })
 	}
 	if err == nil {
 		err = work.report(ctx, "done", "")
@@ -191,7 +222,7 @@ func handleOne(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, name 
 }
 
 // Run runs until SIGTERM or SIGINT; what is under way is finished first.
-func Run(name string, subjects []string, handler Handler) error {
+func Run(name string, subjects []string, handler Handler, options ...Option) error {
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	nc, err := nats.Connect(cmp.Or(os.Getenv("NATS_URL"), nats.DefaultURL), nats.Name(name), nats.MaxReconnects(-1))
@@ -203,12 +234,16 @@ func Run(name string, subjects []string, handler Handler) error {
 	if err != nil {
 		return err
 	}
+	pending := 10000
+	if slices.Contains(options, InOrder) {
+		pending = 1
+	}
 	filter := "@FILTER@"
 	if filter == ">" {
 		filter = ""
 	}
 	consumer, err := js.CreateOrUpdateConsumer(stop, "REPOBUS", jetstream.ConsumerConfig{Durable: name, AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: ackWait, MaxDeliver: -1, MaxAckPending: 10000, FilterSubject: filter})
+		AckWait: ackWait, MaxDeliver: -1, MaxAckPending: pending, FilterSubject: filter})
 	if err != nil { // Repobus has not run yet: whoever started this starts it again
 		return err
 	}
@@ -227,7 +262,7 @@ func Run(name string, subjects []string, handler Handler) error {
 		case !slices.Contains(subjects, msg.Subject()), isForAnother(msg, name):
 			_ = msg.Ack()
 		default:
-			if err := handleOne(context.Background(), nc, js, name, msg, handler); err != nil {
+			if err := handleOne(context.Background(), stop, nc, js, name, msg, handler, options); err != nil {
 				log.Print(err)
 			}
 		}

@@ -2,6 +2,7 @@
 is told while a handler works, back-off between attempts, a dead letter after the last, a run that people see."""
 
 import asyncio
+import base64
 import json
 import os
 import random
@@ -14,8 +15,9 @@ from nats.errors import TimeoutError
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
+from lease import ACK_WAIT, Lease
+
 MAX_ATTEMPTS = 8
-ACK_WAIT = 30  # seconds: whoever died is noticed after this; a living one says so every third of it
 BACKOFF = [1, 5, 25, 125, 300]  # seconds; the last one again and again
 
 
@@ -57,57 +59,76 @@ class Work:
         return answer
 
 
-async def _keep(msg):
+async def _keep(msg, lease, working):
     while True:
         await asyncio.sleep(ACK_WAIT / 3)
         await msg.in_progress()
+        if lease and not await lease.is_kept():
+            working.cancel("the lease was lost")
+
+
+def _as_it_came(body):
+    try:
+        return {"event": json.loads(body)}
+    except ValueError:
+        return {"body_base64": base64.b64encode(body).decode(), "body_size": len(body)}
 
 
 async def _bury(js, name, msg, event, reason, work):
     meta = msg.metadata
     letter = {"subscriber": name, "subject": msg.subject, "reason": reason, "attempts": meta.num_delivered,
               "at": datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-              "stream": "REPOBUS", "sequence": meta.sequence.stream, "event": event}
+              "stream": "REPOBUS", "sequence": meta.sequence.stream, **_as_it_came(msg.data)}
     await js.publish(f"dead.{name}.{msg.subject}", json.dumps(letter).encode(), headers={"Nats-Msg-Id": f"{name}.{event.get('id', '-')}.{meta.sequence.stream}"})
     await work.report("failed", reason)
     await msg.term()
 
 
-async def _handle(nc, js, name, subjects, handler, msg):
+async def _handle(nc, js, name, subjects, handler, msg, stop, one_per_repository):
     to = (msg.headers or {}).get("Repobus-To", name)  # an event that an operator replays is for one subscriber
     if msg.subject not in subjects or to != name:
         return await msg.ack()
     try:
         event = json.loads(msg.data)
+        if not isinstance(event["data"], dict):
+            raise TypeError("its data is no object")
         work = Work(nc, js, name, event, msg.metadata.num_delivered)
     except (ValueError, TypeError, KeyError) as error:
         event = {"data": {}}
         return await _bury(js, name, msg, event, f"no event: {error}", Work(nc, js, name, event, msg.metadata.num_delivered))
-    keeping = asyncio.create_task(_keep(msg))
+    lease = Lease(js, name, str(work.data["repo_id"])) if one_per_repository and work.data.get("repo_id") else None
+    keeping = None
     try:
+        if lease and not await lease.wait(msg, stop):
+            return await msg.nak()
         await work.report("running")
-        await handler(event, work)
+        working = asyncio.create_task(handler(event, work))
+        keeping = asyncio.create_task(_keep(msg, lease, working))
+        await working
         await work.report("done")
         await msg.ack_sync()
     except Reject as error:
         await _bury(js, name, msg, event, str(error), work)
-    except Exception as error:  # whatever else went wrong may go well later
+    except (Exception, asyncio.CancelledError) as error:  # whatever else went wrong may go well later
         if msg.metadata.num_delivered >= MAX_ATTEMPTS:
             return await _bury(js, name, msg, event, str(error), work)
         delay = BACKOFF[min(msg.metadata.num_delivered, len(BACKOFF)) - 1]
         await work.report("retrying", str(error))
         await msg.nak(delay=delay * random.uniform(0.5, 1))
     finally:
-        keeping.cancel()
+        if keeping:
+            keeping.cancel()
+        if lease:
+            await lease.give_back()
 
 
-async def _main(name, subjects, handler):
+async def _main(name, subjects, handler, one_per_repository, in_order):
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     nc = await nats.connect(os.environ.get("NATS_URL", "nats://127.0.0.1:4222"), name=name, max_reconnect_attempts=-1)
     js = nc.jetstream()
-    config = ConsumerConfig(durable_name=name, ack_policy=AckPolicy.EXPLICIT, ack_wait=ACK_WAIT, max_deliver=-1, max_ack_pending=10000,
+    config = ConsumerConfig(durable_name=name, ack_policy=AckPolicy.EXPLICIT, ack_wait=ACK_WAIT, max_deliver=-1, max_ack_pending=1 if in_order else 10000,
                             filter_subject="@FILTER@" if "@FILTER@" != ">" else None)
     while not stop.is_set():
         try:
@@ -125,12 +146,16 @@ async def _main(name, subjects, handler):
             break
         try:
             for msg in fetching.result():
-                await _handle(nc, js, name, subjects, handler, msg)
+                await _handle(nc, js, name, subjects, handler, msg, stop, one_per_repository)
         except (TimeoutError, nats.errors.Error):
             await asyncio.sleep(0.1)
     await nc.drain()
 
 
-def run(name, subjects, handler):
-    """Runs until SIGTERM or SIGINT; what is under way is finished first."""
-    asyncio.run(_main(name, subjects, handler))
+def run(name, subjects, handler, one_per_repository=False, in_order=False):
+    """Runs until SIGTERM or SIGINT; what is under way is finished first.
+
+    one_per_repository: at most one event of a repository is worked on at a time, over all processes; a handler whose lease
+    is lost is cancelled. in_order: one event at a time over all processes, as the stream has them, retries included.
+    """
+    asyncio.run(_main(name, subjects, handler, one_per_repository, in_order))

@@ -1,11 +1,12 @@
 // The rules of a Repobus subscriber on nats.js, the same as those of librepobus: one durable pull consumer, the server
 // is told while a handler works, back-off between attempts, a dead letter after the last, a run that people see.
 
-import { AckPolicy, jetstream, type JetStreamClient, jetstreamManager, type JsMsg } from '@nats-io/jetstream';
+import { AckPolicy, jetstream, type JetStreamClient, type JetStreamManager, jetstreamManager, type JsMsg } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 
+import { ACK_WAIT, Lease } from './lease.js';
+
 const MAX_ATTEMPTS = 8;
-const ACK_WAIT = 30_000; // whoever died is noticed after this; a living one says so every third of it
 const BACKOFF = [1_000, 5_000, 25_000, 125_000, 300_000]; // the last one again and again
 
 export interface Event { id: string; type: string; data: Record<string, any> }
@@ -15,6 +16,8 @@ export class Reject extends Error {}
 
 /** One attempt at one event, and its run, which repobus shows. */
 export class Work {
+  /** Of a handler that should stop, since its lease is lost; see `onePerRepository`. */
+  readonly stop = new AbortController();
   private run;
   constructor(private nc: NatsConnection, private js: JetStreamClient, private name: string, private event: Event, attempt: number) {
     const now = Date.now();
@@ -46,26 +49,54 @@ export class Work {
   }
 }
 
+function asItCame(msg: JsMsg) {
+  try {
+    return { event: msg.json<unknown>() };
+  } catch {
+    return { body_base64: Buffer.from(msg.data).toString('base64'), body_size: msg.data.length };
+  }
+}
+
 async function bury(js: JetStreamClient, name: string, msg: JsMsg, event: Event, reason: string, work: Work) {
   const letter = {
     subscriber: name, subject: msg.subject, reason, attempts: msg.info.deliveryCount, at: new Date().toISOString(), stream: 'REPOBUS',
-    sequence: msg.seq, event,
+    sequence: msg.seq, ...asItCame(msg),
   };
   await js.publish(`dead.${name}.${msg.subject}`, JSON.stringify(letter), { msgID: `${name}.${event.id || '-'}.${msg.seq}` });
   await work.report('failed', reason);
   msg.term();
 }
 
-async function handleOne(nc: NatsConnection, js: JetStreamClient, name: string, msg: JsMsg, handler: (event: Event, work: Work) => Promise<void>) {
+/** What a subscriber may ask for besides. */
+export interface Options {
+  /** At most one event of a repository is worked on at a time, over all processes; `work.stop.signal` says when that is lost. */
+  onePerRepository?: boolean;
+  /** One event at a time over all processes, as the stream has them, retries included. */
+  inOrder?: boolean;
+}
+
+type Handler = (event: Event, work: Work) => Promise<void>;
+interface Bus { nc: NatsConnection; js: JetStreamClient; jsm: JetStreamManager; name: string; options: Options; isEnding: () => boolean }
+
+async function handleOne({ nc, js, jsm, name, options, isEnding }: Bus, msg: JsMsg, handler: Handler) {
   const attempt = msg.info.deliveryCount;
   let event: Event = { id: '', type: '', data: {} };
   let work = new Work(nc, js, name, event, attempt);
-  const keeping = setInterval(() => msg.working(), ACK_WAIT / 3);
+  let lease: Lease | undefined, isHeld = false;
+  const keeping = setInterval(async () => {
+    msg.working();
+    if (isHeld && !await lease!.isKept()) work.stop.abort(new Error('the lease was lost'));
+  }, ACK_WAIT / 3);
   try {
     const read = (() => { try { return msg.json<Event>(); } catch { return null; } })();
     if (typeof read?.data !== 'object' || !read.data) throw new Reject('no event');
     event = read;
     work = new Work(nc, js, name, event, attempt);
+    if (options.onePerRepository && event.data.repo_id) {
+      lease = new Lease(js, jsm, name, String(event.data.repo_id));
+      isHeld = await lease.wait(isEnding);
+      if (!isHeld) return msg.nak();
+    }
     await work.report('running');
     await handler(event, work);
     await work.report('done');
@@ -74,14 +105,15 @@ async function handleOne(nc: NatsConnection, js: JetStreamClient, name: string, 
     const reason = error instanceof Error ? error.message : String(error);
     if (error instanceof Reject || attempt >= MAX_ATTEMPTS) return await bury(js, name, msg, event, reason, work);
     await work.report('retrying', reason); // whatever else went wrong may go well later
-    msg.nak(BACKOFF[Math.min(attempt, BACKOFF.length) - 1]! * (0.5 + Math.random() / 2));
+    msg.nak(Math.round(BACKOFF[Math.min(attempt, BACKOFF.length) - 1]! * (0.5 + Math.random() / 2))); // whole, else the server takes it for none
   } finally {
     clearInterval(keeping);
+    await lease?.giveBack();
   }
 }
 
 /** Runs until SIGTERM or SIGINT; what is under way is finished first. */
-export async function run(name: string, subjects: string[], handler: (event: Event, work: Work) => Promise<void>) {
+export async function run(name: string, subjects: string[], handler: Handler, options: Options = {}) {
   let stopping = false;
   let close = () => {};
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => { stopping = true; close(); });
@@ -91,10 +123,13 @@ export async function run(name: string, subjects: string[], handler: (event: Eve
   while (!stopping) {
     try {
       const filter: string = '@FILTER@';
-      await jsm.consumers.add('REPOBUS', {
-        durable_name: name, ack_policy: AckPolicy.Explicit, ack_wait: ACK_WAIT * 1e6, max_deliver: -1, max_ack_pending: 10_000,
-        ...(filter === '>' ? {} : { filter_subject: filter }),
-      });
+      const config = {
+        durable_name: name, ack_policy: AckPolicy.Explicit, ack_wait: ACK_WAIT * 1e6, max_deliver: -1,
+        max_ack_pending: options.inOrder ? 1 : 10_000, filter_subject: filter === '>' ? undefined : filter,
+      };
+      // Made, or brought in line: newer servers refuse to make one that is there and differs.
+      const isThere = await jsm.consumers.info('REPOBUS', name).then(() => true, () => false);
+      await (isThere ? jsm.consumers.update('REPOBUS', name, config) : jsm.consumers.add('REPOBUS', config));
       break;
     } catch (error) { // Repobus has not run yet
       if (!/not found/.test(String(error))) throw error;
@@ -108,7 +143,9 @@ export async function run(name: string, subjects: string[], handler: (event: Eve
     for await (const msg of messages) {
       const to = msg.headers?.get('Repobus-To') || name; // an event that an operator replays is for one subscriber
       if (stopping) msg.nak();
-      else if (subjects.includes(msg.subject) && to === name) await handleOne(nc, js, name, msg, handler);
+      else if (subjects.includes(msg.subject) && to === name) {
+        await handleOne({ nc, js, jsm, name, options, isEnding: () => stopping }, msg, handler).catch(console.error); // NATS is away: it comes again
+      }
       else msg.ack();
     }
   }
