@@ -86,7 +86,7 @@ struct rb_bus {
     jsCtx *js;
     struct bus_settings settings;
     char inbox_prefix[BUS_NAME_MAX + 16]; /* "_INBOX.scanner" */
-    atomic_bool closing; /* by us: no news for the log */
+    atomic_bool closing;                  /* by us: no news for the log */
 
     pthread_mutex_t mutex; /* guards what follows, up to `acks` */
     pthread_cond_t changed;

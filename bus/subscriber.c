@@ -318,8 +318,7 @@ int rb_subscriber_run_sized(const struct rb_subscriber *subscriber, size_t size)
     rb_err err = rb_trace_start(def.name);
     if (!err)
         err = rb_bus_connect(
-            &r->bus,
-            &(struct rb_bus_options){.url = settings.nats_url, .name = def.name, .user = def.name});
+            &r->bus, &(struct rb_bus_options){.url = settings.nats_url, .name = def.name, .user = def.name});
     if (!err)
         err = rb_health_start(&health, settings.health_address, settings.health_port, subscriber_is_ready, r);
     if (err) {

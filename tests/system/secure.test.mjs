@@ -2,12 +2,13 @@
 // (deploy/nats/permissions, read by deploy/nats/users). Only nsc is stood in for: its JWTs are made here.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { connect, credsAuthenticator, nkeys } from '@nats-io/transport-node';
-import { bin, House, house, patience, until } from './harness.mjs';
+import { bin, House, house, patience, Program, until } from './harness.mjs';
+import { permissions } from './nats.mjs';
 
 let h, dir;
 const text = new TextEncoder();
@@ -20,18 +21,6 @@ function natsJwt(issuer, subject, name, nats) {
   return `${signed}.${b64(issuer.sign(text.encode(signed)))}`;
 }
 
-/** Runs deploy/nats/users with something in place of nsc that notes its arguments: {user: {pub, sub}}. */
-function permissions() {
-  const nsc = path.join(dir, 'nsc');
-  fs.writeFileSync(nsc, `#!/bin/sh\nprintf '%s\\n' "$*" >>${dir}/nsc.log\n`, { mode: 0o755 });
-  execFileSync(path.join(house, 'deploy/nats/users'), [path.join(dir, 'creds'), 'notifier', 'labeller+github'], { env: { ...process.env, PATH: `${dir}:${process.env.PATH}` } });
-  const users = {};
-  for (const [, name, pub, sub] of fs.readFileSync(`${dir}/nsc.log`, 'utf8').matchAll(/^add user --account REPOBUS --name (\S+) --allow-pub (\S+) --allow-sub (\S+)$/gm)) {
-    users[name] = { pub: { allow: pub.split(',') }, sub: { allow: sub.split(',') } };
-  }
-  return users;
-}
-
 const creds = (name) => path.join(dir, 'creds', `${name}.creds`);
 
 /** Operator, accounts and users; their credentials in files, what the server needs as lines of its configuration. */
@@ -39,7 +28,7 @@ function makeAccounts() {
   const operator = nkeys.createOperator(), system = nkeys.createAccount(), account = nkeys.createAccount();
   const none = { subs: -1, data: -1, payload: -1, imports: -1, exports: -1, wildcards: true, conn: -1, leaf: -1 };
   const all = { ...none, mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
-  const users = permissions();
+  const users = permissions(dir, 'notifier', 'labeller+github', 'metrics-exporter');
   // As it was before each had its inbox: programs of now get along with it until it is made anew.
   users['operator-of-before'] = { pub: users.operator.pub, sub: { allow: ['_INBOX.>'] } };
   for (const [name, allowed] of Object.entries(users)) {
@@ -153,6 +142,25 @@ test('nobody hears what is answered to another, nor answers in a third one\'s pl
   await until('a forged answer is refused', () => log().includes(`Subject "${answer.subject}"`));
   await spy.close();
   await labeller.close();
+});
+
+test('the metrics exporter listens to all of it with credentials of its own, and does nothing else', async () => {
+  const venv = execFileSync(path.join(house, 'tests/venv'), { encoding: 'utf8' }).trim();
+  const child = spawn(path.join(venv, 'bin/python3'), [path.join(house, 'examples/metrics-exporter/exporter.py')],
+    { env: { ...h.env, NATS_CREDS: creds('metrics-exporter'), PORT: '0', EVERY_SECONDS: '0.1' }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const exporter = new Program('exporter', child, path.join(dir, 'exporter.log'));
+  try {
+    const url = /listening=(\S+)/.exec(await exporter.line(/listening=/))[1];
+    const labeller = await as('labeller');
+    labeller.publish('run.1.labeller', '{"state":"done"}');
+    for (const line of ['repobus_bus_up 1.0', 'repobus_bus_runs_total{state="done",subscriber="labeller"} 1.0', 'repobus_bus_waiting{subscriber="scanner"} 0.0']) {
+      await until(line, async () => (await (await fetch(url)).text()).split('\n').includes(line));
+    }
+    await labeller.close();
+  } finally {
+    await exporter.stop();
+  }
+  assert.doesNotMatch(exporter.tail(), /Violation/i);
 });
 
 test('credentials of another program are an error at once, those of before are good', async () => {

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import ssl
 import time
 from datetime import datetime, timezone
 
@@ -101,11 +102,21 @@ async def _handle(nc, js, name, subjects, handler, msg):
         keeping.cancel()
 
 
+def _connection(name):
+    """Where NATS is, and who this is. Answers come to an inbox on which no other subscriber's credentials may listen."""
+    options = {"servers": os.environ.get("NATS_URL", "nats://127.0.0.1:4222"), "name": name, "inbox_prefix": f"_INBOX.{name}", "max_reconnect_attempts": -1}
+    if os.environ.get("NATS_CREDS"):
+        options["user_credentials"] = os.environ["NATS_CREDS"]
+    if os.environ.get("NATS_CA"):
+        options["tls"] = ssl.create_default_context(cafile=os.environ["NATS_CA"])
+    return options
+
+
 async def _main(name, subjects, handler):
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    nc = await nats.connect(os.environ.get("NATS_URL", "nats://127.0.0.1:4222"), name=name, max_reconnect_attempts=-1)
+    nc = await nats.connect(**_connection(name))
     js = nc.jetstream()
     config = ConsumerConfig(durable_name=name, ack_policy=AckPolicy.EXPLICIT, ack_wait=ACK_WAIT, max_deliver=-1, max_ack_pending=10000,
                             filter_subject="@FILTER@" if "@FILTER@" != ">" else None)
