@@ -3,7 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { connect, credsAuthenticator, nkeys } from '@nats-io/transport-node';
@@ -102,6 +104,9 @@ test('a subscriber can neither speak for another nor take what is another\'s', a
   await refused('$JS.API.STREAM.DELETE.REPOBUS');
   await refused('$JS.API.CONSUMER.MSG.NEXT.REPOBUS.scanner', '1');
   await refused('$JS.API.CONSUMER.DELETE.REPOBUS.scanner');
+  // A stream of one's own could collect the answers to others, copy their buckets, and publish in their names.
+  await refused('$JS.API.STREAM.CREATE.KV_repobus_lease_labeller', JSON.stringify({ name: 'KV_repobus_lease_labeller', subjects: ['_INBOX.>'], num_replicas: 1 }));
+  await refused('$JS.API.STREAM.UPDATE.KV_repobus_lease_labeller', '{}');
   await refused('$JS.API.CONSUMER.CREATE.REPOBUS.spy', '{}');
   await refused('$JS.API.CONSUMER.CREATE.REPOBUS', '{}');
   await refused('$JS.API.CONSUMER.CREATE.RUNS.labeller', '{}');
@@ -161,6 +166,30 @@ test('the metrics exporter listens to all of it with credentials of its own, and
     await exporter.stop();
   }
   assert.doesNotMatch(exporter.tail(), /Violation/i);
+});
+
+test('one that marks what it has done gets along with the buckets that the operator made', async () => {
+  const made = await h.cli(['buckets', 'notifier'], { NATS_CREDS: creds('operator') });
+  assert.equal(made.code, 0, made.stderr);
+  const posts = [];
+  const chat = http.createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    posts.push(JSON.parse(body).text);
+    response.end();
+  }).listen(0, '127.0.0.1');
+  await once(chat, 'listening');
+  const child = spawn(path.join(bin, 'notifier'), { env: { ...h.env, NATS_CREDS: creds('notifier'), HEALTH_PORT: '0', WEBHOOK_URL: `http://127.0.0.1:${chat.address().port}/` }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const notifier = new Program('notifier', child, path.join(dir, 'notifier.log'));
+  try {
+    await until('it has posted', () => posts.includes('acme/shop is connected'));
+    await notifier.stop();
+  } finally {
+    await notifier.kill();
+    chat.closeAllConnections();
+    chat.close();
+  }
+  assert.doesNotMatch(notifier.tail(), /Violation|missing/);
 });
 
 test('credentials of another program are an error at once, those of before are good', async () => {
