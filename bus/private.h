@@ -208,6 +208,8 @@ struct bus_dead_letter {
 };
 /* ---- control.c ---------------------------------------------------------------------------------------- */
 
+/* The JSON of the last message on a subject of CONTROL; NULL without an error when there is none. */
+rb_err bus_control_last(json_t **out, struct rb_bus *bus, const char *subject) RB_MUST_CHECK;
 /* Whether the operator wants it paused, and since when. */
 rb_err bus_control_read(bool *paused, int64_t *since_ms, struct rb_bus *bus,
                         const char *subscriber) RB_MUST_CHECK;

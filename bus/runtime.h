@@ -67,6 +67,7 @@ struct rb_work {
 
     pthread_mutex_t mutex;
     bool busy;
+    int handed_back; /* how often it was, before this delivery */
     bool answered;   /* the server has the verdict: another word would undo the delay of a retry */
     int incarnation; /* of the stream that it came from */
     char reply[RUNTIME_REPLY_MAX];
@@ -215,6 +216,10 @@ rb_err bus_bucket_put(struct bus_bucket *bucket, struct rb_bus *bus, const char 
 /* Writes only over `*revision`, 0: where there is none, and makes it the new one. */
 rb_err bus_bucket_swap(uint64_t *revision, struct bus_bucket *bucket, struct rb_bus *bus, const char *key,
                        const char *value) RB_MUST_CHECK;
+
+/* handback.c */
+void bus_handback_read(struct rb_work *work); /* takes deliveries that were no attempts off work->attempt */
+void bus_handback(struct rb_work *work);      /* to another process at once, at no attempt's cost */
 
 /* mark.c, lease.c, turn.c: all the buckets there are */
 void bus_marks_init(struct bus_bucket *marks, const char *subscriber);

@@ -238,7 +238,7 @@ static void subscriber_hand_back(struct bus_runtime *r)
         pthread_mutex_lock(&work->mutex);
         if (work->busy && !work->answered && work->incarnation == r->incarnation) {
             rb_log_warn("event handed back unfinished sequence=%" PRIu64, work->sequence);
-            bus_ack_retry(r->bus, work->reply, 0);
+            bus_handback(work);
         }
         work->busy = false; /* and the keepalive thread says no more that it is being worked on */
         pthread_mutex_unlock(&work->mutex);
