@@ -35,6 +35,10 @@ rb_err rb_bus_standings(struct rb_bus *bus, rb_bus_standing_fn fn, void *arg) RB
  */
 rb_err rb_bus_pause(struct rb_bus *bus, const char *subscriber, bool paused) RB_MUST_CHECK;
 
+/* The buckets for what was done, leases and turns of a subscriber whose credentials may not make them. Any
+ * number of times; those that are there stay as they are. */
+rb_err rb_bus_make_buckets(struct rb_bus *bus, const char *subscriber) RB_MUST_CHECK;
+
 /* Puts size, limit and number of messages of every stream into this process's metrics. */
 rb_err rb_bus_measure_streams(struct rb_bus *bus) RB_MUST_CHECK;
 

@@ -1,11 +1,13 @@
 /*
  * A small key-value bucket of NATS, one of its kind for each subscriber. One question at a time. The bucket
  * is found or made with the first, and again after an error: a server that lost its data is whole again with
- * the next.
+ * the next. Credentials of a subscriber cannot make it, since who may make a stream, of whatever name, may
+ * have it collect and send out again what belongs to others: there the operator does.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "bus/admin.h"
 #include "bus/runtime.h"
 
 #define BUCKET_NANOS INT64_C(1000000) /* in a millisecond */
@@ -24,8 +26,10 @@ static natsStatus bucket_open(struct bus_bucket *bucket, struct rb_bus *bus)
     config.MaxBytes = bucket->max_bytes;
     config.Replicas = bus->settings.replicas ? (int)bus->settings.replicas : 1;
     natsStatus s = js_KeyValue(&bucket->store, bus->js, bucket->name);
-    if (s == NATS_NOT_FOUND)
+    bool found = s != NATS_NOT_FOUND;
+    if (!found)
         s = js_CreateKeyValue(&bucket->store, bus->js, &config);
+    bucket->missing = !found && s != NATS_OK;
     if (s == NATS_OK)
         s = kvStore_Status(&status, bucket->store);
     if (s == NATS_OK) /* one that was made with another time keeps that */
@@ -44,6 +48,11 @@ static rb_err bucket_close(struct bus_bucket *bucket, natsStatus s)
     pthread_mutex_unlock(&bucket->mutex);
     if (s == NATS_OK)
         return RB_OK;
+    if (bucket->missing)
+        return rb_error_set(RB_EUNAVAILABLE,
+                            "NATS: bucket %s is missing and could not be made (%s); where there are "
+                            "credentials, `repobus buckets %s` makes it",
+                            bucket->name, natsStatus_GetText(s), bucket->subscriber);
     (void)bus_error(s, 0, "bucket %s", bucket->name);
     return rb_error_wrap(RB_EUNAVAILABLE, "asking NATS");
 }
@@ -52,8 +61,10 @@ void bus_bucket_init(struct bus_bucket *bucket, const char *kind, const char *su
                      int64_t max_bytes)
 {
     snprintf(bucket->name, sizeof(bucket->name), "repobus_%s_%s", kind, subscriber);
+    bucket->subscriber = subscriber;
     bucket->ttl_ms = ttl_ms;
     bucket->max_bytes = max_bytes;
+    bucket->missing = false;
     bucket->store = NULL;
     pthread_mutex_init(&bucket->mutex, NULL);
 }
@@ -108,4 +119,24 @@ rb_err bus_bucket_swap(uint64_t *revision, struct bus_bucket *bucket, struct rb_
     if (s == NATS_OK)
         *revision = now;
     return bucket_close(bucket, s);
+}
+
+rb_err rb_bus_make_buckets(struct rb_bus *bus, const char *subscriber)
+{
+    struct bus_bucket all[3];
+    const size_t count = sizeof(all) / sizeof(*all);
+    rb_err err = RB_OK;
+
+    if (!bus_name_is_valid(subscriber))
+        return rb_error_set(RB_EINVAL, "\"%.64s\" is no subscriber's name", subscriber);
+    bus_marks_init(&all[0], subscriber);
+    bus_lease_bucket_init(&all[1], subscriber, bus_durable_for_subscriber(subscriber, NULL).ack_wait_ms);
+    bus_turn_bucket_init(&all[2], subscriber);
+    for (size_t i = 0; i < count && !err; i++) {
+        pthread_mutex_lock(&all[i].mutex);
+        err = bucket_close(&all[i], bucket_open(&all[i], bus));
+    }
+    for (size_t i = 0; i < count; i++)
+        bus_bucket_free(&all[i]);
+    return err;
 }

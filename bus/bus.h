@@ -57,8 +57,8 @@ struct rb_bus;
 struct rb_bus_options {
     const char *url;  /* nats://host:port[,nats://…] */
     const char *name; /* shown by the server */
-    /* The user of deploy/nats/permissions that it is: answers come to _INBOX.{user}.>, where no other user may
-     * listen. NULL: to _INBOX.>, where there are no accounts. */
+    /* The user of deploy/nats/permissions that it is: answers come to _INBOX.{user}.>, where no other user
+     * may listen. NULL: to _INBOX.>, where there are no accounts. */
     const char *user;
     /* For many events at a time: they are written to the server together, which costs half, and each may be
      * on its way a millisecond later. */

@@ -140,10 +140,11 @@ static void connection_closed(natsConnection *nc, void *arg)
 
 static rb_err connection_refused(const struct rb_bus *bus)
 {
-    return rb_error_set(RB_EAUTH,
-                        "NATS: these credentials may not listen on %s.>: they are another program's, or older "
-                        "than this (deploy/nats/users makes them)",
-                        bus->inbox_prefix);
+    return rb_error_set(
+        RB_EAUTH,
+        "NATS: these credentials may not listen on %s.>: they are another program's, or older "
+        "than this (deploy/nats/users makes them)",
+        bus->inbox_prefix);
 }
 
 /* Whether the server's words are 'Permissions Violation for Subscription to "_INBOX.scanner.…"'. */
@@ -305,10 +306,9 @@ static rb_err connection_open_acks(struct rb_bus *bus)
 static rb_err connection_hears(struct rb_bus *bus)
 {
     const char *text = NULL;
-    bool deaf = rb_bus_is_connected(bus) &&
-                natsConnection_FlushTimeout(bus->nc, CONNECT_TIMEOUT_MS) == NATS_OK &&
-                natsConnection_GetLastError(bus->nc, &text) == NATS_NOT_PERMITTED &&
-                connection_is_deaf(bus, text);
+    bool deaf =
+        rb_bus_is_connected(bus) && natsConnection_FlushTimeout(bus->nc, CONNECT_TIMEOUT_MS) == NATS_OK &&
+        natsConnection_GetLastError(bus->nc, &text) == NATS_NOT_PERMITTED && connection_is_deaf(bus, text);
     return deaf ? connection_refused(bus) : RB_OK;
 }
 

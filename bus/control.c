@@ -18,9 +18,7 @@ void bus_control_wake_subject(char *out, size_t size, const char *subscriber)
     snprintf(out, size, "wake.%s", subscriber);
 }
 
-/* The JSON of the last message on a subject; NULL without an error when there is none. `tries` of
- * BUS_LOOK_TRIES: so much of BUS_API_WAIT_MS is waited at most. */
-static rb_err control_last(json_t **out, struct rb_bus *bus, const char *subject, int tries)
+rb_err bus_control_last(json_t **out, struct rb_bus *bus, const char *subject, int tries)
 {
     natsMsg *msg = NULL;
     jsErrCode code = 0;
@@ -55,7 +53,7 @@ rb_err bus_control_read(bool *paused, int64_t *since_ms, struct rb_bus *bus, con
     json_t *last = NULL;
 
     snprintf(subject, sizeof(subject), "control.pause.%s", subscriber);
-    rb_err err = control_last(&last, bus, subject, tries);
+    rb_err err = bus_control_last(&last, bus, subject, tries);
     *paused = json_is_true(json_object_get(last, "paused"));
     *since_ms = *paused ? bus_time_parse(control_text(last, "at")) : 0;
     json_decref(last);
@@ -150,7 +148,7 @@ static rb_err control_standing(struct rb_bus_standing *out, struct rb_bus *bus, 
         err = bus_control_read(&out->paused, &out->paused_ms, bus, info->Name, BUS_LOOK_TRIES);
     snprintf(subject, sizeof(subject), "control.error.%s", info->Name);
     if (!err)
-        err = control_last(&failure, bus, subject, BUS_LOOK_TRIES);
+        err = bus_control_last(&failure, bus, subject, BUS_LOOK_TRIES);
     out->error_ms = bus_time_parse(control_text(failure, "at"));
     snprintf(out->error, sizeof(out->error), "%s", control_text(failure, "reason"));
     snprintf(out->error_event, sizeof(out->error_event), "%s", control_text(failure, "event"));

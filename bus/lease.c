@@ -23,10 +23,14 @@ static int64_t lease_length(const struct bus_runtime *runtime)
     return runtime->leases.ttl_ms - runtime->leases.ttl_ms / LEASE_MARGIN;
 }
 
+void bus_lease_bucket_init(struct bus_bucket *leases, const char *subscriber, int64_t ack_wait_ms)
+{
+    bus_bucket_init(leases, "lease", subscriber, ack_wait_ms, LEASES_BYTES);
+}
+
 void bus_leases_init(struct bus_runtime *runtime)
 {
-    bus_bucket_init(&runtime->leases, "lease", runtime->def->name, runtime->durable.ack_wait_ms,
-                    LEASES_BYTES);
+    bus_lease_bucket_init(&runtime->leases, runtime->def->name, runtime->durable.ack_wait_ms);
     pthread_mutex_init(&runtime->lease_mutex, NULL);
 }
 

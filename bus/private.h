@@ -86,7 +86,7 @@ struct rb_bus {
     jsCtx *js;
     struct bus_settings settings;
     char inbox_prefix[BUS_NAME_MAX + 16]; /* "_INBOX.scanner" */
-    atomic_bool closing; /* by us: no news for the log */
+    atomic_bool closing;                  /* by us: no news for the log */
 
     pthread_mutex_t mutex; /* guards what follows, up to `acks` */
     pthread_cond_t changed;
@@ -211,6 +211,9 @@ struct bus_dead_letter {
 };
 /* ---- control.c ---------------------------------------------------------------------------------------- */
 
+/* The JSON of the last message on a subject of CONTROL; NULL without an error when there is none. `tries` of
+ * BUS_LOOK_TRIES: so much of BUS_API_WAIT_MS is waited at most. */
+rb_err bus_control_last(json_t **out, struct rb_bus *bus, const char *subject, int tries) RB_MUST_CHECK;
 /* Whether the operator wants it paused, and since when. `tries`: up to BUS_LOOK_TRIES, a second each. */
 rb_err bus_control_read(bool *paused, int64_t *since_ms, struct rb_bus *bus, const char *subscriber,
                         int tries) RB_MUST_CHECK;

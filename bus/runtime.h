@@ -18,7 +18,9 @@ struct bus_replies;
 /* A key-value bucket of NATS, see bucket.c. */
 struct bus_bucket {
     char name[BUS_NAME_MAX + 16];
+    const char *subscriber;
     int64_t ttl_ms, max_bytes;
+    bool missing;          /* and could not be made */
     pthread_mutex_t mutex; /* guards `store`; held while the server is asked */
     kvStore *store;
 };
@@ -65,6 +67,7 @@ struct rb_work {
 
     pthread_mutex_t mutex;
     bool busy;
+    int handed_back; /* how often it was, before this delivery */
     bool answered;   /* the server has the verdict: another word would undo the delay of a retry */
     int incarnation; /* of the stream that it came from */
     char reply[RUNTIME_REPLY_MAX];
@@ -215,8 +218,14 @@ rb_err bus_bucket_put(struct bus_bucket *bucket, struct rb_bus *bus, const char 
 rb_err bus_bucket_swap(uint64_t *revision, struct bus_bucket *bucket, struct rb_bus *bus, const char *key,
                        const char *value) RB_MUST_CHECK;
 
-/* mark.c */
+/* handback.c */
+void bus_handback_read(struct rb_work *work); /* takes deliveries that were no attempts off work->attempt */
+void bus_handback(struct rb_work *work);      /* to another process at once, at no attempt's cost */
+
+/* mark.c, lease.c, turn.c: all the buckets there are */
 void bus_marks_init(struct bus_bucket *marks, const char *subscriber);
+void bus_lease_bucket_init(struct bus_bucket *leases, const char *subscriber, int64_t ack_wait_ms);
+void bus_turn_bucket_init(struct bus_bucket *turns, const char *subscriber);
 
 /* lease.c */
 void bus_leases_init(struct bus_runtime *runtime);

@@ -238,7 +238,7 @@ static void subscriber_hand_back(struct bus_runtime *r)
         pthread_mutex_lock(&work->mutex);
         if (work->busy && !work->answered && work->incarnation == r->incarnation) {
             rb_log_warn("event handed back unfinished sequence=%" PRIu64, work->sequence);
-            bus_ack_retry(r->bus, work->reply, 0);
+            bus_handback(work);
         }
         work->busy = false; /* and the keepalive thread says no more that it is being worked on */
         pthread_mutex_unlock(&work->mutex);
@@ -318,8 +318,7 @@ int rb_subscriber_run_sized(const struct rb_subscriber *subscriber, size_t size)
     rb_err err = rb_trace_start(def.name);
     if (!err)
         err = rb_bus_connect(
-            &r->bus,
-            &(struct rb_bus_options){.url = settings.nats_url, .name = def.name, .user = def.name});
+            &r->bus, &(struct rb_bus_options){.url = settings.nats_url, .name = def.name, .user = def.name});
     if (!err)
         err = rb_health_start(&health, settings.health_address, settings.health_port, subscriber_is_ready, r);
     if (err) {

@@ -104,9 +104,10 @@ struct rb_subscriber {
      * more is taken. */
     const struct rb_query *queries;
     int workers; /* default 2; WORKERS in the environment wins */
-    /* Default 8: about a quarter of an hour of back-off, then a dead letter. Up to three deliveries more
-     * where some were handed back or ended with their process, which the server counts too. Waiting for what
-     * is away (.ping) costs none. */
+    /* Default 8: about a quarter of an hour of back-off, then a dead letter. Handing back by a process that
+     * ends costs none, however often: that is noted on NATS, and only a note that is lost there costs one.
+     * One whose process died counts; up to three more where the last ones had no verdict. Waiting for what is
+     * away (.ping) costs none. */
     int max_attempts;
     int health_port; /* default; HEALTH_PORT in the environment wins; 0: any free one */
     void *app;

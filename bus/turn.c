@@ -199,9 +199,14 @@ void bus_turn_end(struct rb_work *work)
     work->turn_key = 0;
 }
 
+void bus_turn_bucket_init(struct bus_bucket *turns, const char *subscriber)
+{
+    bus_bucket_init(turns, "turns", subscriber, BUS_EVENTS_KEPT_MS, TURNS_BYTES);
+}
+
 void bus_turns_init(struct bus_runtime *runtime)
 {
-    bus_bucket_init(&runtime->turns, "turns", runtime->def->name, BUS_EVENTS_KEPT_MS, TURNS_BYTES);
+    bus_turn_bucket_init(&runtime->turns, runtime->def->name);
     bus_leases_init(runtime);
     bus_order_init(&runtime->order);
 }

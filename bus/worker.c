@@ -27,9 +27,9 @@
  * once. */
 #define TRIM_BYTES    1048576
 #define DEAD_RETRY_MS 10000 /* a dead letter that could not be stored */
-/* Deliveries beyond the last attempt that reach the handler all the same. The server counts those too that
- * ended with a process: handed back when it drained, or lost with it. Only what still has no verdict then is
- * given up unseen, since it may be what ends the processes. */
+/* Attempts beyond the last one that reach the handler all the same: those that ended with their process
+ * count, and had no verdict. Only what still has none then is given up unseen, since it may be what ends the
+ * processes. */
 #define UNFINISHED_MAX 3
 /* An event that fails for what is away, again and again after it was back: it may be what ends it. */
 #define OUTAGES_MAX 16
@@ -73,6 +73,7 @@ static bool worker_claim(struct bus_worker *worker, const jsMsgMetaData *meta, c
         work->sequence = meta->Sequence.Stream;
         work->stored_ns = meta->Timestamp;
         work->attempt = meta->NumDelivered > INT32_MAX ? INT32_MAX : (int)meta->NumDelivered;
+        work->handed_back = 0;
         work->installation_id = 0;
         work->unsent = false;
         work->answered = false;
@@ -169,7 +170,11 @@ static void worker_retry(struct rb_work *work, const struct rb_result *result)
     rb_log_warn("event will be tried again id=%s subject=%s attempt=%d in_ms=%" PRId64 ": %s", work->event.id,
                 work->event.subject, work->attempt, delay, result->reason);
     (void)worker_finish(work, RB_RUN_RETRYING, result->reason);
-    if (worker_may_answer(work))
+    if (!worker_may_answer(work))
+        return;
+    if (work->runtime->draining)
+        bus_handback(work);
+    else
         bus_ack_retry(work->runtime->bus, work->reply, delay);
 }
 
@@ -314,6 +319,7 @@ static struct rb_result worker_try(struct bus_worker *worker, rb_handler_fn hand
 {
     struct rb_work *work = &worker->work;
 
+    bus_handback_read(work);
     if (work->attempt <= worker->runtime->def->max_attempts + UNFINISHED_MAX)
         return worker_call_when_possible(worker, handler, body, len);
     work->installation_id = bus_work_installation(work);
@@ -358,6 +364,14 @@ static void worker_handle_claimed(struct bus_worker *worker, natsMsg *msg)
     bus_turn_end(work);
 }
 
+/* It came when none is wanted any more. */
+static void worker_hand_back(struct rb_work *work)
+{
+    bus_handback_read(work);
+    if (worker_may_answer(work))
+        bus_handback(work);
+}
+
 static void worker_handle(struct bus_worker *worker, natsMsg *msg)
 {
     struct bus_runtime *runtime = worker->runtime;
@@ -371,10 +385,6 @@ static void worker_handle(struct bus_worker *worker, natsMsg *msg)
         bus_ack_retry(runtime->bus, natsMsg_GetReply(extra), 0);
         natsMsg_Destroy(extra);
     }
-    if (runtime->draining || runtime->paused) {
-        bus_ack_retry(runtime->bus, reply, 0);
-        return;
-    }
     if (strlen(reply) >= RUNTIME_REPLY_MAX || natsMsg_GetMetaData(&meta, msg) != NATS_OK) {
         rb_log_error("NATS: a message without metadata, left alone");
         return;
@@ -382,7 +392,10 @@ static void worker_handle(struct bus_worker *worker, natsMsg *msg)
     rb_metric_add(runtime->deliveries, 1);
     if (worker_claim(worker, meta, reply)) {
         worker->work.arena = rb_arena_new();
-        worker_handle_claimed(worker, msg);
+        if (runtime->draining || runtime->paused)
+            worker_hand_back(&worker->work);
+        else
+            worker_handle_claimed(worker, msg);
         worker_release(worker);
         memset(&worker->work.event, 0, sizeof(worker->work.event));
         worker_free_arena(worker);

@@ -99,6 +99,7 @@ void cli_show_json(json_t *object);                        /* one line; takes th
 
 int cli_subscribers(const struct cli_options *options);
 int cli_pause(const struct cli_options *options, const char *subscriber, bool paused);
+int cli_buckets(const struct cli_options *options, const char *subscriber);
 int cli_events_tail(const struct cli_options *options);
 int cli_events_show(const struct cli_options *options, const char *id); /* an event's id, or its number */
 int cli_dead_list(const struct cli_options *options);

@@ -26,6 +26,7 @@ static const char main_help[] =
     "For the one who operates the bus\n"
     "  repobus subscribers            each with what waits, is in flight, came again, and its last error\n"
     "  repobus pause|resume NAME      a paused subscriber takes no event and keeps its place\n"
+    "  repobus buckets NAME           where NATS has accounts: makes what leases and marks are kept in\n"
     "  repobus events tail            events as they come; from --since on, with --no-wait only what is "
     "there\n"
     "  repobus events show ID         one event whole, by its id or its number in the stream\n"
@@ -175,6 +176,7 @@ static const struct main_operation main_operations[] = {
     {"dead", "show", ARGUMENT_MUST, cli_dead_show},
     {"dead", "replay", ARGUMENT_MAY, cli_dead_replay},
     {"dead", "drop", ARGUMENT_MAY, cli_dead_drop},
+    {"buckets", NULL, ARGUMENT_MUST, cli_buckets},
 };
 
 /* False when the words are none of these commands; else `*code` is how it ended. */

@@ -1,4 +1,5 @@
-/* repobus subscribers, pause, resume: how each subscriber stands, and whether it may go on. */
+/* repobus subscribers, pause, resume, buckets: how each subscriber stands, whether it may go on, what it
+ * needs. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -96,5 +97,21 @@ int cli_pause(const struct cli_options *options, const char *subscriber, bool pa
     else
         printf(paused ? "%s is paused: it takes no event until `repobus resume %s`\n" : "%s goes on\n",
                subscriber, subscriber);
+    return CLI_OK;
+}
+
+int cli_buckets(const struct cli_options *options, const char *subscriber)
+{
+    struct rb_bus *bus = NULL;
+    rb_err err = cli_bus_open(&bus, options);
+    if (!err)
+        err = rb_bus_make_buckets(bus, subscriber);
+    rb_bus_close(bus);
+    if (err)
+        return cli_bus_fail("buckets", err);
+    if (options->json)
+        cli_show_json(json_pack("{ss}", "subscriber", subscriber));
+    else
+        printf("%s has its buckets\n", subscriber);
     return CLI_OK;
 }

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 
 import nats
 from nats.js.errors import Error as JetStreamError
@@ -59,11 +60,22 @@ async def look(js):
     up.set(1)
 
 
+def connection():
+    """Where NATS is, and who this is; answers come to the inbox that the credentials of this name allow."""
+    options = {"servers": os.environ.get("NATS_URL", "nats://127.0.0.1:4222"), "name": "metrics-exporter",
+               "inbox_prefix": "_INBOX.metrics-exporter", "max_reconnect_attempts": -1}
+    if os.environ.get("NATS_CREDS"):
+        options["user_credentials"] = os.environ["NATS_CREDS"]
+    if os.environ.get("NATS_CA"):
+        options["tls"] = ssl.create_default_context(cafile=os.environ["NATS_CA"])
+    return options
+
+
 async def main():
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    nc = await nats.connect(os.environ.get("NATS_URL", "nats://127.0.0.1:4222"), name="metrics-exporter", max_reconnect_attempts=-1)
+    nc = await nats.connect(**connection())
     for subject in ("repo.>", "github.>", "run.>", "dead.>"):
         await nc.subscribe(subject, cb=count)
     await nc.flush()

@@ -1,13 +1,14 @@
 // A private nats-server without the rest of the house, and recorded events for it: for tests of what needs the bus
 // and nothing else. It is spoken to through the official client.
 
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { patience, server, until } from './harness.mjs';
+import { house, patience, server, until } from './harness.mjs';
 
 /** A `repo.connected` as the edge writes it, with what differs in `data`. */
 export function connected(data = {}) {
@@ -22,8 +23,8 @@ export function event(subject, data) {
 }
 
 /** The official client in no hurry: {nc, js, jsm}. By itself it gives a busy server five seconds. */
-export async function bus(url) {
-  const nc = await connect({ servers: url, timeout: patience });
+export async function bus(url, who = {}) {
+  const nc = await connect({ servers: url, timeout: patience, ...who });
   return { nc, js: jetstream(nc, { timeout: patience }), jsm: await jetstreamManager(nc, { timeout: patience }) };
 }
 
@@ -37,13 +38,40 @@ export async function listen(t, url) {
   return told;
 }
 
+/** What deploy/nats/users gives each program and these subscribers, with something in place of nsc that notes its arguments: {user: {pub, sub}}. */
+export function permissions(dir, ...subscribers) {
+  fs.writeFileSync(path.join(dir, 'nsc'), `#!/bin/sh\nprintf '%s\\n' "$*" >>${dir}/nsc.log\n`, { mode: 0o755 });
+  execFileSync(path.join(house, 'deploy/nats/users'), [path.join(dir, 'creds'), ...subscribers], { env: { ...process.env, PATH: `${dir}:${process.env.PATH}` } });
+  const users = {};
+  for (const [, name, pub, sub] of fs.readFileSync(`${dir}/nsc.log`, 'utf8').matchAll(/^add user --account REPOBUS --name (\S+) --allow-pub (\S+) --allow-sub (\S+)$/gm)) {
+    users[name] = { pub: { allow: pub.split(',') }, sub: { allow: sub.split(',') } };
+  }
+  return users;
+}
+
 export class Nats {
-  static async start() {
+  /** With `subscribers`, each may do what deploy/nats/permissions says (userUrl()); who does not say who it is counts as the first. */
+  static async start(subscribers = []) {
     const n = new Nats();
     n.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'repobus-nats-'));
+    if (subscribers.length) {
+      fs.mkdirSync(path.join(n.dir, 'nats'));
+      const users = Object.entries(permissions(n.dir, ...subscribers))
+        .map(([user, { pub, sub }]) => ({ user, password: 'secret', permissions: { publish: pub.allow, subscribe: sub.allow } }));
+      fs.writeFileSync(path.join(n.dir, 'nats/more.conf'), `authorization: ${JSON.stringify({ users: [{ user: 'admin', password: 'secret' }, ...users] })}\nno_auth_user: ${subscribers[0]}\n`);
+    }
     n.url = await server('nats', 'start', path.join(n.dir, 'nats'));
-    Object.assign(n, await bus(n.url));
+    Object.assign(n, await bus(n.url, subscribers.length ? { user: 'admin', pass: 'secret' } : {}));
     return n;
+  }
+
+  userUrl(user) {
+    return this.url.replace('://', `://${user}:secret@`);
+  }
+
+  /** What the server has refused to one of them. */
+  refused(user) {
+    return fs.readFileSync(path.join(this.dir, 'nats/log'), 'utf8').split('\n').filter((line) => line.includes(`Violation - User "${user}"`));
   }
 
   /** Until a subscriber has made the streams: without them an event has no home. */

@@ -13,8 +13,12 @@ import { bin, house, Program, until } from './harness.mjs';
 import { connected, Nats } from './nats.mjs';
 
 const run = promisify(execFile);
-let dir, root, env;
+let dir, root, env, nats;
 before(async () => {
+  nats = await Nats.start(['typed', 'greeter', 'snake', 'gopher']); // nats.js takes no user from a URL
+  const hello = new Program('hello', spawn(path.join(bin, 'hello-subscriber'), { env: { ...process.env, NATS_URL: nats.userUrl('admin'), HEALTH_PORT: '0' }, stdio: ['ignore', 'pipe', 'pipe'] }), path.join(nats.dir, 'hello.log'));
+  await nats.untilStreams(); // who may make them
+  await hello.stop();
   dir = fs.mkdtempSync(path.join(os.tmpdir(), 'repobus-new-'));
   root = path.join(dir, 'root/usr/local');
   await run('make', ['-s', 'install', `DESTDIR=${path.join(dir, 'root')}`], { cwd: house, maxBuffer: 1 << 24, env: { ...process.env, MAKEFLAGS: '' } });
@@ -23,7 +27,10 @@ before(async () => {
     CPATH: path.join(root, 'include'), LIBRARY_PATH: path.join(root, 'lib'), PKG_CONFIG_PATH: path.join(root, 'lib/pkgconfig'),
   };
 });
-after(() => fs.rmSync(dir, { recursive: true, force: true }));
+after(async () => {
+  await nats?.stop();
+  fs.rmSync(dir, { recursive: true, force: true });
+});
 
 /** Exit code, output and errors of a command in `dir`. */
 async function result(command, args, options = {}) {
@@ -72,8 +79,24 @@ async function asksGitHub(folder, file, from, to, args = []) {
   assert.match(tested.stdout, /^1\.\.3$/m);
 }
 
+/** It handles an event, and asks the server for nothing that the user of its name may not. */
+async function getsAlong(name, folder, command, args = [], url = nats.userUrl(name)) {
+  const child = spawn(command, args, { cwd: folder, env: { ...env, NATS_URL: url, HEALTH_PORT: '0' }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const program = new Program(name, child, path.join(dir, `${name}.log`));
+  try {
+    await nats.publish(connected({ installation_id: 5 }));
+    await until(`${name} is done`, async () => nats.refused(name).length || (await nats.last('RUNS', `run.5.${name}`))?.state === 'done');
+    assert.deepEqual(nats.refused(name), []);
+    await program.stop();
+  } finally {
+    await program.kill();
+  }
+  assert.deepEqual(nats.refused(name), []);
+}
+
 test('in C, on the installed library; and its test can fail', async () => {
   const folder = await proves('greeter', 'c', ['repo.connected', 'github.pull_request']);
+  await getsAlong('greeter', folder, './greeter');
   const cases = JSON.parse(fs.readFileSync(path.join(folder, 'cases.json'), 'utf8'));
   for (const [change, reason] of [
     [(c) => { c.expect.run.note = 'not seen'; }, /run: expected .*not seen/],
@@ -109,6 +132,7 @@ test('the kit says how it is used, and how a command ended that should wait', as
 test('in Python, on nats-py', async (t) => {
   const venv = (await run(path.join(house, 'tests/venv'), [])).stdout.trim();
   const folder = await proves('snake', 'python', ['repo.connected'], { args: [`PYTHON=${venv}/bin/python3`] });
+  await getsAlong('snake', folder, `${venv}/bin/python3`, ['main.py']);
   await asksGitHub(folder, 'main.py', 'await work.progress(1, 1, "seen")', `answer = await work.github("GET", "labels")
     await work.progress(1, 1, f"{len(answer['body'])} labels")`, [`PYTHON=${venv}/bin/python3`]);
   const pinned = fs.readFileSync(path.join(folder, 'requirements.txt'), 'utf8').trim();
@@ -121,6 +145,7 @@ test('in TypeScript, on nats.js', async (t) => {
     before: (folder) => fs.symlinkSync(path.join(house, 'tests/node_modules'), path.join(folder, 'node_modules')),
     args: ['-o', 'node_modules'],
   });
+  await getsAlong('typed', folder, process.execPath, ['dist/main.js'], nats.url);
   await asksGitHub(folder, 'main.ts', "await work.progress(1, 1, 'seen');", `const { body } = await work.github('GET', 'labels');
   await work.progress(1, 1, \`\${body.length} labels\`);`, ['-o', 'node_modules']);
   const wanted = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'));
@@ -134,8 +159,9 @@ try {
   go = execFileSync('go', ['env', 'GOVERSION'], { encoding: 'utf8' }).trim();
 } catch { /* said below */ }
 if (/go1\.(2[3-9]|[3-9]\d)/.test(go ?? '')) {
-  test('in Go, on nats.go', async (t) => {
+  test('in Go, on nats.go', async () => {
     const folder = await proves('gopher', 'go', ['repo.connected', 'github.pull_request']);
+    await getsAlong('gopher', folder, './gopher');
     const main = path.join(folder, 'main.go');
     fs.writeFileSync(main, fs.readFileSync(main, 'utf8').replace('"context"', '"context"\n\t"encoding/json"'));
     await asksGitHub(folder, 'main.go', 'return work.Progress(ctx, 1, 1, "seen")', `answer, err := work.GitHub("GET", "labels", nil)

@@ -2,12 +2,15 @@
 // (deploy/nats/permissions, read by deploy/nats/users). Only nsc is stood in for: its JWTs are made here.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { connect, credsAuthenticator, nkeys } from '@nats-io/transport-node';
-import { bin, House, house, patience, until } from './harness.mjs';
+import { bin, House, house, patience, Program, until } from './harness.mjs';
+import { permissions } from './nats.mjs';
 
 let h, dir;
 const text = new TextEncoder();
@@ -20,18 +23,6 @@ function natsJwt(issuer, subject, name, nats) {
   return `${signed}.${b64(issuer.sign(text.encode(signed)))}`;
 }
 
-/** Runs deploy/nats/users with something in place of nsc that notes its arguments: {user: {pub, sub}}. */
-function permissions() {
-  const nsc = path.join(dir, 'nsc');
-  fs.writeFileSync(nsc, `#!/bin/sh\nprintf '%s\\n' "$*" >>${dir}/nsc.log\n`, { mode: 0o755 });
-  execFileSync(path.join(house, 'deploy/nats/users'), [path.join(dir, 'creds'), 'notifier', 'labeller+github'], { env: { ...process.env, PATH: `${dir}:${process.env.PATH}` } });
-  const users = {};
-  for (const [, name, pub, sub] of fs.readFileSync(`${dir}/nsc.log`, 'utf8').matchAll(/^add user --account REPOBUS --name (\S+) --allow-pub (\S+) --allow-sub (\S+)$/gm)) {
-    users[name] = { pub: { allow: pub.split(',') }, sub: { allow: sub.split(',') } };
-  }
-  return users;
-}
-
 const creds = (name) => path.join(dir, 'creds', `${name}.creds`);
 
 /** Operator, accounts and users; their credentials in files, what the server needs as lines of its configuration. */
@@ -39,7 +30,7 @@ function makeAccounts() {
   const operator = nkeys.createOperator(), system = nkeys.createAccount(), account = nkeys.createAccount();
   const none = { subs: -1, data: -1, payload: -1, imports: -1, exports: -1, wildcards: true, conn: -1, leaf: -1 };
   const all = { ...none, mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
-  const users = permissions();
+  const users = permissions(dir, 'notifier', 'labeller+github', 'metrics-exporter');
   // As it was before each had its inbox: programs of now get along with it until it is made anew.
   users['operator-of-before'] = { pub: users.operator.pub, sub: { allow: ['_INBOX.>'] } };
   for (const [name, allowed] of Object.entries(users)) {
@@ -113,6 +104,9 @@ test('a subscriber can neither speak for another nor take what is another\'s', a
   await refused('$JS.API.STREAM.DELETE.REPOBUS');
   await refused('$JS.API.CONSUMER.MSG.NEXT.REPOBUS.scanner', '1');
   await refused('$JS.API.CONSUMER.DELETE.REPOBUS.scanner');
+  // A stream of one's own could collect the answers to others, copy their buckets, and publish in their names.
+  await refused('$JS.API.STREAM.CREATE.KV_repobus_lease_labeller', JSON.stringify({ name: 'KV_repobus_lease_labeller', subjects: ['_INBOX.>'], num_replicas: 1 }));
+  await refused('$JS.API.STREAM.UPDATE.KV_repobus_lease_labeller', '{}');
   await refused('$JS.API.CONSUMER.CREATE.REPOBUS.spy', '{}');
   await refused('$JS.API.CONSUMER.CREATE.REPOBUS', '{}');
   await refused('$JS.API.CONSUMER.CREATE.RUNS.labeller', '{}');
@@ -153,6 +147,49 @@ test('nobody hears what is answered to another, nor answers in a third one\'s pl
   await until('a forged answer is refused', () => log().includes(`Subject "${answer.subject}"`));
   await spy.close();
   await labeller.close();
+});
+
+test('the metrics exporter listens to all of it with credentials of its own, and does nothing else', async () => {
+  const venv = execFileSync(path.join(house, 'tests/venv'), { encoding: 'utf8' }).trim();
+  const child = spawn(path.join(venv, 'bin/python3'), [path.join(house, 'examples/metrics-exporter/exporter.py')],
+    { env: { ...h.env, NATS_CREDS: creds('metrics-exporter'), PORT: '0', EVERY_SECONDS: '0.1' }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const exporter = new Program('exporter', child, path.join(dir, 'exporter.log'));
+  try {
+    const url = /listening=(\S+)/.exec(await exporter.line(/listening=/))[1];
+    const labeller = await as('labeller');
+    labeller.publish('run.1.labeller', '{"state":"done"}');
+    for (const line of ['repobus_bus_up 1.0', 'repobus_bus_runs_total{state="done",subscriber="labeller"} 1.0', 'repobus_bus_waiting{subscriber="scanner"} 0.0']) {
+      await until(line, async () => (await (await fetch(url)).text()).split('\n').includes(line));
+    }
+    await labeller.close();
+  } finally {
+    await exporter.stop();
+  }
+  assert.doesNotMatch(exporter.tail(), /Violation/i);
+});
+
+test('one that marks what it has done gets along with the buckets that the operator made', async () => {
+  const made = await h.cli(['buckets', 'notifier'], { NATS_CREDS: creds('operator') });
+  assert.equal(made.code, 0, made.stderr);
+  const posts = [];
+  const chat = http.createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    posts.push(JSON.parse(body).text);
+    response.end();
+  }).listen(0, '127.0.0.1');
+  await once(chat, 'listening');
+  const child = spawn(path.join(bin, 'notifier'), { env: { ...h.env, NATS_CREDS: creds('notifier'), HEALTH_PORT: '0', WEBHOOK_URL: `http://127.0.0.1:${chat.address().port}/` }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const notifier = new Program('notifier', child, path.join(dir, 'notifier.log'));
+  try {
+    await until('it has posted', () => posts.includes('acme/shop is connected'));
+    await notifier.stop();
+  } finally {
+    await notifier.kill();
+    chat.closeAllConnections();
+    chat.close();
+  }
+  assert.doesNotMatch(notifier.tail(), /Violation|missing/);
 });
 
 test('credentials of another program are an error at once, those of before are good', async () => {

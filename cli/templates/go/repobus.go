@@ -221,11 +221,23 @@ func handleOne(ctx, stop context.Context, nc *nats.Conn, js jetstream.JetStream,
 	return msg.NakWithDelay(delay/2 + time.Duration(rand.Int63n(int64(delay/2))))
 }
 
+// Where NATS is, and who this is. Answers come to an inbox on which no other subscriber's credentials may listen.
+func connect(name string) (*nats.Conn, error) {
+	options := []nats.Option{nats.Name(name), nats.CustomInboxPrefix("_INBOX." + name), nats.MaxReconnects(-1)}
+	if creds := os.Getenv("NATS_CREDS"); creds != "" {
+		options = append(options, nats.UserCredentials(creds))
+	}
+	if ca := os.Getenv("NATS_CA"); ca != "" {
+		options = append(options, nats.RootCAs(ca))
+	}
+	return nats.Connect(cmp.Or(os.Getenv("NATS_URL"), nats.DefaultURL), options...)
+}
+
 // Run runs until SIGTERM or SIGINT; what is under way is finished first.
 func Run(name string, subjects []string, handler Handler, options ...Option) error {
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
-	nc, err := nats.Connect(cmp.Or(os.Getenv("NATS_URL"), nats.DefaultURL), nats.Name(name), nats.MaxReconnects(-1))
+	nc, err := connect(name)
 	if err != nil {
 		return err
 	}

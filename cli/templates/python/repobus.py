@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import ssl
 import time
 from datetime import datetime, timezone
 
@@ -122,11 +123,21 @@ async def _handle(nc, js, name, subjects, handler, msg, stop, one_per_repository
             await lease.give_back()
 
 
+def _connection(name):
+    """Where NATS is, and who this is. Answers come to an inbox on which no other subscriber's credentials may listen."""
+    options = {"servers": os.environ.get("NATS_URL", "nats://127.0.0.1:4222"), "name": name, "inbox_prefix": f"_INBOX.{name}", "max_reconnect_attempts": -1}
+    if os.environ.get("NATS_CREDS"):
+        options["user_credentials"] = os.environ["NATS_CREDS"]
+    if os.environ.get("NATS_CA"):
+        options["tls"] = ssl.create_default_context(cafile=os.environ["NATS_CA"])
+    return options
+
+
 async def _main(name, subjects, handler, one_per_repository, in_order):
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    nc = await nats.connect(os.environ.get("NATS_URL", "nats://127.0.0.1:4222"), name=name, max_reconnect_attempts=-1)
+    nc = await nats.connect(**_connection(name))
     js = nc.jetstream()
     config = ConsumerConfig(durable_name=name, ack_policy=AckPolicy.EXPLICIT, ack_wait=ACK_WAIT, max_deliver=-1, max_ack_pending=1 if in_order else 10000,
                             filter_subject="@FILTER@" if "@FILTER@" != ">" else None)

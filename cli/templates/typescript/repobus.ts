@@ -1,8 +1,9 @@
 // The rules of a Repobus subscriber on nats.js, the same as those of librepobus: one durable pull consumer, the server
 // is told while a handler works, back-off between attempts, a dead letter after the last, a run that people see.
 
+import { readFileSync } from 'node:fs';
 import { AckPolicy, jetstream, type JetStreamClient, type JetStreamManager, jetstreamManager, type JsMsg } from '@nats-io/jetstream';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
 
 import { ACK_WAIT, Lease } from './lease.js';
 
@@ -112,14 +113,23 @@ async function handleOne({ nc, js, jsm, name, options, isEnding }: Bus, msg: JsM
   }
 }
 
+/** Where NATS is, and who this is. Answers come to an inbox on which no other subscriber's credentials may listen. */
+function connection(name: string) {
+  const { NATS_URL: servers = 'nats://127.0.0.1:4222', NATS_CREDS: creds, NATS_CA: caFile } = process.env;
+  return {
+    servers, name, inboxPrefix: `_INBOX.${name}`, maxReconnectAttempts: -1,
+    ...(creds && { authenticator: credsAuthenticator(Uint8Array.from(readFileSync(creds))) }), ...(caFile && { tls: { caFile } }),
+  };
+}
+
 /** Runs until SIGTERM or SIGINT; what is under way is finished first. */
 export async function run(name: string, subjects: string[], handler: Handler, options: Options = {}) {
   let stopping = false;
   let close = () => {};
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => { stopping = true; close(); });
-  const nc = await connect({ servers: process.env.NATS_URL ?? 'nats://127.0.0.1:4222', name, maxReconnectAttempts: -1 });
+  const nc = await connect(connection(name));
   const js = jetstream(nc);
-  const jsm = await jetstreamManager(nc);
+  const jsm = await jetstreamManager(nc, { checkAPI: false }); // credentials allow what is needed and no more
   while (!stopping) {
     try {
       const filter: string = '@FILTER@';
