@@ -21,6 +21,7 @@ struct rb_graph {
     struct rb_neo4j *neo4j;            /* NULL for PostgreSQL */
     bool has_constraints;              /* Neo4j: known to be there */
     json_t *under_way[RB_NEO4J_LANES]; /* what was put, and is not settled yet */
+    bool folders_under_way;            /* what stands in them has to wait */
 };
 
 #define GRAPH_LOCK_WAIT_MS 120000 /* a builder of a very large repository may need it */

@@ -258,6 +258,16 @@ rb_err rb_neo4j_run(json_t **values, struct rb_neo4j *neo4j, const char *stateme
     return err ? err : neo4j_wait(values, &neo4j->run, neo4j);
 }
 
+size_t rb_neo4j_lane(struct rb_neo4j *neo4j)
+{
+    for (;; neo4j_go_on(neo4j, &neo4j->lanes[0])) {
+        for (size_t lane = 0; lane < RB_NEO4J_LANES; lane++) {
+            if (!neo4j->lanes[lane].is_under_way)
+                return lane;
+        }
+    }
+}
+
 rb_err rb_neo4j_send(struct rb_neo4j *neo4j, size_t lane, const char *statement, json_t *parameters)
 {
     return neo4j_send(&neo4j->lanes[lane], neo4j, statement, parameters);

@@ -40,6 +40,9 @@ rb_err rb_neo4j_run(json_t **values, struct rb_neo4j *neo4j, const char *stateme
  * more: what becomes of it in the server stays unknown.
  */
 #define RB_NEO4J_LANES 2 /* writers of one repository: from two on Neo4j's commit is what they wait for */
+/* A lane in which nothing is on its way any more: unused, or to be waited for no longer. Blocks until one is.
+ */
+size_t rb_neo4j_lane(struct rb_neo4j *neo4j);
 rb_err rb_neo4j_send(struct rb_neo4j *neo4j, size_t lane, const char *statement,
                      json_t *parameters) RB_MUST_CHECK;
 rb_err rb_neo4j_wait(json_t **values, struct rb_neo4j *neo4j, size_t lane) RB_MUST_CHECK;

@@ -80,7 +80,6 @@ static rb_err write_find_difference(struct writing *writing)
     if (!write->found.exists || write_goes_on(write)) {
         write->is_build = true;
         write->at = write->found.exists ? write->found.written : 0;
-        write_judge(writing);
         graph_difference_all(&writing->difference, write->tree, writing->arena);
         return RB_OK;
     }
@@ -142,20 +141,28 @@ static rb_err write_settle(const struct writing *writing)
     return store->settle ? store->settle(writing->graph, &writing->write) : RB_OK;
 }
 
+/* Folders are not in one batch with what stands in them. */
+static size_t write_batch_count(const struct writing *writing)
+{
+    size_t at = (size_t)writing->write.at, folders = writing->difference.put_directories.count;
+    size_t left = (at < folders ? folders : writing->count) - at;
+    return left < writing->graph->store->batch_rows ? left : writing->graph->store->batch_rows;
+}
+
 static rb_err write_batches(struct writing *writing)
 {
     const struct graph_store *store = writing->graph->store;
     struct graph_write *write = &writing->write;
-    size_t total = writing->count;
     rb_err err = write->is_claimed ? RB_OK : write_claim(writing);
-    while (!err && (size_t)write->at < total) {
+    while (!err && (size_t)write->at < writing->count) {
         struct graph_rows batch;
-        size_t left = total - (size_t)write->at;
-        size_t count = left < store->batch_rows ? left : store->batch_rows;
+        size_t count = write_batch_count(writing);
         if (!write_may_go_on(writing)) {
             err = write_settle(writing);
             return err ? err : write_stop();
         }
+        if (write->is_build && (size_t)write->at >= writing->difference.put_directories.count)
+            write_judge(writing); /* while the store has the folders */
         struct rb_arena *arena = rb_arena_new();
         graph_difference_take(&batch, &writing->difference, (size_t)write->at, count, arena);
         err = store->put(writing->graph, write, &batch);

@@ -12,24 +12,26 @@
  * there already (a file that a pull request touches) fails the batch, which then is merged. Everything else
  * is merged.
  *
- * One writer is bound by one core of the server, so batches of a build go side by side, in turn in one lane
- * and the other. What a batch locks and notes its rows at is a node of its lane, (:Lane {repo_id, number}),
+ * One writer is bound by one core of the server, so batches of a build go side by side, each in the lane that
+ * is free first. What a batch locks and notes its rows at is a node of its lane, (:Lane {repo_id, number}),
  * not the Graph, which all of its files hang on; the server does not lock it for one more, as it does a node
  * of few relationships. Who takes the Graph over locks the lanes first: then nothing is under way. Folders
- * have to be there before what stands in them, so nothing goes beside a batch that has some.
+ * have to be there before what stands in them, so nothing goes beside a batch of folders; the next one's rows
+ * are judged and made meanwhile.
  *
- * Rows are lists, a third shorter than maps; files stand with their folder: [prefix, folder, [[name,
- * language, size, sha, marks], …]], the path being prefix and name.
+ * Files stand with their folder, as one text: [folder, "name/language/size/sha/marks/name/…"], since nothing
+ * of it has a slash in it. Of what a batch costs the server its reading is a good part: the Query API takes
+ * each byte of a request by itself, and packs each value once more for a driver inside of it.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "grapher/graph_store.h"
 #include "grapher/neo4j.h"
 
-#define MARK_TEST      1
-#define MARK_GENERATED 2
-#define MARK_VENDORED  4
+#define PARTS      "5"                /* of a file in its folder's text */
+#define ROWS_BYTES (64 * 1024 * 1024) /* of a folder's text: far beyond what a batch may have */
 
 /* ---- statements ---------------------------------------------------------------------------------------- */
 
@@ -71,20 +73,23 @@ static const char claim_statement[] = GRAPH_NEO4J_LANES_LOCKED NEW_NODE GRAPH_NE
     "$given.repo_id, path: row[0]}) SET d.name = row[1], d.generation = $given.generation WITH r, d, row " \
     "OPTIONAL MATCH (parent:Directory {repo_id: $given.repo_id, path: row[2]}) "                           \
     "WITH d, coalesce(parent, r) AS parent " put " (parent)-[:CONTAINS]->(d) } "
-#define PROPERTIES                                                                                       \
-    "name: row[0], language: row[1], size: row[2], sha: row[3], is_test: row[4] % 2 = 1, is_generated: " \
-    "row[4] / 2 % 2 = 1, is_vendored: row[4] / 4 % 2 = 1, generation: $given.generation"
-#define EACH_FILE                                                     \
-    "CALL (r, due) { WITH r WHERE due UNWIND $given.files AS folder " \
-    "OPTIONAL MATCH (d:Directory {repo_id: $given.repo_id, path: folder[1]}) UNWIND folder[2] AS row "
-#define CREATE_FILES                                                                                  \
-    EACH_FILE                                                                                         \
-    "CREATE (r)-[:CONTAINS]->(f:File {repo_id: $given.repo_id, path: folder[0] + row[0], " PROPERTIES \
+#define PROPERTIES                                                                                         \
+    "name: part[i], language: CASE part[i + 1] WHEN '' THEN null ELSE part[i + 1] END, size: "             \
+    "toInteger(part[i + 2]), sha: part[i + 3], is_test: part[i + 4] CONTAINS 't', is_generated: part[i + " \
+    "4] CONTAINS 'g', is_vendored: part[i + 4] CONTAINS 'v', generation: $given.generation"
+#define EACH_FILE                                                                                     \
+    "CALL (r, due) { WITH r WHERE due UNWIND $given.files AS folder "                                 \
+    "OPTIONAL MATCH (d:Directory {repo_id: $given.repo_id, path: folder[0]}) "                        \
+    "WITH r, d, CASE folder[0] WHEN '' THEN '' ELSE folder[0] + '/' END AS prefix, split(folder[1], " \
+    "'/') AS part UNWIND range(0, size(part) - 1, " PARTS ") AS i "
+#define KEY "f:File {repo_id: $given.repo_id, path: prefix + part[i]"
+#define CREATE_FILES                                \
+    EACH_FILE                                       \
+    "CREATE (r)-[:CONTAINS]->(" KEY ", " PROPERTIES \
     "}) " FOR_SOME("CASE WHEN d IS NULL THEN [] ELSE [d] END", "CREATE (item)-[:CONTAINS]->(f)") "} "
-#define MERGE_FILES                                                                                      \
-    EACH_FILE "MERGE (f:File {repo_id: $given.repo_id, path: folder[0] + row[0]}) SET f += {" PROPERTIES \
-              "} MERGE (r)-[:CONTAINS]->(f) " FOR_SOME("CASE WHEN d IS NULL THEN [] ELSE [d] END",       \
-                                                       "MERGE (item)-[:CONTAINS]->(f)") "} "
+#define MERGE_FILES                                                                              \
+    EACH_FILE "MERGE (" KEY "}) SET f += {" PROPERTIES "} MERGE (r)-[:CONTAINS]->(f) " FOR_SOME( \
+        "CASE WHEN d IS NULL THEN [] ELSE [d] END", "MERGE (item)-[:CONTAINS]->(f)") "} "
 /* What a pull request touches stays as a node that is no file of the tree. */
 #define REMOVE                                                                                             \
     "CALL (due) { WITH due WHERE due UNWIND $given.gone_files AS path MATCH (f:File {repo_id: "            \
@@ -137,51 +142,57 @@ static json_t *row_of_directory(const struct rb_graph_directory *directory)
     return json_pack("[s, s, s]", directory->path, slash ? slash + 1 : directory->path, directory->parent);
 }
 
-/* What is no UTF-8 gives NULL, and so does a list that it is to be part of. */
-static json_t *row_of_file(const struct rb_graph_file *file)
+/* Bytes of the path before its last slash. */
+static size_t folder_of(const struct rb_graph_file *file)
 {
-    int marks = (file->is_test ? MARK_TEST : 0) | (file->is_generated ? MARK_GENERATED : 0) |
-                (file->is_vendored ? MARK_VENDORED : 0);
-    json_t *row = json_array();
-    bool broken = json_array_append_new(row, json_string(file->name)) |
-                  json_array_append_new(row, file->language ? json_string(file->language) : json_null()) |
-                  json_array_append_new(row, json_integer(file->size)) |
-                  json_array_append_new(row, json_string(file->sha)) |
-                  json_array_append_new(row, json_integer(marks));
-    if (broken) {
-        json_decref(row);
-        return NULL;
-    }
-    return row;
-}
-
-/* Bytes of the path before the name. */
-static size_t prefix_of(const struct rb_graph_file *file)
-{
-    return strlen(file->path) - strlen(file->name);
+    return file->name > file->path ? (size_t)(file->name - file->path) - 1 : 0;
 }
 
 static bool stands_with(const struct rb_graph_file *a, const struct rb_graph_file *b)
 {
-    size_t prefix = prefix_of(a);
-    return prefix == prefix_of(b) && memcmp(a->path, b->path, prefix) == 0 &&
-           (a->directory == b->directory || strcmp(a->directory, b->directory) == 0);
+    size_t folder = folder_of(a);
+    return folder == folder_of(b) && memcmp(a->path, b->path, folder) == 0;
 }
 
+static bool text_add(struct rb_buf *text, const char *part)
+{
+    return (text->len == 0 || rb_buf_append(text, "/", 1) == RB_OK) &&
+           rb_buf_append(text, part, strlen(part)) == RB_OK;
+}
+
+static bool text_add_file(struct rb_buf *text, const struct rb_graph_file *file)
+{
+    char size[24], marks[4], *mark = marks;
+    snprintf(size, sizeof size, "%" PRId64, file->size);
+    if (file->is_test)
+        *mark++ = 't';
+    if (file->is_generated)
+        *mark++ = 'g';
+    if (file->is_vendored)
+        *mark++ = 'v';
+    *mark = '\0';
+    return text_add(text, file->name) && text_add(text, file->language ? file->language : "") &&
+           text_add(text, size) && text_add(text, file->sha) && text_add(text, marks);
+}
+
+/* What is no UTF-8 gives NULL. */
 static json_t *rows_of_files(const struct graph_rows *rows)
 {
-    json_t *folders = json_array(), *files = NULL;
+    json_t *folders = json_array();
+    struct rb_buf text;
     bool broken = false;
-    for (size_t i = 0; i < rows->put_file_count && !broken; i++) {
-        const struct rb_graph_file *file = rows->put_files[i];
-        if (i == 0 || !stands_with(rows->put_files[i - 1], file)) {
-            files = json_array();
-            broken = json_array_append_new(folders,
-                                           json_pack("[o, s, o]", json_stringn(file->path, prefix_of(file)),
-                                                     file->directory, files)) != 0;
-        }
-        broken = broken || json_array_append_new(files, row_of_file(file)) != 0;
+    rb_buf_init(&text, ROWS_BYTES);
+    for (size_t i = 0; i < rows->put_file_count && !broken;) {
+        const struct rb_graph_file *first = rows->put_files[i];
+        rb_buf_reset(&text);
+        do
+            broken = !text_add_file(&text, rows->put_files[i++]);
+        while (!broken && i < rows->put_file_count && stands_with(first, rows->put_files[i]));
+        broken = broken || json_array_append_new(
+                               folders, json_pack("[o, o]", json_stringn(first->path, folder_of(first)),
+                                                  json_stringn(text.data, text.len))) != 0;
     }
+    rb_buf_free(&text);
     if (broken) {
         json_decref(folders);
         return NULL;
@@ -211,21 +222,14 @@ static json_t *rows_of_paths(const char *const *paths, size_t count)
 
 /* ---- the steps ----------------------------------------------------------------------------------------- */
 
-/* Batches of a build take turns; they are of one size. */
-static size_t put_lane(const struct graph_write *write)
-{
-    return write->is_build ? (size_t)write->at / graph_neo4j.batch_rows % RB_NEO4J_LANES : 0;
-}
-
 static rb_err ask_parameters(json_t **parameters, const struct graph_write *write,
                              const struct graph_rows *rows)
 {
     const struct rb_graph_tree *tree = write->tree;
-    *parameters =
-        json_pack("{s:I, s:I, s:s, s:s, s:I, s:I, s:I}", "repo_id", (json_int_t)tree->repo_id, "generation",
-                  (json_int_t)tree->generation, "writer", write->writer, "seen",
-                  write->is_claimed ? write->writer : write->found.writer, "at", (json_int_t)write->at,
-                  "lane", (json_int_t)put_lane(write), "lanes", (json_int_t)RB_NEO4J_LANES);
+    *parameters = json_pack("{s:I, s:I, s:s, s:s, s:I, s:I}", "repo_id", (json_int_t)tree->repo_id,
+                            "generation", (json_int_t)tree->generation, "writer", write->writer, "seen",
+                            write->is_claimed ? write->writer : write->found.writer, "at",
+                            (json_int_t)write->at, "lanes", (json_int_t)RB_NEO4J_LANES);
     if (*parameters && rows) {
         json_t *more =
             json_pack("{s:I, s:o, s:o, s:o, s:o}", "count", (json_int_t)graph_rows_count(rows), "directories",
@@ -335,25 +339,39 @@ rb_err graph_neo4j_settle(struct rb_graph *graph, const struct graph_write *writ
     rb_err err = RB_OK;
     for (size_t lane = 0; lane < RB_NEO4J_LANES && !err; lane++)
         err = put_settle(graph, write, lane);
+    graph->folders_under_way = false;
     return err;
+}
+
+/* Batches of a build go in the lane that is free first, those of an update behind each other. */
+static rb_err put_lane(size_t *lane, struct rb_graph *graph, const struct graph_write *write)
+{
+    rb_err err = graph->folders_under_way ? graph_neo4j_settle(graph, write) : RB_OK;
+    if (err)
+        return err;
+    *lane = write->is_build ? rb_neo4j_lane(graph->neo4j) : 0;
+    return put_settle(graph, write, *lane);
 }
 
 rb_err graph_neo4j_put(struct rb_graph *graph, const struct graph_write *write, const struct graph_rows *rows)
 {
     json_t *parameters = NULL;
-    size_t lane = put_lane(write);
+    size_t lane = 0;
     rb_err err = ask_parameters(&parameters, write, rows);
     if (!err)
-        err = put_settle(graph, write, lane); /* its rows were made while the one before was written */
-    if (!err)
+        err = put_lane(&lane, graph, write); /* its rows were made while those before it were written */
+    if (!err) {
+        json_object_set_new(parameters, "lane", json_integer((json_int_t)lane));
         err = rb_neo4j_send(graph->neo4j, lane, write->is_build ? put_new_statement : put_statement,
                             parameters);
+    }
     if (err) {
         json_decref(parameters);
         return err;
     }
     graph->under_way[lane] = parameters;
-    return write->is_build && rows->put_directory_count == 0 ? RB_OK : graph_neo4j_settle(graph, write);
+    graph->folders_under_way = rows->put_directory_count > 0;
+    return write->is_build ? RB_OK : graph_neo4j_settle(graph, write);
 }
 
 rb_err graph_neo4j_finish(struct rb_graph *graph, const struct graph_write *write,
@@ -382,5 +400,6 @@ void graph_neo4j_abandon(struct rb_graph *graph)
         json_decref(graph->under_way[lane]);
         graph->under_way[lane] = NULL;
     }
+    graph->folders_under_way = false;
     graph->has_constraints = false; /* whoever comes back may be another server */
 }
