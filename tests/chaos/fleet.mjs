@@ -12,7 +12,6 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 export class Fleet {
   kills = {};
   broken = new Set();
-  outages = Infinity; // of PostgreSQL, that are left
 
   static async start({ neo4j }) {
     const fleet = new Fleet();
@@ -133,7 +132,7 @@ export class Fleet {
             : dice < 0.72 ? ['postgres', () => this.postgres(random.one(['kill', 'stop']), random)]
               : dice < 0.84 ? [`way to ${way}`, () => this.network(way, random)]
                 : ['github', () => this.github(random)];
-    if (this.broken.has(victim) || (victim === 'postgres' && --this.outages < 0)) return;
+    if (this.broken.has(victim)) return;
     this.broken.add(victim);
     await blow();
     this.broken.delete(victim);

@@ -5,7 +5,6 @@
 //   SEED=n          else the time
 //   REPOS=40        repositories; WEBHOOKS=5 of each; PEOPLE=6; AT_ONCE=8 repositories are lived at a time
 //   LOAD_SECONDS=n  no repository is begun after this time
-//   OUTAGES=n       of PostgreSQL at most: what failed in several is tried again after minutes
 //   QUIET_MINUTES=5 to become quiet in, each of four waits
 
 import fs from 'node:fs';
@@ -31,7 +30,6 @@ const started = Date.now();
 const seconds = () => ((Date.now() - started) / 1000).toFixed(0);
 console.log(`SEED=${seed}: ${repos} repositories, ${people} people, ${webhooks} webhooks each`);
 const fleet = await Fleet.start({});
-fleet.outages = number('OUTAGES', Infinity);
 const { h } = fleet;
 try {
   const crowd = new People(fleet, random.for('people'));
