@@ -26,6 +26,7 @@ extern "C" {
 #define RB_REPO_RESCAN         "repo.rescan"
 #define RB_REPO_DISCONNECTED   "repo.disconnected"
 #define RB_REPO_UNHEALTHY      "repo.unhealthy"
+#define RB_REPO_FAILED         "repo.failed"
 #define RB_REPO_SCANNED        "repo.scanned"
 #define RB_REPO_GRAPHED        "repo.graphed"
 #define RB_GITHUB_PULL_REQUEST "github.pull_request"
@@ -218,6 +219,9 @@ struct rb_event_data {
     const json_t *payload; /* GitHub's own; NULL: too large for an event, its size is payload_size */
     int64_t payload_size;  /* bytes; 0 with a payload */
     int64_t number;        /* of the pull request or issue, as the payload says; 0 without one */
+    /* repo.failed: who gave up, the id of which event, after how many attempts, and why */
+    const char *subscriber, *event, *error;
+    int64_t attempts;
 };
 /* Borrowed from the work. NULL, for rb_reject("%s", rb_error_text()): a required member is missing or of
  * another type. */

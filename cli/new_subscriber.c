@@ -54,6 +54,7 @@ FILE_AS_IT_IS(new_event_connected, "tests/subscriber/events/repo.connected.json"
 FILE_AS_IT_IS(new_event_rescan, "tests/subscriber/events/repo.rescan.json");
 FILE_AS_IT_IS(new_event_disconnected, "tests/subscriber/events/repo.disconnected.json");
 FILE_AS_IT_IS(new_event_unhealthy, "tests/subscriber/events/repo.unhealthy.json");
+FILE_AS_IT_IS(new_event_failed, "tests/subscriber/events/repo.failed.json");
 FILE_AS_IT_IS(new_event_scanned, "tests/subscriber/events/repo.scanned.json");
 FILE_AS_IT_IS(new_event_graphed, "tests/subscriber/events/repo.graphed.json");
 FILE_AS_IT_IS(new_event_pull_request, "tests/subscriber/events/github.pull_request.json");
@@ -97,6 +98,7 @@ static const struct new_event {
     {RB_REPO_RESCAN, new_event_rescan},
     {RB_REPO_DISCONNECTED, new_event_disconnected},
     {RB_REPO_UNHEALTHY, new_event_unhealthy},
+    {RB_REPO_FAILED, new_event_failed},
     {RB_REPO_SCANNED, new_event_scanned},
     {RB_REPO_GRAPHED, new_event_graphed},
     {RB_GITHUB_PULL_REQUEST, new_event_pull_request},

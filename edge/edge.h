@@ -228,6 +228,11 @@ void edge_event_trace(char out[RB_TRACEPARENT_SIZE], const char *request);
  * rb_buf_free() the body whatever the result. */
 rb_err edge_event_make(struct edge_event *event, const char *traceparent, const char *subject,
                        json_t *data) RB_MUST_CHECK;
+/* The same, whose id is set already: for one that is written once, however often it is made. */
+rb_err edge_event_make_again(struct edge_event *event, const char *traceparent, const char *subject,
+                             json_t *data) RB_MUST_CHECK;
+/* Tells once that a subscriber has given up an event: repo.failed, in the transaction that keeps this run. */
+rb_err edge_failed_write(struct rb_db *db, const struct rb_run *run) RB_MUST_CHECK;
 
 /* ---- server-sent events ------------------------------------------------------------------------------- */
 

@@ -14,6 +14,12 @@ void edge_event_trace(char out[RB_TRACEPARENT_SIZE], const char *request)
 rb_err edge_event_make(struct edge_event *event, const char *traceparent, const char *subject, json_t *data)
 {
     rb_uuid_make(event->id);
+    return edge_event_make_again(event, traceparent, subject, data);
+}
+
+rb_err edge_event_make_again(struct edge_event *event, const char *traceparent, const char *subject,
+                             json_t *data)
+{
     edge_event_trace(event->trace, traceparent);
     rb_buf_init(&event->body, RB_EVENT_MAX);
     rb_err err = data ? rb_event_encode(&event->body, subject, event->id, EDGE_SOURCE, event->trace, data)

@@ -1,7 +1,8 @@
 /*
  * The projection of runs. One durable consumer, shared by all edges, puts every run record into PostgreSQL;
  * the commit notifies every edge, which tells the people who watch. So what a watcher is told is never ahead
- * of what a reader sees, and a watcher on any edge hears of it.
+ * of what a reader sees, and a watcher on any edge hears of it. A run that has failed is an event, too
+ * (failed.c).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ static struct edge_worker listener_worker;
 static struct rb_run_follower *projection_follower;
 static struct rb_db *projection_db; /* of libbus's thread alone */
 
-static rb_err projection_keep(void *arg, const struct rb_run *run)
+static rb_err projection_write(bool *kept, const struct rb_run *run)
 {
     /* Newer wins: by generation, then by the time the subscriber gave. But where two have the same event in
      * hand, one of which stood still for a while, the end of either is the end: what began before it says
@@ -48,7 +49,7 @@ static rb_err projection_keep(void *arg, const struct rb_run *run)
         "else excluded.at >= r.at end) returning r.*), "
         "told as (select pg_notify('runs', (jsonb_build_object('installation_id', k.installation_id) || "
         "json_run(row(k.*)::runs))::text) from kept k) select count(*) from told"};
-    (void)arg;
+    struct rb_rows *rows = NULL;
     struct rb_param params[] = {RB_P_INT(run->installation_id), RB_P_TEXT(run->subscriber),
                                 RB_P_INT(run->generation),      RB_P_TEXT(rb_run_state_name(run->state)),
                                 RB_P_INT(run->attempt),         RB_P_INT(run->done),
@@ -56,7 +57,32 @@ static rb_err projection_keep(void *arg, const struct rb_run *run)
                                 RB_P_TEXT(run->error),          RB_P_INT(run->at_ms),
                                 RB_P_INT(run->started_ms),      RB_P_INT(run->finished_ms),
                                 RB_P_TEXT(run->event)};
-    rb_err err = rb_db_query(NULL, projection_db, &statement, params, sizeof(params) / sizeof(params[0]));
+    rb_err err = rb_db_query(&rows, projection_db, &statement, params, sizeof(params) / sizeof(params[0]));
+    *kept = !err && rb_rows_int(rows, 0, 0) > 0;
+    rb_rows_free(rows);
+    return err;
+}
+
+/* What is given up is told as an event, together with the run or not at all. */
+static rb_err projection_write_failed(const struct rb_run *run)
+{
+    bool kept = false;
+    rb_err err = rb_db_begin(projection_db);
+    if (!err)
+        err = projection_write(&kept, run);
+    if (kept)
+        err = edge_failed_write(projection_db, run);
+    if (!err)
+        return rb_db_commit(projection_db);
+    rb_db_rollback(projection_db);
+    return err;
+}
+
+static rb_err projection_keep(void *arg, const struct rb_run *run)
+{
+    bool kept;
+    (void)arg;
+    rb_err err = run->state == RB_RUN_FAILED ? projection_write_failed(run) : projection_write(&kept, run);
     if (err == RB_EINVAL) { /* a record that breaks a constraint will never fit: one bad subscriber holds up
                                nobody */
         rb_log_warn("a run record of %s is dropped: %s", run->subscriber, rb_error_text());

@@ -13,7 +13,7 @@ import nats
 from nats.js.errors import Error as JetStreamError
 from prometheus_client import Counter, Gauge, start_http_server
 
-KNOWN = {"repo.connected", "repo.rescan", "repo.disconnected", "repo.unhealthy", "repo.scanned", "repo.graphed", "github.pull_request", "github.issues"}
+KNOWN = {"repo.connected", "repo.rescan", "repo.disconnected", "repo.unhealthy", "repo.failed", "repo.scanned", "repo.graphed", "github.pull_request", "github.issues"}
 STATES = {"running", "retrying", "done", "failed"}
 SUBSCRIBERS_MAX = 100  # names come from the bus, where anybody may invent some: more are counted as "other"
 

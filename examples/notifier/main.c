@@ -1,7 +1,7 @@
 /*
  * notifier: tells people in a chat what happens to their repositories. Posts {"text": "…"} to WEBHOOK_URL,
  * which is what Slack's incoming webhooks and most others take, when a repository is connected, scanned, or
- * connected badly.
+ * connected badly, and when a subscriber has given it up.
  *
  * A message twice is a nuisance, so each is marked once it is sent, and asked for before.
  */
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAME            "notifier"
 #define CONNECT_SECONDS 10L
 #define ANSWER_SECONDS  30L /* less than anybody waits for a message */
 
@@ -31,6 +32,11 @@ static const char *notifier_text(struct rb_work *work)
     }
     if (strcmp(event->subject, RB_REPO_UNHEALTHY) == 0)
         return rb_arena_printf(arena, "%s has a problem: %s", repo, rb_work_string(work, "reason"));
+    /* What could not be posted is not posted about. */
+    if (strcmp(event->subject, RB_REPO_FAILED) == 0 && strcmp(rb_work_string(work, "subscriber"), NAME) != 0)
+        return rb_arena_printf(arena, "%s has failed: the %s gave up after %d attempts: %s", repo,
+                               rb_work_string(work, "subscriber"), (int)rb_work_int(work, "attempts"),
+                               rb_work_string(work, "error"));
     return NULL;
 }
 
@@ -107,17 +113,20 @@ static void close_worker(void *local, void *app)
 
 int main(void)
 {
-    static const struct rb_route routes[] = {
-        {RB_REPO_CONNECTED, handle}, {RB_REPO_SCANNED, handle}, {RB_REPO_UNHEALTHY, handle}, {NULL, NULL}};
+    static const struct rb_route routes[] = {{RB_REPO_CONNECTED, handle},
+                                             {RB_REPO_SCANNED, handle},
+                                             {RB_REPO_UNHEALTHY, handle},
+                                             {RB_REPO_FAILED, handle},
+                                             {NULL, NULL}};
     const struct rb_subscriber subscriber = {
-        .name = "notifier",
+        .name = NAME,
         .filter = "repo.*",
         .routes = routes,
         .worker_open = open_worker,
         .worker_close = close_worker,
     };
 
-    rb_log_init("notifier");
+    rb_log_init(NAME);
     url = getenv("WEBHOOK_URL"); /* a secret: whoever knows it can post */
     if (!url || !*url) {
         rb_log_error("WEBHOOK_URL is missing: where messages are posted");

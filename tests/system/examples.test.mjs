@@ -60,7 +60,11 @@ test('notifier: each event is posted once, what fails is tried again, what is re
       const info = await nats.jsm.consumers.info('REPOBUS', 'notifier');
       return info.num_pending === 0 && info.num_ack_pending === 0;
     });
-    assert.equal(posts.length, 4, 'the event that came twice was posted once');
+    const failed = { installation_id: 1, generation: 1, repo_id: 11, repo: 'acme/shop', event: first.id, attempts: 8, error: 'GitHub answers 502' };
+    await nats.publish(event('repo.failed', { ...failed, subscriber: 'notifier' }));
+    await nats.publish(event('repo.failed', { ...failed, subscriber: 'scanner' }));
+    assert.deepEqual((await told(5)).map((post) => post.text), ['acme/shop has failed: the scanner gave up after 8 attempts: GitHub answers 502'], 'of its own failures it says nothing');
+    assert.equal(posts.length, 5, 'the event that came twice was posted once');
     await notifier.stop();
     assert.ok(!notifier.lines.some((line) => line.includes('secret-path')), 'the address is a secret');
   } finally {

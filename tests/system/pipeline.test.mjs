@@ -277,6 +277,54 @@ test('an event that nobody can handle becomes a dead letter with its reason', as
   await nc.close();
 });
 
+test('what a subscriber has given up is told once as repo.failed, and not what failed of such an event', async () => {
+  await makeRepository(`${h.dir}/refused`, { 'a.rb': 'puts 1\n' });
+  await h.control('POST', '/repos', { owner: 'acme', name: 'refused', path: `${h.dir}/refused` });
+  await h.control('POST', '/permissions', { owner: 'acme', repo: 'refused', login: 'alice', permission: 'admin' });
+  await h.fault({ method: 'GET', path: '/repos/acme/refused/commits', kind: 'status', status: 404, count: 0 });
+  const { json: { installation_id: id } } = await h.install('acme/refused');
+  const told = async (subject) => (await events()).filter((m) => m.subject === subject && m.header.get('Nats-Msg-Id') !== 'broken-1').map((m) => m.json());
+  const ours = async (subject) => (await told(subject)).filter((e) => e.data.installation_id === id);
+  const failed = await until('both have failed', async () => {
+    const list = await ours('repo.failed');
+    return list.length >= 2 && list.sort((a, b) => (a.data.subscriber < b.data.subscriber ? -1 : 1));
+  });
+  await h.control('DELETE', '/faults');
+  const [connected] = await ours('repo.connected'), runs = await h.runs(id), { generation, repo_id, repo } = connected.data;
+  for (const [i, subscriber] of ['grapher', 'scanner'].entries()) {
+    assert.deepEqual(failed[i].data, { installation_id: id, generation, repo_id, repo, subscriber, event: connected.id, attempts: runs[subscriber].attempt, error: runs[subscriber].error });
+    assert.match(failed[i].data.error, /404|not found|gone/i);
+    assert.equal(failed[i].traceparent.slice(3, 35), connected.traceparent.slice(3, 35), 'one trace');
+  }
+
+  const { nc, js, jsm } = await bus(h.natsUrl);
+  const say = (event, more = {}) => js.publish(`run.${more.installation_id ?? id}.tester`, JSON.stringify({
+    installation_id: id, subscriber: 'tester', event, generation, state: 'failed', attempt: 8, done: 0, total: 0, note: '', error: 'no "use"', at_ms: 2000, started_ms: 1000, finished_ms: 2000, ...more,
+  }));
+  const [gone] = await h.rows("update installations set state = 'disconnected', disconnected_at = now() where repo_full_name = 'acme/empty' returning id, generation");
+  try {
+    await say('first');
+    await say('first', { at_ms: 2001, finished_ms: 2001 }); // read twice, or given again and given up again
+    await say(failed[0].id, { at_ms: 2002, finished_ms: 2002 }); // nobody hears of failures of these
+    await say('older', { generation: generation - 1, at_ms: 2003, finished_ms: 2003 });
+    await say('', { at_ms: 2004, finished_ms: 2004 }); // a program of before
+    await say('of what is gone', { installation_id: Number(gone.id), generation: Number(gone.generation) });
+    await say('last', { at_ms: 2005, finished_ms: 2005 });
+    await until('the last one is told', async () => (await told('repo.failed')).some((e) => e.data.event === 'last'));
+    const others = (await told('repo.failed')).filter((e) => e.data.subscriber === 'tester');
+    assert.deepEqual(others.map((e) => [e.data.event, e.data.attempts, e.data.error]), [['first', 8, 'no "use"'], ['last', 8, 'no "use"']]);
+    await until('the edge has kept all runs, scanner and grapher have let it pass', async () => {
+      const infos = await Promise.all([['RUNS', 'edge-runs'], ['REPOBUS', 'scanner'], ['REPOBUS', 'grapher']].map((consumer) => jsm.consumers.info(...consumer)));
+      return infos.every((info) => info.num_pending === 0 && info.num_ack_pending === 0);
+    });
+    for (const name of ['scanner', 'grapher']) assert.equal((await h.runs(id))[name].event, connected.id, 'and have no run of it');
+  } finally {
+    await nc.close();
+    await h.rows("update installations set state = 'active', disconnected_at = null where id = $1", [gone.id]);
+    await h.rows("delete from runs where subscriber = 'tester'");
+  }
+});
+
 test('the stream is lost: it is made again and new events arrive', async () => {
   const { nc, jsm } = await bus(h.natsUrl);
   await jsm.streams.delete('REPOBUS');

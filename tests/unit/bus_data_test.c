@@ -164,6 +164,14 @@ static void reads_what_was_recorded(void **state)
     assert_int_equal(bus_data_read(&data, &event, arena), RB_OK);
     assert_non_null(data.commit);
     assert_true(json_is_object(data.profile));
+    assert_null(data.error);
+
+    recorded(&event, RB_REPO_FAILED, arena);
+    assert_int_equal(bus_data_read(&data, &event, arena), RB_OK);
+    assert_string_equal(data.subscriber, "scanner");
+    assert_string_equal(data.event, "019aca2d-e83b-7c01-8000-0a1b2c3d4e5f");
+    assert_int_equal(data.attempts, 8);
+    assert_string_equal(data.error, "GitHub answers 502");
     rb_arena_free(arena);
 }
 
@@ -171,7 +179,7 @@ static void reads_what_was_recorded(void **state)
 static void refuses_what_is_missing_or_of_another_type(void **state)
 {
     static const char *const subjects[] = {RB_REPO_CONNECTED, RB_REPO_SCANNED, RB_REPO_GRAPHED,
-                                           RB_REPO_UNHEALTHY, RB_GITHUB_ISSUES};
+                                           RB_REPO_UNHEALTHY, RB_REPO_FAILED,  RB_GITHUB_ISSUES};
     struct rb_arena *arena = rb_arena_new();
     (void)state;
     for (size_t s = 0; s < sizeof(subjects) / sizeof(subjects[0]); s++) {

@@ -133,7 +133,7 @@ static void ignores_extensions_and_accepts_what_is_optional(void **state)
 static void reads_what_was_recorded(void **state)
 {
     static const char *const subjects[] = {
-        RB_REPO_CONNECTED, RB_REPO_RESCAN,  RB_REPO_DISCONNECTED,   RB_REPO_UNHEALTHY,
+        RB_REPO_CONNECTED, RB_REPO_RESCAN,  RB_REPO_DISCONNECTED,   RB_REPO_UNHEALTHY, RB_REPO_FAILED,
         RB_REPO_SCANNED,   RB_REPO_GRAPHED, RB_GITHUB_PULL_REQUEST, RB_GITHUB_ISSUES,
     };
     (void)state;
