@@ -159,7 +159,7 @@ try {
   go = execFileSync('go', ['env', 'GOVERSION'], { encoding: 'utf8' }).trim();
 } catch { /* said below */ }
 if (/go1\.(2[3-9]|[3-9]\d)/.test(go ?? '')) {
-  test('in Go, on nats.go', async () => {
+  test('in Go, on nats.go', async (t) => {
     const folder = await proves('gopher', 'go', ['repo.connected', 'github.pull_request']);
     await getsAlong('gopher', folder, './gopher');
     const main = path.join(folder, 'main.go');
