@@ -32,10 +32,11 @@
 #define RELAY_STANDBY_MS  1000  /* for those without the lock: so late is it noticed that it is free */
 #define RELAY_STILL_MS    3000  /* the first of what waits is the same for so long: a batch takes far less */
 #define RELAY_STAND_IN_MS 10000 /* then it is looked again */
-#define RELAY_SETTLE_MS   1000  /* by then what took a number is committed, but for what a sweep finds */
-#define RELAY_REST_MS     10    /* under load: between two batches that are not full */
-#define RELAY_RETRY_MS    1000  /* after a failure, halved at random */
-#define RELAY_LATE_US     1000000           /* from then on outbox_late has when an event was published */
+#define RELAY_FRESH_US    (INT64_C(600) * 1000000) /* what was read before is read anew, not sent */
+#define RELAY_SETTLE_MS   1000    /* by then what took a number is committed, but for what a sweep finds */
+#define RELAY_REST_MS     10      /* under load: between two batches that are not full */
+#define RELAY_RETRY_MS    1000    /* after a failure, halved at random */
+#define RELAY_LATE_US     1000000 /* from then on outbox_late has when an event was published */
 #define RELAY_PRUNE_MS    (3600 * 1000)     /* published events are looked through this often */
 #define RELAY_MEASURE_MS  5000              /* a count of what waits costs something where much does */
 #define RELAY_KEEP        "30 days"         /* so long a lost stream can be refilled */
@@ -252,6 +253,15 @@ static void relay_send(struct relay_batch *batch, struct rb_bus *one)
     rb_bus_publish_begin(batch->errs, batch->bus, batch->messages, batch->count);
 }
 
+/* A process that is stopped goes on with what it had read. By then another may have published that, and the
+ * stream knows its duplicates for an hour. */
+static rb_err relay_check(const struct relay_batch *batch)
+{
+    if (rb_clock_us() - batch->looked_us < RELAY_FRESH_US)
+        return RB_OK;
+    return rb_error_set(RB_EUNAVAILABLE, "this process stood still, what waits is read anew");
+}
+
 static void relay_forget(struct relay_batch *batch)
 {
     rb_rows_free(batch->rows);
@@ -383,6 +393,9 @@ static rb_err relay_publish(struct edge_worker *worker)
     int64_t position = relay_place_begin(&relay_place);
     rb_err err = relay_look(batch, &position, worker->db);
     while (!err && batch->count) {
+        err = relay_check(batch);
+        if (err)
+            break;
         relay_send(batch, worker->edge->bus);
         rb_err looked = RB_OK;
         if (batch->count == RELAY_BATCH && !edge_worker_is_stopping(worker))
