@@ -2,7 +2,7 @@
 
 SHELL   := /bin/bash
 BUILD   ?= build
-VERSION := 1.1.0# of librepobus and its header: semver.org; the first number is the soname's
+VERSION := 1.2.0# of librepobus and its header: semver.org; the first number is the soname's
 CC      ?= gcc
 CXX     ?= g++
 PKGS    := libh2o-evloop libnats libjwt libsodium libgit2 jansson libpq libcurl openssl yaml-0.1 libxml-2.0 libcmark popt simdjson re2
