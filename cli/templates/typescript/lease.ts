@@ -2,12 +2,13 @@
 // same as that of librepobus. It is written only over the revision that was read, and the server removes it when nobody
 // has renewed it for ACK_WAIT.
 
+import { randomUUID } from 'node:crypto';
 import { DiscardPolicy, JetStreamApiError, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 
 export const ACK_WAIT = 30_000; // whoever died is noticed after this; a living one says so every third of it
 
 export class Lease {
-  private owner = crypto.randomUUID();
+  private owner = randomUUID();
   private bucket;
   private revision = 0;
   private until = 0;
