@@ -12,32 +12,30 @@
 
 #include "grapher/graph_store.h"
 
-#define LOCK_DEVELOPER "SET d._lock = true REMOVE d._lock "
-#define LOCK_ISSUE     "SET i._lock = true REMOVE i._lock "
-
 /* r is the repository, n the pull request or the issue. */
 #define REPOSITORY                                                                                  \
     "MERGE (r:Repository {repo_id: $given.repo_id}) ON CREATE SET r.generation = 0, r.full_name = " \
     "$given.full_name "
-#define UNLESS_NEWER                                                                       \
-    "SET n._lock = true REMOVE n._lock WITH r, n WHERE n.version IS NULL OR n.version <= " \
-    "$given.version SET n.version = $given.version, n.title = $given.title, n.state = "    \
+#define UNLESS_NEWER                                                                    \
+    GRAPH_NEO4J_LOCK("n")                                                               \
+    "WITH r, n WHERE n.version IS NULL OR n.version <= "                                \
+    "$given.version SET n.version = $given.version, n.title = $given.title, n.state = " \
     "$given.state, n.created_at = datetime($given.created_at) "
 /* Somebody else was its author: who then has nothing here has not contributed, and who has nothing at all
  * goes, locked so that nobody hangs something on the node meanwhile. */
-#define FORMER_AUTHOR                                                                   \
-    "CALL (r, n) { MATCH (n)-[a:AUTHORED_BY]->(d:Developer) WHERE d.github_id <> "      \
-    "$given.author_id " LOCK_DEVELOPER                                                  \
-    "DELETE a WITH r, d OPTIONAL MATCH (d)-[c:CONTRIBUTED_TO]->(r) WHERE NOT EXISTS { " \
-    "(d)<-[:AUTHORED_BY]-({repo_id: $given.repo_id}) } DELETE c "                       \
-    "WITH DISTINCT d WHERE NOT EXISTS { (d)--() } DELETE d } "
-#define AUTHOR                                                                                   \
-    "CALL (r, n) { WITH r, n WHERE $given.author_id <> 0 "                                       \
-    "MERGE (d:Developer {github_id: $given.author_id}) " LOCK_DEVELOPER                          \
-    "FOREACH (_ IN CASE WHEN coalesce(d.login_at, '') < $given.author_seen_at OR (d.login_at = " \
-    "$given.author_seen_at AND d.login < $given.author_login) THEN [1] ELSE [] END | "           \
-    "SET d.login = $given.author_login, d.login_at = $given.author_seen_at) "                    \
-    "MERGE (n)-[:AUTHORED_BY]->(d) MERGE (d)-[:CONTRIBUTED_TO]->(r) } "
+#define FORMER_AUTHOR                                                                            \
+    "CALL (r, n) { MATCH (n)-[a:AUTHORED_BY]->(d:Developer) WHERE d.github_id <> "               \
+    "$given.author_id " GRAPH_NEO4J_LOCK(                                                        \
+        "d") "DELETE a WITH r, d OPTIONAL MATCH (d)-[c:CONTRIBUTED_TO]->(r) WHERE NOT EXISTS { " \
+             "(d)<-[:AUTHORED_BY]-({repo_id: $given.repo_id}) } DELETE c "                       \
+             "WITH DISTINCT d WHERE NOT EXISTS { (d)--() } DELETE d } "
+#define AUTHOR                                                                                            \
+    "CALL (r, n) { WITH r, n WHERE $given.author_id <> 0 "                                                \
+    "MERGE (d:Developer {github_id: $given.author_id}) " GRAPH_NEO4J_LOCK(                                \
+        "d") "FOREACH (_ IN CASE WHEN coalesce(d.login_at, '') < $given.author_seen_at OR (d.login_at = " \
+             "$given.author_seen_at AND d.login < $given.author_login) THEN [1] ELSE [] END | "           \
+             "SET d.login = $given.author_login, d.login_at = $given.author_seen_at) "                    \
+             "MERGE (n)-[:AUTHORED_BY]->(d) MERGE (d)-[:CONTRIBUTED_TO]->(r) } "
 #define TOUCHES                                                                                           \
     "CALL (n) { WITH n WHERE $given.has_touches SET n.head_sha = $given.head_sha, n.base_ref = "          \
     "$given.base_ref } "                                                                                  \
@@ -47,12 +45,13 @@
     "CALL (n) { UNWIND $given.touches AS touch MERGE (f:File {repo_id: $given.repo_id, path: touch[0]}) " \
     "MERGE (n)-[t:TOUCHES]->(f) SET t.additions = touch[1], t.deletions = touch[2] } "
 /* An issue that is only known from what would close it goes with the last of that. */
-#define CLOSES                                                                                  \
-    "CALL (n) { MATCH (n)-[c:CLOSES]->(i:Issue) WHERE NOT [i.repo_id, i.number] IN "            \
-    "$given.closes " LOCK_ISSUE "DELETE c "                                                     \
-    "WITH DISTINCT i WHERE i.version IS NULL AND NOT EXISTS { (i)--() } DELETE i } "            \
-    "CALL (n) { UNWIND $given.closes AS ref MERGE (i:Issue {repo_id: ref[0], number: ref[1]}) " \
-    "MERGE (n)-[:CLOSES]->(i) } "
+#define CLOSES                                                                                           \
+    "CALL (n) { MATCH (n)-[c:CLOSES]->(i:Issue) WHERE NOT [i.repo_id, i.number] IN "                     \
+    "$given.closes " GRAPH_NEO4J_LOCK(                                                                   \
+        "i") "DELETE c "                                                                                 \
+             "WITH DISTINCT i WHERE i.version IS NULL AND NOT EXISTS { (i)--() } DELETE i } "            \
+             "CALL (n) { UNWIND $given.closes AS ref MERGE (i:Issue {repo_id: ref[0], number: ref[1]}) " \
+             "MERGE (n)-[:CLOSES]->(i) } "
 
 static const char put_pull_request_statement[] =
     REPOSITORY "MERGE (n:PullRequest {repo_id: $given.repo_id, number: $given.number}) " UNLESS_NEWER

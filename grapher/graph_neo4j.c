@@ -72,19 +72,21 @@ static const char forget_pulls_statement[] =
     "MATCH (n:PullRequest {repo_id: $given.repo_id}) WHERE n.number > 0 WITH n LIMIT $given.limit "
     "OPTIONAL MATCH (n)-[:CLOSES]->(i:Issue) WHERE i.repo_id <> $given.repo_id AND i.version IS NULL "
     "WITH collect(DISTINCT n) AS pulls, collect(DISTINCT i) AS issues "
-    "FOREACH (i IN issues | SET i._lock = true REMOVE i._lock) FOREACH (n IN pulls | DETACH DELETE n) "
-    "WITH size(pulls) AS gone, issues "
-    "CALL (issues) { UNWIND issues AS i WITH i WHERE NOT EXISTS { (i)--() } DELETE i } "
-    "RETURN gone } RETURN current, gone";
+    "FOREACH (i IN issues | " GRAPH_NEO4J_LOCK(
+        "i") ") FOREACH (n IN pulls | DETACH DELETE n) "
+             "WITH size(pulls) AS gone, issues "
+             "CALL (issues) { UNWIND issues AS i WITH i WHERE NOT EXISTS { (i)--() } DELETE i } "
+             "RETURN gone } RETURN current, gone";
 /* People last, and those only who have nothing else. */
 static const char forget_people_statement[] =
     "MATCH (r:Graph {repo_id: $given.repo_id}) " LOCKED "WITH r, r.writer = $given.writer AS current "
     "CALL (current) { WITH current WHERE current "
     "MATCH (n:Graph|Repository {repo_id: $given.repo_id})<-[c:CONTRIBUTED_TO]-(d) "
     "WITH c, d LIMIT $given.limit DELETE c WITH collect(DISTINCT d) AS people "
-    "FOREACH (d IN people | SET d._lock = true REMOVE d._lock) "
-    "WITH people CALL (people) { UNWIND people AS d WITH d WHERE NOT EXISTS { (d)--() } DELETE d } "
-    "RETURN size(people) AS gone } RETURN current, gone";
+    "FOREACH (d IN people | " GRAPH_NEO4J_LOCK(
+        "d") ") "
+             "WITH people CALL (people) { UNWIND people AS d WITH d WHERE NOT EXISTS { (d)--() } DELETE d } "
+             "RETURN size(people) AS gone } RETURN current, gone";
 static const char *const forget_statements[] = {
     FORGET("(n:File {repo_id: $given.repo_id}) WHERE n.path > ''"),
     FORGET("(n:Directory {repo_id: $given.repo_id}) WHERE n.path > ''"),

@@ -160,12 +160,13 @@ rb_err graph_neo4j_pull_request_range(struct rb_pull_range *range, struct rb_gra
 
 /* Setting a property locks the node until the transaction ends (neo4j.com/docs/operations-manual, concurrent
  * data access); what is read behind it is true until then. */
-#define GRAPH_NEO4J_LOCKED "SET r._lock = true REMOVE r._lock "
+#define GRAPH_NEO4J_LOCK(node) "SET " node "._lock = true REMOVE " node "._lock "
+#define GRAPH_NEO4J_LOCKED     GRAPH_NEO4J_LOCK("r")
 /* Batches of a build run side by side, each in a lane: a node that it locks in place of the Graph. Who lets
  * nobody else write any more locks all of them, and does so first, as batches do. */
-#define GRAPH_NEO4J_LANES_LOCKED                                                   \
-    "OPTIONAL MATCH (lane:Lane {repo_id: $given.repo_id}) WHERE lane.number >= 0 " \
-    "SET lane._lock = true REMOVE lane._lock WITH count(lane) AS lanes "
+#define GRAPH_NEO4J_LANES_LOCKED                                                                     \
+    "OPTIONAL MATCH (lane:Lane {repo_id: $given.repo_id}) WHERE lane.number >= 0 " GRAPH_NEO4J_LOCK( \
+        "lane") "WITH count(lane) AS lanes "
 /* Makes sure of the constraints, once a connection. */
 rb_err graph_neo4j_constrain(struct rb_graph *graph);
 /* Runs a statement; takes the parameters. */

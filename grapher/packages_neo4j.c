@@ -7,9 +7,9 @@
 #include "grapher/graph_store.h"
 
 #define FORGET_ROWS 2000 /* relationships of one transaction */
-#define REMOVE_UNUSED                                                                                       \
-    "DELETE d WITH DISTINCT p ORDER BY p.purl SET p._lock = true REMOVE p._lock WITH p WHERE NOT EXISTS { " \
-    "(p)<-[:DEPENDS_ON]-() } DELETE p"
+#define REMOVE_UNUSED                                                                              \
+    "DELETE d WITH DISTINCT p ORDER BY p.purl " GRAPH_NEO4J_LOCK("p") "WITH p WHERE NOT EXISTS { " \
+                                                                      "(p)<-[:DEPENDS_ON]-() } DELETE p"
 
 static const char put_statement[] =
     "MERGE (r:Repository {repo_id: $given.repo_id}) ON CREATE SET r.generation = 0, r.full_name = "

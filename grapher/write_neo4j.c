@@ -100,11 +100,11 @@ static const char claim_statement[] = GRAPH_NEO4J_LANES_LOCKED NEW_NODE GRAPH_NE
     "CALL (due) { WITH due WHERE due UNWIND $given.gone_directories AS path MATCH (d:Directory {repo_id: " \
     "$given.repo_id, path: path}) DETACH DELETE d } "
 
-#define PUT_HEAD                                                                     \
-    "MATCH (lane:Lane {repo_id: $given.repo_id, number: $given.lane}) "              \
-    "SET lane._lock = true REMOVE lane._lock WITH lane MATCH " NODE                  \
-    " WITH r, lane, r.writer = $given.writer AND lane.written <= $given.at AS due, " \
-    "r.writer = $given.writer AND lane.written >= $given.at + $given.count AS done "
+#define PUT_HEAD                                                                                 \
+    "MATCH (lane:Lane {repo_id: $given.repo_id, number: $given.lane}) " GRAPH_NEO4J_LOCK(        \
+        "lane") "WITH lane MATCH " NODE                                                          \
+                " WITH r, lane, r.writer = $given.writer AND lane.written <= $given.at AS due, " \
+                "r.writer = $given.writer AND lane.written >= $given.at + $given.count AS done "
 #define PUT_TAIL IF_DUE("SET lane.at = $given.at, lane.written = $given.at + $given.count") OUTCOME
 static const char put_new_statement[] = PUT_HEAD PUT_DIRECTORIES("CREATE") CREATE_FILES PUT_TAIL;
 static const char put_statement[] = PUT_HEAD PUT_DIRECTORIES("MERGE") MERGE_FILES REMOVE PUT_TAIL;

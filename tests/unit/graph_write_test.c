@@ -57,6 +57,23 @@ static int close_lossy(struct lossy_proxy *proxy, struct rb_graph *direct)
     return lossy_proxy_stop(proxy);
 }
 
+/* Writes it, and sees that it is there whole. */
+static void write_whole(const struct rb_graph_tree *rows)
+{
+    struct rb_graph_written written;
+    write_tree(&written, rows);
+    assert_int_equal(written.links, asked(COUNT_LINKS));
+    assert_holds(rows);
+}
+
+/* Removes it, and sees that nothing is left. */
+static void forget_whole(const struct rb_graph_tree *rows)
+{
+    bool removed = false;
+    assert_int_equal(rb_graph_forget(&removed, fixture.graph, rows->repo_id, rows->generation), RB_OK);
+    assert_int_equal(asked("MATCH (n {repo_id: $given.repo_id}) RETURN count(n)"), 0);
+}
+
 /* Every answer is lost once, after the server has done what it was asked for. */
 static void answers_that_are_lost(void **state)
 {
@@ -64,9 +81,7 @@ static void answers_that_are_lost(void **state)
     enum { FILES = 12000 };
     const char **paths = rb_arena_alloc(fixture.arena, FILES * sizeof *paths);
     struct rb_graph_tree rows;
-    struct rb_graph_written written;
     struct lossy_proxy proxy;
-    bool removed = false;
     if (skipped())
         return;
     struct rb_graph *direct = open_lossy(&proxy);
@@ -74,17 +89,12 @@ static void answers_that_are_lost(void **state)
     for (size_t i = 0; i < COUNT(forms); i++) {
         many_paths(paths, FILES, forms[i]);
         tree_of(&rows, paths, FILES, i ? "bbbb" : "aaaa");
-        write_tree(&written, &rows);
-        assert_int_equal(written.links, asked(COUNT_LINKS));
-        assert_holds(&rows);
+        write_whole(&rows);
     }
     paths[0] = "one/more.c"; /* and one in a single transaction */
     tree_of(&rows, paths, FILES - 100, "cccc");
-    write_tree(&written, &rows);
-    assert_int_equal(written.links, asked(COUNT_LINKS));
-    assert_holds(&rows);
-    assert_int_equal(rb_graph_forget(&removed, fixture.graph, rows.repo_id, rows.generation), RB_OK);
-    assert_int_equal(asked("MATCH (n {repo_id: $given.repo_id}) RETURN count(n)"), 0);
+    write_whole(&rows);
+    forget_whole(&rows);
     assert_true(close_lossy(&proxy, direct) > 10);
 }
 
@@ -96,9 +106,7 @@ static void deadlocks_are_tried_again(void **state)
     enum { FILES = 6000 };
     const char **paths = rb_arena_alloc(fixture.arena, FILES * sizeof *paths);
     struct rb_graph_tree rows;
-    struct rb_graph_written written;
     struct lossy_proxy proxy;
-    bool removed = false;
     if (skipped())
         return;
     struct rb_graph *direct = open_lossy(&proxy);
@@ -107,12 +115,9 @@ static void deadlocks_are_tried_again(void **state)
     many_paths(paths, FILES, "d%d/f%d.js");
     for (size_t less = 0; less < 2; less++) {
         tree_of(&rows, paths, FILES - less, less ? "bbbb" : "aaaa");
-        write_tree(&written, &rows);
-        assert_int_equal(written.links, asked(COUNT_LINKS));
-        assert_holds(&rows);
+        write_whole(&rows);
     }
-    assert_int_equal(rb_graph_forget(&removed, fixture.graph, rows.repo_id, rows.generation), RB_OK);
-    assert_int_equal(asked("MATCH (n {repo_id: $given.repo_id}) RETURN count(n)"), 0);
+    forget_whole(&rows);
     assert_true(close_lossy(&proxy, direct) > 10);
 }
 
