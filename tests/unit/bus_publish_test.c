@@ -53,12 +53,17 @@ static uint64_t messages_in(const char *stream)
     return count;
 }
 
+struct set_up {
+    struct rb_bus *bus;
+    rb_err err;
+    char text[256];
+};
+
 static void *set_up(void *arg)
 {
-    rb_err *err = arg;
-    struct rb_bus *mine = nats_connect(&nats);
-    *err = rb_bus_setup(mine);
-    rb_bus_close(mine);
+    struct set_up *mine = arg;
+    mine->err = rb_bus_setup(mine->bus);
+    snprintf(mine->text, sizeof(mine->text), "%s", mine->err ? rb_error_text() : "");
     return NULL;
 }
 
@@ -66,19 +71,76 @@ static void sets_up_from_four_threads_at_once(void **state)
 {
     (void)state;
     pthread_t threads[4];
-    rb_err errs[4];
+    struct set_up each[4];
 
     for (size_t i = 0; i < bus_stream_count; i++)
         assert_int_equal(js_DeleteStream(bus->js, bus_streams[i].name, NULL, NULL), NATS_OK);
     for (int i = 0; i < 4; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, set_up, &errs[i]), 0);
+        each[i].bus = nats_connect(&nats);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, set_up, &each[i]), 0);
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(errs[i], RB_OK);
+    for (int i = 0; i < 4; i++) {
+        rb_bus_close(each[i].bus);
+        if (each[i].err)
+            fail_msg("%s: %s", rb_err_name(each[i].err), each[i].text);
+    }
     assert_int_equal(messages_in(RB_STREAM_EVENTS), 0);
     assert_int_equal(messages_in(RB_STREAM_RUNS), 0);
     assert_int_equal(messages_in(RB_STREAM_DEAD), 0);
+}
+
+struct first {
+    bool is_ours, was_in_time; /* it makes the same streams; it has made the one at hand */
+};
+
+/* In the place of JetStream, as 2.9 is to the second of two who make a stream at the same moment. */
+static void tell_the_second(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *arg)
+{
+    static const char missing[] =
+        "{\"error\":{\"code\":404,\"err_code\":10059,\"description\":\"stream not found\"}}";
+    static const char taken[] = "{\"error\":{\"code\":400,\"err_code\":10065,\"description\":\"subjects "
+                                "overlap with an existing stream\"}}";
+    static const char made[] =
+        "{\"config\":{\"name\":\"made\",\"storage\":\"file\",\"retention\":\"limits\"},\"state\":{}}";
+    const char *subject = natsMsg_GetSubject(msg), *answer = made;
+    struct first *first = arg;
+    (void)sub;
+    if (strstr(subject, ".CREATE."))
+        answer = taken;
+    else if (strstr(subject, ".INFO.") && !(first->is_ours && first->was_in_time))
+        answer = missing;
+    first->was_in_time = strstr(subject, ".CREATE.");
+    (void)natsConnection_PublishString(nc, natsMsg_GetReply(msg), answer);
+    natsMsg_Destroy(msg);
+}
+
+static void of_two_at_the_same_moment_the_second_finds_it(void **state)
+{
+    (void)state;
+    struct first first = {.is_ours = true};
+    natsSubscription *jetstream = NULL;
+    rb_bus_close(bus);
+    nats_kill(&nats);
+    nats.is_plain = true;
+    nats_launch(&nats);
+    bus = nats_connect(&nats);
+    struct rb_bus *server = nats_connect(&nats);
+    assert_int_equal(
+        natsConnection_Subscribe(&jetstream, server->nc, "$JS.API.STREAM.>", tell_the_second, &first),
+        NATS_OK);
+    assert_int_equal(natsConnection_Flush(server->nc), NATS_OK);
+    rb_err second = rb_bus_setup(bus);
+    first.is_ours = false; /* somebody else has these subjects in a stream of another name */
+    rb_err stranger = rb_bus_setup(bus);
+    bool is_told = strstr(rb_error_text(), "creating stream REPOBUS") &&
+                   strstr(rb_error_text(), "subjects overlap with an existing stream");
+    rb_bus_close(server);
+    natsSubscription_Destroy(jetstream);
+    assert_int_equal(second, RB_OK);
+    assert_int_equal(stranger, RB_EPROTOCOL);
+    assert_true(is_told);
 }
 
 static void brings_settings_in_line_but_leaves_more_room(void **state)
@@ -695,6 +757,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(sets_up_from_four_threads_at_once),
+        TEST(of_two_at_the_same_moment_the_second_finds_it),
         TEST(brings_settings_in_line_but_leaves_more_room),
         TEST(refuses_what_cannot_be_changed),
         TEST(publishes_once_however_often),
