@@ -1,4 +1,5 @@
 /* Streams, publishing, pulling and following, against a real server that is killed, stopped and wiped. */
+#include "bus/admin.h"
 #include "bus/runtime.h"
 #include "tests/unit/bus_nats.h"
 
@@ -91,6 +92,20 @@ static void sets_up_from_four_threads_at_once(void **state)
     assert_int_equal(messages_in(RB_STREAM_DEAD), 0);
 }
 
+static const char stream_is_missing[] =
+    "{\"error\":{\"code\":404,\"err_code\":10059,\"description\":\"stream not found\"}}";
+
+/* A server without JetStream, whose place the test takes through the connection that this gives. */
+static struct rb_bus *without_jetstream(void)
+{
+    rb_bus_close(bus);
+    nats_kill(&nats);
+    nats.is_plain = true;
+    nats_launch(&nats);
+    bus = nats_connect(&nats);
+    return nats_connect(&nats);
+}
+
 struct first {
     bool is_ours, was_in_time; /* it makes the same streams; it has made the one at hand */
 };
@@ -98,8 +113,6 @@ struct first {
 /* In the place of JetStream, as 2.9 is to the second of two who make a stream at the same moment. */
 static void tell_the_second(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *arg)
 {
-    static const char missing[] =
-        "{\"error\":{\"code\":404,\"err_code\":10059,\"description\":\"stream not found\"}}";
     static const char taken[] = "{\"error\":{\"code\":400,\"err_code\":10065,\"description\":\"subjects "
                                 "overlap with an existing stream\"}}";
     static const char made[] =
@@ -110,7 +123,7 @@ static void tell_the_second(natsConnection *nc, natsSubscription *sub, natsMsg *
     if (strstr(subject, ".CREATE."))
         answer = taken;
     else if (strstr(subject, ".INFO.") && !(first->is_ours && first->was_in_time))
-        answer = missing;
+        answer = stream_is_missing;
     first->was_in_time = strstr(subject, ".CREATE.");
     (void)natsConnection_PublishString(nc, natsMsg_GetReply(msg), answer);
     natsMsg_Destroy(msg);
@@ -121,12 +134,7 @@ static void of_two_at_the_same_moment_the_second_finds_it(void **state)
     (void)state;
     struct first first = {.is_ours = true};
     natsSubscription *jetstream = NULL;
-    rb_bus_close(bus);
-    nats_kill(&nats);
-    nats.is_plain = true;
-    nats_launch(&nats);
-    bus = nats_connect(&nats);
-    struct rb_bus *server = nats_connect(&nats);
+    struct rb_bus *server = without_jetstream();
     assert_int_equal(
         natsConnection_Subscribe(&jetstream, server->nc, "$JS.API.STREAM.>", tell_the_second, &first),
         NATS_OK);
@@ -141,6 +149,55 @@ static void of_two_at_the_same_moment_the_second_finds_it(void **state)
     assert_int_equal(second, RB_OK);
     assert_int_equal(stranger, RB_EPROTOCOL);
     assert_true(is_told);
+}
+
+struct patient {
+    struct rb_bus *bus;
+    rb_err err;
+    atomic_bool is_done;
+};
+
+static void *wait_as_others_do(void *arg)
+{
+    struct patient *patient = arg;
+    int64_t created;
+    patient->err = bus_stream_created(&created, patient->bus, RB_STREAM_RUNS);
+    patient->is_done = true;
+    return NULL;
+}
+
+/* Between two batches the relay asks how full the streams are. Half a second, where others wait for five. */
+static void measuring_is_given_up_soon(void **state)
+{
+    (void)state;
+    struct rb_bus *server = without_jetstream();
+    struct patient patient = {.bus = nats_connect(&nats)};
+    natsSubscription *requests = NULL;
+    natsMsg *msg = NULL;
+    pthread_t thread;
+    assert_int_equal(natsConnection_SubscribeSync(&requests, server->nc, "$JS.API.STREAM.INFO.>"), NATS_OK);
+    assert_int_equal(natsConnection_Flush(server->nc), NATS_OK);
+    assert_int_equal(pthread_create(&thread, NULL, wait_as_others_do, &patient), 0);
+    natsStatus asked = natsSubscription_NextMsg(&msg, requests, PATIENCE_MS);
+    natsMsg_Destroy(msg);
+
+    rb_err measured = rb_bus_measure_streams(bus);
+    bool was_sooner = !patient.is_done;
+
+    while (!patient.is_done) {
+        if (natsSubscription_NextMsg(&msg, requests, 10) == NATS_OK) {
+            (void)natsConnection_PublishString(server->nc, natsMsg_GetReply(msg), stream_is_missing);
+            natsMsg_Destroy(msg);
+        }
+    }
+    pthread_join(thread, NULL);
+    rb_bus_close(patient.bus);
+    rb_bus_close(server);
+    natsSubscription_Destroy(requests);
+    assert_int_equal(asked, NATS_OK);
+    assert_int_equal(measured, RB_ETIMEOUT);
+    assert_true(was_sooner);
+    assert_int_equal(patient.err, RB_ENOTFOUND); /* answered at last */
 }
 
 static void brings_settings_in_line_but_leaves_more_room(void **state)
@@ -758,6 +815,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(sets_up_from_four_threads_at_once),
         TEST(of_two_at_the_same_moment_the_second_finds_it),
+        TEST(measuring_is_given_up_soon),
         TEST(brings_settings_in_line_but_leaves_more_room),
         TEST(refuses_what_cannot_be_changed),
         TEST(publishes_once_however_often),
