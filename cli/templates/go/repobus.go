@@ -57,7 +57,8 @@ func OnePerRepository(o *options) { o.onePerRepository = true }
 // InOrder: one event at a time over all processes, as the stream has them, retries included.
 func InOrder(o *options) { o.inOrder = true }
 
-// AckWait in place of defaultAckWait: the same for all processes of this name.
+// AckWait in place of defaultAckWait: the same for all processes of this name, and no longer than a bucket of leases that
+// is there was made for.
 func AckWait(time time.Duration) Option { return func(o *options) { o.ackWait = time } }
 
 // Work is one attempt at one event, and its run, which repobus shows.

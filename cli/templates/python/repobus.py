@@ -169,6 +169,6 @@ def run(name, subjects, handler, one_per_repository=False, in_order=False, ack_w
 
     one_per_repository: at most one event of a repository is worked on at a time, over all processes; a handler whose lease
     is lost is cancelled. in_order: one event at a time over all processes, as the stream has them, retries included.
-    ack_wait: the same for all processes of this name.
+    ack_wait: the same for all processes of this name, and no longer than a bucket of leases that is there was made for.
     """
     asyncio.run(_main(name, subjects, handler, one_per_repository, in_order, ack_wait))

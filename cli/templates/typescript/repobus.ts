@@ -75,7 +75,7 @@ export interface Options {
   onePerRepository?: boolean;
   /** One event at a time over all processes, as the stream has them, retries included. */
   inOrder?: boolean;
-  /** ACK_WAIT, where another one is wanted: the same for all processes of this name. */
+  /** In place of ACK_WAIT: the same for all processes of this name, and no longer than a bucket of leases that is there was made for. */
   ackWait?: number;
 }
 
