@@ -138,9 +138,16 @@ static rb_err setup_stream(struct rb_bus *bus, const struct bus_stream_def *def)
     natsStatus s = js_AddStream(NULL, bus->js, &config, NULL, &code);
     if (s == NATS_OK)
         return RB_OK;
-    if (code == JSStreamNameExistErr) /* somebody else was faster */
-        return setup_update_stream(bus, &config);
-    return bus_error(s, code, "creating stream %s", def->name);
+    err = bus_error(s, code, "creating stream %s", def->name);
+    /* Somebody else was faster. Of two who make it at the same moment, nats-server 2.9 tells the second one
+     * that its subjects are taken, namely by the first one's; or they are taken by a stranger's stream. */
+    if (code == JSStreamNameExistErr || code == JSStreamSubjectOverlapErr) {
+        char text[256];
+        snprintf(text, sizeof(text), "%s", rb_error_text());
+        rb_err found = setup_update_stream(bus, &config);
+        err = found == RB_ENOTFOUND ? rb_error_set(err, "%s", text) : found;
+    }
+    return err;
 }
 
 rb_err rb_bus_setup(struct rb_bus *bus)

@@ -306,61 +306,59 @@ static void relay_prune(struct edge_worker *worker, int64_t *next)
     }
 }
 
-/* Of its session. A mark that a crash of PostgreSQL takes back is made again, after the stream has dropped
+/* Of its sessions. A mark that a crash of PostgreSQL takes back is made again, after the stream has dropped
  * the event as one that it has. Each statement is planned once, since planning costs more than a batch, and
  * at a time when there may be next to nothing in the tables: every row is to be found by its key, however
  * many there are later. */
-static rb_err relay_settle(struct rb_db *db)
+static void relay_settle(struct rb_db *db)
 {
-    static const struct rb_statement statement = {
-        "relay_settle",
-        "select set_config(name, value, false) from (values ('synchronous_commit', 'off'), "
-        "('plan_cache_mode', "
-        "'force_generic_plan'), ('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', "
-        "'off')) as s (name, value)"};
-    return rb_db_query(NULL, db, &statement, NULL, 0);
+    rb_db_set(db, "synchronous_commit", "off");
+    rb_db_set(db, "plan_cache_mode", "force_generic_plan");
+    rb_db_set(db, "enable_seqscan", "off");
+    rb_db_set(db, "enable_hashjoin", "off");
+    rb_db_set(db, "enable_mergejoin", "off");
 }
 
-/* What two publish at the same time the stream takes once. */
-static bool relay_stands_in(struct rb_db *db)
+/* Whether the first of what waits, as it was found now, is the same for too long. What two publish at the
+ * same time the stream takes once. */
+static void relay_watch(struct relay_standby *standby, int64_t first, int64_t now)
 {
-    static const struct rb_statement statement = {
-        "relay_first", "select position from outbox_waiting order by position limit 1"};
-    struct relay_standby *standby = &relay_standby;
-    struct rb_rows *rows = NULL;
-    int64_t now = rb_clock_ms();
-    if (now < standby->until_ms)
-        return true;
-    if (now - standby->looked_ms < RELAY_STANDBY_MS)
-        return false;
-    standby->looked_ms = now;
-    if (rb_db_query(&rows, db, &statement, NULL, 0))
-        return false;
-    int64_t first = rb_rows_count(rows) ? rb_rows_int(rows, 0, 0) : 0;
-    rb_rows_free(rows);
     if (first != standby->first || !first)
         standby->since_ms = now;
     standby->first = first;
+    standby->looked_ms = now;
     if (now - standby->since_ms < RELAY_STILL_MS)
-        return false;
+        return;
     rb_log_warn("relay: the edge whose turn it is stands still, standing in seconds=%d",
                 RELAY_STAND_IN_MS / 1000);
     standby->until_ms = now + RELAY_STAND_IN_MS;
-    return true;
 }
 
 /* RB_ECONFLICT: another edge is the relay. A session that is lost after this takes the lock with it: what two
  * relays publish then at the same time the stream takes once. */
 static rb_err relay_lock(struct edge_worker *worker, int64_t *session)
 {
+    static const struct rb_statement statement = {
+        "relay_lock", "select pg_try_advisory_lock($1), case when $2::bigint = 1 then (select position from "
+                      "outbox_waiting order by position limit 1) end"};
+    struct relay_standby *standby = &relay_standby;
+    struct rb_rows *rows = NULL;
+    int64_t now = rb_clock_ms();
     if (*session && *session == rb_db_session(worker->db))
         return RB_OK;
-    rb_err err = relay_settle(worker->db);
-    if (!err)
-        err = rb_db_try_lock(worker->db, RB_LOCK_RELAY, 0);
-    *session = err ? 0 : rb_db_session(worker->db);
+    bool is_looking = now >= standby->until_ms && now - standby->looked_ms >= RELAY_STANDBY_MS;
+    struct rb_param params[] = {RB_P_INT(rb_db_lock_key(RB_LOCK_RELAY, 0)), RB_P_INT(is_looking)};
+    rb_err err = rb_db_query(&rows, worker->db, &statement, params, 2);
+    *session = !err && rb_rows_bool(rows, 0, 0) ? rb_db_session(worker->db) : 0;
     relay_place.swept_ms = 0;
-    return err == RB_ECONFLICT && relay_stands_in(worker->db) ? RB_OK : err;
+    if (err) /* a statement that fails keeps a lock that it has taken */
+        rb_db_unlock(worker->db, RB_LOCK_RELAY, 0);
+    if (!err && !*session && is_looking)
+        relay_watch(standby, rb_rows_int(rows, 0, 1), now);
+    rb_rows_free(rows);
+    if (err || *session || now < standby->until_ms)
+        return err;
+    return rb_error_set(RB_ECONFLICT, "another edge is the relay");
 }
 
 static void relay_unlock(struct edge_worker *worker, int64_t *session)
@@ -443,6 +441,7 @@ static void relay_run(struct edge_worker *worker)
 {
     int64_t next_prune = 0, next_measure = 0, session = 0;
     bool failing = false;
+    relay_settle(worker->db);
     if (rb_db_listen(worker->db, "outbox")) /* again with each new connection */
         rb_log_warn("relay: %s", rb_error_text());
     while (!edge_worker_is_stopping(worker)) {

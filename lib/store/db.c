@@ -49,6 +49,13 @@ rb_err rb_db_open(struct rb_db **out, const char *url, const char *application, 
     return RB_OK;
 }
 
+void rb_db_set(struct rb_db *db, const char *name, const char *value)
+{
+    char *more = rb_asprintf("%s -c %s=%s", db->options, name, value);
+    free(db->options);
+    db->options = more;
+}
+
 static void db_disconnect(struct rb_db *db)
 {
     PQfinish(db->conn);
@@ -382,7 +389,7 @@ rb_err rb_db_wait(bool *notified, struct rb_db *db, int timeout_ms, int wake_fd)
 /* ---- advisory locks ----------------------------------------------------------------------------------- */
 
 /* One key of 64 bits: the space above, the thing below. Repository ids have 40 bits at most for centuries. */
-static int64_t db_lock_key(enum rb_lock_space space, int64_t key)
+int64_t rb_db_lock_key(enum rb_lock_space space, int64_t key)
 {
     return ((int64_t)space << 56) ^ key;
 }
@@ -413,7 +420,7 @@ rb_err rb_db_lock(struct rb_db *db, enum rb_lock_space space, int64_t key, int t
     err = rb_db_query(NULL, db, &limit, limits, 2);
     if (err)
         return err;
-    struct rb_param params[] = {RB_P_INT(db_lock_key(space, key))};
+    struct rb_param params[] = {RB_P_INT(rb_db_lock_key(space, key))};
     int patience_ms = db->patience_ms;
     db->patience_ms = timeout_ms + DB_TIMEOUT_MS + DB_MARGIN_MS;
     err = rb_db_query(NULL, db, &lock, params, 1);
@@ -439,7 +446,7 @@ int64_t rb_db_session(const struct rb_db *db)
 rb_err rb_db_try_lock(struct rb_db *db, enum rb_lock_space space, int64_t key)
 {
     static const struct rb_statement try_lock = {"try_lock", "select pg_try_advisory_lock($1)"};
-    struct rb_param params[] = {RB_P_INT(db_lock_key(space, key))};
+    struct rb_param params[] = {RB_P_INT(rb_db_lock_key(space, key))};
     struct rb_rows *rows = NULL;
     rb_err err = rb_db_query(&rows, db, &try_lock, params, 1);
     if (err)
@@ -453,7 +460,7 @@ rb_err rb_db_try_lock(struct rb_db *db, enum rb_lock_space space, int64_t key)
 void rb_db_unlock(struct rb_db *db, enum rb_lock_space space, int64_t key)
 {
     static const struct rb_statement unlock = {"unlock", "select pg_advisory_unlock($1)"};
-    struct rb_param params[] = {RB_P_INT(db_lock_key(space, key))};
+    struct rb_param params[] = {RB_P_INT(rb_db_lock_key(space, key))};
     /* Without its session the lock is free already. */
     if (db->conn && PQstatus(db->conn) == CONNECTION_OK && rb_db_query(NULL, db, &unlock, params, 1) != RB_OK)
         db_disconnect(db);

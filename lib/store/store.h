@@ -101,6 +101,8 @@ struct rb_db;
 rb_err rb_db_open(struct rb_db **out, const char *url, const char *application,
                   int statement_timeout_ms) RB_MUST_CHECK;
 void rb_db_close(struct rb_db *db); /* NULL is fine */
+/* A setting of every session from the next on, so before the first statement; both without blanks. */
+void rb_db_set(struct rb_db *db, const char *name, const char *value);
 /* Runs one statement. `rows` may be NULL. Reconnects first when the connection is gone and no transaction is
  * open; within a transaction a lost connection is RB_EUNAVAILABLE and the transaction is over. Blocks up to
  * the statement timeout + 5 s (then: RB_ETIMEOUT, outcome unknown, the connection is given up), and up to 5 s
@@ -136,6 +138,8 @@ enum rb_lock_space {
 rb_err rb_db_lock(struct rb_db *db, enum rb_lock_space space, int64_t key, int timeout_ms) RB_MUST_CHECK;
 rb_err rb_db_try_lock(struct rb_db *db, enum rb_lock_space space, int64_t key) RB_MUST_CHECK;
 void rb_db_unlock(struct rb_db *db, enum rb_lock_space space, int64_t key);
+/* What pg_try_advisory_lock() takes: for a statement that asks for more than the lock. */
+int64_t rb_db_lock_key(enum rb_lock_space space, int64_t key);
 /* Which session this is, counted from 1; 0: none yet. A lock that is kept over several calls is held while
  * the number is the same: a session that was lost in between is replaced without a word. */
 int64_t rb_db_session(const struct rb_db *db);

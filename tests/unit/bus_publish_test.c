@@ -1,4 +1,4 @@
-/* Streams, publishing, pulling and following, against a real server that is killed, stopped and wiped. */
+/* Publishing, pulling and following, against a real server that is killed, stopped and wiped. */
 #include "bus/runtime.h"
 #include "tests/unit/bus_nats.h"
 
@@ -51,73 +51,6 @@ static uint64_t messages_in(const char *stream)
     uint64_t count = info->State.Msgs;
     jsStreamInfo_Destroy(info);
     return count;
-}
-
-static void *set_up(void *arg)
-{
-    rb_err *err = arg;
-    struct rb_bus *mine = nats_connect(&nats);
-    *err = rb_bus_setup(mine);
-    rb_bus_close(mine);
-    return NULL;
-}
-
-static void sets_up_from_four_threads_at_once(void **state)
-{
-    (void)state;
-    pthread_t threads[4];
-    rb_err errs[4];
-
-    for (size_t i = 0; i < bus_stream_count; i++)
-        assert_int_equal(js_DeleteStream(bus->js, bus_streams[i].name, NULL, NULL), NATS_OK);
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, set_up, &errs[i]), 0);
-    for (int i = 0; i < 4; i++)
-        pthread_join(threads[i], NULL);
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(errs[i], RB_OK);
-    assert_int_equal(messages_in(RB_STREAM_EVENTS), 0);
-    assert_int_equal(messages_in(RB_STREAM_RUNS), 0);
-    assert_int_equal(messages_in(RB_STREAM_DEAD), 0);
-}
-
-static void brings_settings_in_line_but_leaves_more_room(void **state)
-{
-    (void)state;
-    jsStreamInfo *info = NULL;
-
-    assert_int_equal(js_GetStreamInfo(&info, bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
-    int64_t max_age = info->Config->MaxAge, bytes = info->Config->MaxBytes;
-    info->Config->MaxAge = max_age / 2;
-    info->Config->MaxBytes = bytes + 1;
-    assert_int_equal(js_UpdateStream(NULL, bus->js, info->Config, NULL, NULL), NATS_OK);
-    jsStreamInfo_Destroy(info);
-
-    assert_int_equal(rb_bus_setup(bus), RB_OK);
-    assert_int_equal(js_GetStreamInfo(&info, bus->js, RB_STREAM_EVENTS, NULL, NULL), NATS_OK);
-    assert_int_equal(info->Config->MaxAge, max_age);
-    assert_int_equal(info->Config->MaxBytes, bytes + 1);
-    assert_int_equal(info->Config->Discard, js_DiscardNew);
-    jsStreamInfo_Destroy(info);
-}
-
-static void refuses_what_cannot_be_changed(void **state)
-{
-    (void)state;
-    const char *subjects[] = {"dead.>"};
-    jsStreamConfig config;
-
-    assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_DEAD, NULL, NULL), NATS_OK);
-    jsStreamConfig_Init(&config);
-    config.Name = RB_STREAM_DEAD;
-    config.Subjects = subjects;
-    config.SubjectsLen = 1;
-    config.Storage = js_MemoryStorage;
-    assert_int_equal(js_AddStream(NULL, bus->js, &config, NULL, NULL), NATS_OK);
-    assert_int_equal(rb_bus_setup(bus), RB_ECONFLICT);
-    assert_non_null(strstr(rb_error_text(), RB_STREAM_DEAD));
-    assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_DEAD, NULL, NULL), NATS_OK);
-    assert_int_equal(rb_bus_setup(bus), RB_OK);
 }
 
 static void publishes_once_however_often(void **state)
@@ -364,29 +297,6 @@ static void reader_close(struct reader *reader)
 }
 
 /* After an election that any other stream still waits for. */
-static void a_consumer_that_was_there_is_found_without_the_other_streams(void **state)
-{
-    (void)state;
-    const struct bus_durable_def def = bus_durable_for_subscriber("found", RB_REPO_RESCAN);
-    jsStreamInfo *info = NULL;
-    char *name = NULL;
-
-    for (int i = 0; i < 3; i++) {
-        if (i == 1) /* there, and nothing else is looked at; then gone, and all is made whole */
-            assert_int_equal(js_DeleteStream(bus->js, RB_STREAM_DEAD, NULL, NULL), NATS_OK);
-        else if (i == 2)
-            assert_int_equal(js_DeleteConsumer(bus->js, RB_STREAM_EVENTS, "found", NULL, NULL), NATS_OK);
-        bus->setup_at_ms = INT64_MIN / 2;
-        assert_int_equal(bus_consumer_ensure(&name, bus, &def, true), RB_OK);
-        assert_string_equal(name, "found");
-        free(name);
-        natsStatus s = js_GetStreamInfo(&info, bus->js, RB_STREAM_DEAD, NULL, NULL);
-        assert_int_equal(s, i == 1 ? NATS_NOT_FOUND : NATS_OK);
-        jsStreamInfo_Destroy(info);
-        info = NULL;
-    }
-}
-
 static void a_new_leader_is_asked_anew(void **state)
 {
     (void)state;
@@ -694,9 +604,6 @@ static void follows_before_there_is_a_server(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        TEST(sets_up_from_four_threads_at_once),
-        TEST(brings_settings_in_line_but_leaves_more_room),
-        TEST(refuses_what_cannot_be_changed),
         TEST(publishes_once_however_often),
         TEST(publishes_many_with_a_result_for_each),
         TEST(says_that_the_stream_is_full),
@@ -707,7 +614,6 @@ int main(int argc, char **argv)
         TEST(what_is_lost_in_an_election_is_published_again),
         TEST(connecting_needs_no_server),
         TEST(refuses_a_malformed_url),
-        TEST(a_consumer_that_was_there_is_found_without_the_other_streams),
         TEST(a_new_leader_is_asked_anew),
         TEST(survives_late_and_unasked_messages),
         TEST(taking_extra_messages_asks_for_none),

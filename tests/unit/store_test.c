@@ -346,6 +346,22 @@ static void a_session_that_ended_while_idle_is_replaced(void **state)
     rb_db_close(db);
 }
 
+static void every_session_has_the_settings(void **state)
+{
+    (void)state;
+    static const struct rb_statement settled = {
+        "settled", "select (current_setting('synchronous_commit') = 'off' and "
+                   "current_setting('enable_seqscan') = 'off' and current_setting('statement_timeout') = "
+                   "'30s')::int"};
+    struct rb_db *db = open_db("settings");
+    rb_db_set(db, "synchronous_commit", "off");
+    rb_db_set(db, "enable_seqscan", "off");
+    assert_int_equal(ask(db, &settled, NULL, 0), 1);
+    terminate(backend_of(db));
+    assert_int_equal(ask(db, &settled, NULL, 0), 1);
+    rb_db_close(db);
+}
+
 static void a_session_that_ends_under_a_statement_is_told(void **state)
 {
     (void)state;
@@ -621,6 +637,7 @@ int main(void)
         cmocka_unit_test(statements_end_in_time),
         cmocka_unit_test(addresses_that_are_none_are_refused_without_quoting_them),
         cmocka_unit_test(a_session_that_ended_while_idle_is_replaced),
+        cmocka_unit_test(every_session_has_the_settings),
         cmocka_unit_test(a_session_that_ends_under_a_statement_is_told),
         cmocka_unit_test(a_transaction_does_not_survive_its_session),
         cmocka_unit_test(transactions_are_whole),

@@ -2,7 +2,7 @@ package main
 
 // That one event of a repository at a time is worked on, where OnePerRepository asks for it: an entry of a bucket, the
 // same as that of librepobus. It is written only over the revision that was read, and the server removes it when nobody
-// has renewed it for ackWait.
+// has renewed it for `ackWait`.
 
 import (
 	"cmp"
@@ -16,18 +16,17 @@ import (
 	"github.com/nats-io/nuid"
 )
 
-const ackWait = 30 * time.Second // whoever died is noticed after this; a living one says so every third of it
-
 type lease struct {
 	js                 jetstream.JetStream
 	kv                 jetstream.KeyValue
 	bucket, key, owner string
+	ackWait            time.Duration
 	revision           uint64
 	until              time.Time
 }
 
-func newLease(js jetstream.JetStream, name, key string) *lease {
-	return &lease{js: js, bucket: "repobus_lease_" + name, key: key, owner: nuid.Next()}
+func newLease(js jetstream.JetStream, name, key string, ackWait time.Duration) *lease {
+	return &lease{js: js, bucket: "repobus_lease_" + name, key: key, owner: nuid.Next(), ackWait: ackWait}
 }
 
 func (l *lease) read(ctx context.Context) (string, uint64, error) {
@@ -49,7 +48,7 @@ func (l *lease) write(ctx context.Context, value string, revision uint64) (bool,
 		return false, nil // somebody was faster
 	}
 	if err == nil {
-		l.revision, l.until = now, asked.Add(ackWait*9/10) // given up early: clocks differ in their rate
+		l.revision, l.until = now, asked.Add(l.ackWait*9/10) // given up early: clocks differ in their rate
 	}
 	return err == nil, err
 }
@@ -58,7 +57,7 @@ func (l *lease) take(ctx context.Context) (taken bool, err error) {
 	l.kv, err = l.js.KeyValue(ctx, l.bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		replicas, _ := strconv.Atoi(os.Getenv("NATS_REPLICAS"))
-		l.kv, err = l.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: l.bucket, TTL: ackWait, MaxBytes: 16 << 20, Replicas: cmp.Or(replicas, 1)})
+		l.kv, err = l.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: l.bucket, TTL: l.ackWait, MaxBytes: 16 << 20, Replicas: cmp.Or(replicas, 1)})
 	}
 	if err != nil {
 		return false, err

@@ -23,6 +23,8 @@ import (
 
 const maxAttempts = 8
 
+const defaultAckWait = 30 * time.Second // whoever died is noticed after this; a living one says so every third of it
+
 var backoff = []time.Duration{1, 5, 25, 125, 300} // seconds; the last one again and again
 
 // Event is one CloudEvent.
@@ -40,16 +42,24 @@ func (r Reject) Error() string { return string(r) }
 // Handler handles one event.
 type Handler func(ctx context.Context, event Event, work *Work) error
 
-// Option is what a subscriber may ask for besides.
-type Option int
+type options struct {
+	onePerRepository, inOrder bool
+	ackWait                   time.Duration
+}
 
-const (
-	// OnePerRepository: at most one event of a repository is worked on at a time, over all processes; the handler's context
-	// ends when that is lost.
-	OnePerRepository Option = iota
-	// InOrder: one event at a time over all processes, as the stream has them, retries included.
-	InOrder
-)
+// Option is what a subscriber may ask for besides.
+type Option func(*options)
+
+// OnePerRepository: at most one event of a repository is worked on at a time, over all processes; the handler's context
+// ends when that is lost.
+func OnePerRepository(o *options) { o.onePerRepository = true }
+
+// InOrder: one event at a time over all processes, as the stream has them, retries included.
+func InOrder(o *options) { o.inOrder = true }
+
+// AckWait in place of defaultAckWait: the same for all processes of this name, and no longer than a bucket of leases that
+// is there was made for.
+func AckWait(time time.Duration) Option { return func(o *options) { o.ackWait = time } }
 
 // Work is one attempt at one event, and its run, which repobus shows.
 type Work struct {
@@ -157,7 +167,7 @@ func isForAnother(msg jetstream.Msg, name string) bool {
 }
 
 // While `work` runs, the server is told so, and the lease is renewed; where that is lost, its context ends.
-func kept(ctx context.Context, msg jetstream.Msg, ours *lease, work func(ctx context.Context) error) error {
+func kept(ctx context.Context, msg jetstream.Msg, ours *lease, ackWait time.Duration, work func(ctx context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	defer func() { cancel(); <-ended }()
@@ -180,7 +190,7 @@ func kept(ctx context.Context, msg jetstream.Msg, ours *lease, work func(ctx con
 	return work(ctx)
 }
 
-func handleOne(ctx, stop context.Context, nc *nats.Conn, js jetstream.JetStream, name string, msg jetstream.Msg, handler Handler, options []Option) error {
+func handleOne(ctx, stop context.Context, nc *nats.Conn, js jetstream.JetStream, name string, msg jetstream.Msg, handler Handler, wants options) error {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return err
@@ -191,8 +201,8 @@ func handleOne(ctx, stop context.Context, nc *nats.Conn, js jetstream.JetStream,
 	}
 	work := newWork(nc, js, name, event, meta.NumDelivered)
 	var ours *lease
-	if repo := number(event.Data["repo_id"]); repo > 0 && slices.Contains(options, OnePerRepository) {
-		ours = newLease(js, name, fmt.Sprint(repo))
+	if repo := number(event.Data["repo_id"]); repo > 0 && wants.onePerRepository {
+		ours = newLease(js, name, fmt.Sprint(repo), wants.ackWait)
 		taken, failed := ours.wait(ctx, stop, msg)
 		if !taken && failed == nil {
 			return msg.Nak()
@@ -204,7 +214,7 @@ func handleOne(ctx, stop context.Context, nc *nats.Conn, js jetstream.JetStream,
 		err = work.report(ctx, "running", "")
 	}
 	if err == nil {
-		err = kept(ctx, msg, ours, func(ctx context.Context) error { return handler(ctx, event, work) })
+		err = kept(ctx, msg, ours, wants.ackWait, func(ctx context.Context) error { return handler(ctx, event, work) })
 	}
 	if err == nil {
 		err = work.report(ctx, "done", "")
@@ -234,7 +244,11 @@ func connect(name string) (*nats.Conn, error) {
 }
 
 // Run runs until SIGTERM or SIGINT; what is under way is finished first.
-func Run(name string, subjects []string, handler Handler, options ...Option) error {
+func Run(name string, subjects []string, handler Handler, more ...Option) error {
+	wants := options{ackWait: defaultAckWait}
+	for _, option := range more {
+		option(&wants)
+	}
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	nc, err := connect(name)
@@ -247,7 +261,7 @@ func Run(name string, subjects []string, handler Handler, options ...Option) err
 		return err
 	}
 	pending := 10000
-	if slices.Contains(options, InOrder) {
+	if wants.inOrder {
 		pending = 1
 	}
 	filter := "@FILTER@"
@@ -255,7 +269,7 @@ func Run(name string, subjects []string, handler Handler, options ...Option) err
 		filter = ""
 	}
 	consumer, err := js.CreateOrUpdateConsumer(stop, "REPOBUS", jetstream.ConsumerConfig{Durable: name, AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: ackWait, MaxDeliver: -1, MaxAckPending: pending, FilterSubject: filter})
+		AckWait: wants.ackWait, MaxDeliver: -1, MaxAckPending: pending, FilterSubject: filter})
 	if err != nil { // Repobus has not run yet: whoever started this starts it again
 		return err
 	}
@@ -274,7 +288,7 @@ func Run(name string, subjects []string, handler Handler, options ...Option) err
 		case !slices.Contains(subjects, msg.Subject()), isForAnother(msg, name):
 			_ = msg.Ack()
 		default:
-			if err := handleOne(context.Background(), stop, nc, js, name, msg, handler, options); err != nil {
+			if err := handleOne(context.Background(), stop, nc, js, name, msg, handler, wants); err != nil {
 				log.Print(err)
 			}
 		}

@@ -1,6 +1,6 @@
 """That one event of a repository at a time is worked on, where `one_per_repository` asks for it: an entry of a bucket, the
 same as that of librepobus. It is written only over the revision that was read, and the server removes it when nobody has
-renewed it for ACK_WAIT."""
+renewed it for `ack_wait` seconds."""
 
 import asyncio
 import os
@@ -11,13 +11,10 @@ import nats
 from nats.js.api import KeyValueConfig
 from nats.js.errors import BucketNotFoundError, KeyNotFoundError, KeyWrongLastSequenceError
 
-ACK_WAIT = 30  # seconds: whoever died is noticed after this; a living one says so every third of it
-
-
 class Lease:
 
-    def __init__(self, js, name, key):
-        self.js, self.bucket, self.key = js, f"repobus_lease_{name}", key
+    def __init__(self, js, name, key, ack_wait):
+        self.js, self.bucket, self.key, self.ack_wait = js, f"repobus_lease_{name}", key, ack_wait
         self.owner, self.revision, self.until = str(uuid.uuid4()).encode(), 0, 0
 
     async def _read(self):
@@ -33,7 +30,7 @@ class Lease:
             self.revision = await self.kv.update(self.key, value, last=revision)
         except KeyWrongLastSequenceError:
             return False
-        self.until = asked + ACK_WAIT * 0.9  # given up early: clocks differ in their rate
+        self.until = asked + self.ack_wait * 0.9  # given up early: clocks differ in their rate
         return True
 
     async def _take(self):
@@ -41,7 +38,7 @@ class Lease:
             self.kv = await self.js.key_value(self.bucket)
         except BucketNotFoundError:
             self.kv = await self.js.create_key_value(KeyValueConfig(
-                self.bucket, ttl=ACK_WAIT, max_bytes=16 << 20, direct=True, replicas=int(os.environ.get("NATS_REPLICAS") or 1)))
+                self.bucket, ttl=self.ack_wait, max_bytes=16 << 20, direct=True, replicas=int(os.environ.get("NATS_REPLICAS") or 1)))
         value, revision = await self._read()
         return value == b"free" and await self._write(self.owner, revision)
 

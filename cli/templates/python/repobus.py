@@ -16,8 +16,9 @@ from nats.errors import TimeoutError
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
-from lease import ACK_WAIT, Lease
+from lease import Lease
 
+ACK_WAIT = 30  # seconds: whoever died is noticed after this; a living one says so every third of it
 MAX_ATTEMPTS = 8
 BACKOFF = [1, 5, 25, 125, 300]  # seconds; the last one again and again
 
@@ -60,9 +61,9 @@ class Work:
         return answer
 
 
-async def _keep(msg, lease, working):
+async def _keep(msg, lease, working, ack_wait):
     while True:
-        await asyncio.sleep(ACK_WAIT / 3)
+        await asyncio.sleep(ack_wait / 3)
         await msg.in_progress()
         if lease and not await lease.is_kept():
             working.cancel("the lease was lost")
@@ -85,7 +86,7 @@ async def _bury(js, name, msg, event, reason, work):
     await msg.term()
 
 
-async def _handle(nc, js, name, subjects, handler, msg, stop, one_per_repository):
+async def _handle(nc, js, name, subjects, handler, msg, stop, one_per_repository, ack_wait):
     to = (msg.headers or {}).get("Repobus-To", name)  # an event that an operator replays is for one subscriber
     if msg.subject not in subjects or to != name:
         return await msg.ack()
@@ -97,14 +98,14 @@ async def _handle(nc, js, name, subjects, handler, msg, stop, one_per_repository
     except (ValueError, TypeError, KeyError) as error:
         event = {"data": {}}
         return await _bury(js, name, msg, event, f"no event: {error}", Work(nc, js, name, event, msg.metadata.num_delivered))
-    lease = Lease(js, name, str(work.data["repo_id"])) if one_per_repository and work.data.get("repo_id") else None
+    lease = Lease(js, name, str(work.data["repo_id"]), ack_wait) if one_per_repository and work.data.get("repo_id") else None
     keeping = None
     try:
         if lease and not await lease.wait(msg, stop):
             return await msg.nak()
         await work.report("running")
         working = asyncio.create_task(handler(event, work))
-        keeping = asyncio.create_task(_keep(msg, lease, working))
+        keeping = asyncio.create_task(_keep(msg, lease, working, ack_wait))
         await working
         await work.report("done")
         await msg.ack_sync()
@@ -133,13 +134,13 @@ def _connection(name):
     return options
 
 
-async def _main(name, subjects, handler, one_per_repository, in_order):
+async def _main(name, subjects, handler, one_per_repository, in_order, ack_wait):
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     nc = await nats.connect(**_connection(name))
     js = nc.jetstream()
-    config = ConsumerConfig(durable_name=name, ack_policy=AckPolicy.EXPLICIT, ack_wait=ACK_WAIT, max_deliver=-1, max_ack_pending=1 if in_order else 10000,
+    config = ConsumerConfig(durable_name=name, ack_policy=AckPolicy.EXPLICIT, ack_wait=ack_wait, max_deliver=-1, max_ack_pending=1 if in_order else 10000,
                             filter_subject="@FILTER@" if "@FILTER@" != ">" else None)
     while not stop.is_set():
         try:
@@ -157,16 +158,17 @@ async def _main(name, subjects, handler, one_per_repository, in_order):
             break
         try:
             for msg in fetching.result():
-                await _handle(nc, js, name, subjects, handler, msg, stop, one_per_repository)
+                await _handle(nc, js, name, subjects, handler, msg, stop, one_per_repository, ack_wait)
         except (TimeoutError, nats.errors.Error):
             await asyncio.sleep(0.1)
     await nc.drain()
 
 
-def run(name, subjects, handler, one_per_repository=False, in_order=False):
+def run(name, subjects, handler, one_per_repository=False, in_order=False, ack_wait=ACK_WAIT):
     """Runs until SIGTERM or SIGINT; what is under way is finished first.
 
     one_per_repository: at most one event of a repository is worked on at a time, over all processes; a handler whose lease
     is lost is cancelled. in_order: one event at a time over all processes, as the stream has them, retries included.
+    ack_wait: the same for all processes of this name, and no longer than a bucket of leases that is there was made for.
     """
-    asyncio.run(_main(name, subjects, handler, one_per_repository, in_order))
+    asyncio.run(_main(name, subjects, handler, one_per_repository, in_order, ack_wait))

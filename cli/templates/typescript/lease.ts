@@ -1,18 +1,16 @@
 // That one event of a repository at a time is worked on, where `onePerRepository` asks for it: an entry of a bucket, the
 // same as that of librepobus. It is written only over the revision that was read, and the server removes it when nobody
-// has renewed it for ACK_WAIT.
+// has renewed it for `ackWait` milliseconds.
 
 import { randomUUID } from 'node:crypto';
 import { DiscardPolicy, JetStreamApiError, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
-
-export const ACK_WAIT = 30_000; // whoever died is noticed after this; a living one says so every third of it
 
 export class Lease {
   private owner = randomUUID();
   private bucket;
   private revision = 0;
   private until = 0;
-  constructor(private js: JetStreamClient, private jsm: JetStreamManager, name: string, private key: string) {
+  constructor(private js: JetStreamClient, private jsm: JetStreamManager, name: string, private key: string, private ackWait: number) {
     this.bucket = `repobus_lease_${name}`;
   }
 
@@ -29,7 +27,7 @@ export class Lease {
       if (error instanceof JetStreamApiError && error.code === 10071) return false; // wrong last sequence: somebody was faster
       throw error;
     }
-    this.until = asked + ACK_WAIT * 0.9; // given up early: clocks differ in their rate
+    this.until = asked + this.ackWait * 0.9; // given up early: clocks differ in their rate
     return true;
   }
 
@@ -39,8 +37,8 @@ export class Lease {
     } catch (error) {
       if (!(error instanceof JetStreamApiError) || error.code !== 10059) throw error; // not found: it is made
       await this.jsm.streams.add({
-        name: `KV_${this.bucket}`, subjects: [`$KV.${this.bucket}.>`], max_msgs_per_subject: 1, max_age: ACK_WAIT * 1e6, max_bytes: 16 << 20,
-        duplicate_window: ACK_WAIT * 1e6, discard: DiscardPolicy.New, allow_direct: true, allow_rollup_hdrs: true, deny_delete: true,
+        name: `KV_${this.bucket}`, subjects: [`$KV.${this.bucket}.>`], max_msgs_per_subject: 1, max_age: this.ackWait * 1e6, max_bytes: 16 << 20,
+        duplicate_window: this.ackWait * 1e6, discard: DiscardPolicy.New, allow_direct: true, allow_rollup_hdrs: true, deny_delete: true,
         num_replicas: Number(process.env.NATS_REPLICAS || 1),
       });
     }

@@ -5,8 +5,9 @@ import { readFileSync } from 'node:fs';
 import { AckPolicy, jetstream, type JetStreamClient, type JetStreamManager, jetstreamManager, type JsMsg } from '@nats-io/jetstream';
 import { connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
 
-import { ACK_WAIT, Lease } from './lease.js';
+import { Lease } from './lease.js';
 
+const ACK_WAIT = 30_000; // whoever died is noticed after this; a living one says so every third of it
 const MAX_ATTEMPTS = 8;
 const BACKOFF = [1_000, 5_000, 25_000, 125_000, 300_000]; // the last one again and again
 
@@ -74,27 +75,29 @@ export interface Options {
   onePerRepository?: boolean;
   /** One event at a time over all processes, as the stream has them, retries included. */
   inOrder?: boolean;
+  /** In place of ACK_WAIT: the same for all processes of this name, and no longer than a bucket of leases that is there was made for. */
+  ackWait?: number;
 }
 
 type Handler = (event: Event, work: Work) => Promise<void>;
 interface Bus { nc: NatsConnection; js: JetStreamClient; jsm: JetStreamManager; name: string; options: Options; isEnding: () => boolean }
 
 async function handleOne({ nc, js, jsm, name, options, isEnding }: Bus, msg: JsMsg, handler: Handler) {
-  const attempt = msg.info.deliveryCount;
+  const attempt = msg.info.deliveryCount, { ackWait = ACK_WAIT } = options;
   let event: Event = { id: '', type: '', data: {} };
   let work = new Work(nc, js, name, event, attempt);
   let lease: Lease | undefined, isHeld = false;
   const keeping = setInterval(async () => {
     msg.working();
     if (isHeld && !await lease!.isKept()) work.stop.abort(new Error('the lease was lost'));
-  }, ACK_WAIT / 3);
+  }, ackWait / 3);
   try {
     const read = (() => { try { return msg.json<Event>(); } catch { return null; } })();
     if (typeof read?.data !== 'object' || !read.data) throw new Reject('no event');
     event = read;
     work = new Work(nc, js, name, event, attempt);
     if (options.onePerRepository && event.data.repo_id) {
-      lease = new Lease(js, jsm, name, String(event.data.repo_id));
+      lease = new Lease(js, jsm, name, String(event.data.repo_id), ackWait);
       isHeld = await lease.wait(isEnding);
       if (!isHeld) return msg.nak();
     }
@@ -134,7 +137,7 @@ export async function run(name: string, subjects: string[], handler: Handler, op
     try {
       const filter: string = '@FILTER@';
       const config = {
-        durable_name: name, ack_policy: AckPolicy.Explicit, ack_wait: ACK_WAIT * 1e6, max_deliver: -1,
+        durable_name: name, ack_policy: AckPolicy.Explicit, ack_wait: (options.ackWait ?? ACK_WAIT) * 1e6, max_deliver: -1,
         max_ack_pending: options.inOrder ? 1 : 10_000, filter_subject: filter === '>' ? undefined : filter,
       };
       // Made, or brought in line: newer servers refuse to make one that is there and differs.
