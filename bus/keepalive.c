@@ -35,8 +35,8 @@ static int64_t keepalive_serve(struct bus_worker *worker, int64_t now, bool work
     int64_t due = INT64_MAX;
 
     pthread_mutex_lock(&work->mutex);
-    if (work->busy && working) {
-        if (!work->answered && work->incarnation == worker->runtime->incarnation && now < work->limit_at)
+    if (work->busy && working && !work->answered) {
+        if (work->incarnation == worker->runtime->incarnation && now < work->limit_at)
             bus_ack_working(worker->runtime->bus, work->reply);
         keepalive_hand_back_extra(worker);
     }

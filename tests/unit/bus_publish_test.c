@@ -409,6 +409,35 @@ static void a_new_leader_is_asked_anew(void **state)
     reader_close(&reader);
 }
 
+static void an_acknowledgement_asks_for_the_next(void **state)
+{
+    (void)state;
+    jsConsumerInfo *info = NULL;
+    natsMsg *msg = NULL;
+    struct reader reader;
+    int requests = 0;
+
+    reader_open(&reader, "next", 1); /* has its first event, and never answers for it */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, NULL, NULL, "more", 4), RB_OK);
+        assert_int_equal(bus_pull_next(&msg, reader.pull), BUS_PULL_MESSAGE);
+        assert_false(bus_pull_is_asking(reader.pull));
+        assert_int_equal(bus_pull_ack_next(reader.pull, natsMsg_GetReply(msg)), RB_OK);
+        assert_true(bus_pull_is_asking(reader.pull));
+        natsMsg_Destroy(msg);
+    }
+    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, NULL, NULL, "last", 4), RB_OK);
+    assert_int_equal(bus_pull_next(&msg, reader.pull), BUS_PULL_MESSAGE);
+    natsMsg_Destroy(msg);
+    assert_int_equal(js_GetConsumerInfo(&info, bus->js, RB_STREAM_EVENTS, "next", NULL, NULL), NATS_OK);
+    assert_int_equal(info->NumAckPending, 2); /* the first and the last */
+    jsConsumerInfo_Destroy(info);
+    assert_int_equal(natsConnection_FlushTimeout(reader.other, PATIENCE_MS), NATS_OK);
+    assert_int_equal(natsSubscription_GetPending(reader.spy, &requests, NULL), NATS_OK);
+    assert_int_equal(requests, 1); /* for the second */
+    reader_close(&reader);
+}
+
 /* The overflow of nats.c's own fetch needs messages that were left over from an earlier request: here they
  * come by the dozen, unasked, mixed with statuses and rubbish. */
 static void survives_late_and_unasked_messages(void **state)
@@ -709,6 +738,7 @@ int main(int argc, char **argv)
         TEST(refuses_a_malformed_url),
         TEST(a_consumer_that_was_there_is_found_without_the_other_streams),
         TEST(a_new_leader_is_asked_anew),
+        TEST(an_acknowledgement_asks_for_the_next),
         TEST(survives_late_and_unasked_messages),
         TEST(taking_extra_messages_asks_for_none),
         TEST(keeps_alive_what_is_not_answered),
