@@ -153,17 +153,28 @@ static bool worker_end(struct rb_work *work, enum rb_run_state state, const char
     return told;
 }
 
-static void worker_done(struct bus_worker *worker)
+static void worker_acknowledge(struct bus_worker *worker)
 {
     const struct bus_runtime *runtime = worker->runtime;
-    struct rb_work *work = &worker->work;
-
-    if (!worker_end(work, RB_RUN_DONE, ""))
-        return;
+    const struct rb_work *work = &worker->work;
     rb_err err = runtime->draining || runtime->paused ? bus_ack_done(runtime->bus, work->reply)
                                                       : bus_pull_ack_next(worker->pull, work->reply);
+
     if (err) /* comes again, and is harmless twice */
-        rb_log_warn("event not acknowledged id=%s: %s", work->event.id, rb_error_text());
+        rb_log_warn("event not acknowledged sequence=%" PRIu64 ": %s", work->sequence, rb_error_text());
+}
+
+/* It is not for us, or was done before. */
+static void worker_pass(struct bus_worker *worker)
+{
+    if (worker_may_answer(&worker->work))
+        worker_acknowledge(worker);
+}
+
+static void worker_done(struct bus_worker *worker)
+{
+    if (worker_end(&worker->work, RB_RUN_DONE, ""))
+        worker_acknowledge(worker);
 }
 
 static void worker_retry(struct rb_work *work, const struct rb_result *result)
@@ -348,7 +359,7 @@ static void worker_handle_claimed(struct bus_worker *worker, natsMsg *msg)
 
     bus_work_take_trace(work, msg);
     if (natsMsgHeader_Get(msg, RB_HEADER_TO, &to) == NATS_OK && to && strcmp(to, def->name) != 0) {
-        bus_ack_done_async(worker->runtime->bus, work->reply); /* for another subscriber alone */
+        worker_pass(worker); /* for another subscriber alone */
         return;
     }
     if (rb_event_decode(&work->event, body, len, work->arena)) {
@@ -362,7 +373,7 @@ static void worker_handle_claimed(struct bus_worker *worker, natsMsg *msg)
         rb_handler_fn handler = worker_route(def, work->event.subject);
         enum bus_turn turn = handler ? bus_turn_take(work) : BUS_TURN_OVER;
         if (turn == BUS_TURN_OVER)
-            bus_ack_done_async(worker->runtime->bus, work->reply);
+            worker_pass(worker);
         else if (turn == BUS_TURN_LATER)
             worker_wait(work);
         if (turn != BUS_TURN_NOW)
