@@ -24,6 +24,7 @@ try {
     h.natsUrl = cluster.url;
     Object.assign(h.env, { NATS_URL: cluster.url, NATS_REPLICAS: String(nodes) });
   }
+  if (process.env.NEO4J) await h.startNeo4j();
   for (const program of ['edge', 'grapher']) await h.launch(program);
   h.alice = await h.token('alice');
   const nc = await connect({ servers: h.natsUrl.split(',') });
@@ -75,6 +76,7 @@ try {
   const nats = pids(cluster ? cluster.dirs : [path.join(h.dir, 'nats')]);
   const [{ data_directory: data }] = await h.rows("select setting as data_directory from pg_settings where name = 'data_directory'");
   const postmaster = Number(fs.readFileSync(path.join(data, 'postmaster.pid'), 'utf8').split('\n')[0]);
+  const neo4j = process.env.NEO4J && pids([path.join(h.dir, 'neo4j')])[0];
   const transactions = async () => Number((await h.rows('select pg_stat_get_db_xact_commit(oid) as n from pg_database where datname = current_database()'))[0].n);
   const left = async () => {
     const info = await manager.consumers.info('REPOBUS', 'grapher');
@@ -84,7 +86,7 @@ try {
   async function measure(side) {
     await pileUp();
     const count = await left();
-    const before = { at: performance.now(), postgres: cpu(postmaster, true), nats: nats.map((pid) => cpu(pid)), transactions: await transactions() };
+    const before = { at: performance.now(), postgres: cpu(postmaster, true), nats: nats.map((pid) => cpu(pid)), neo4j: neo4j && cpu(neo4j), transactions: await transactions() };
     const running = Array.from({ length: graphers }, (_, i) => {
       const child = spawn(path.join(side, 'repobus-grapher'), [], { env: { ...h.env, HEALTH_PORT: '0' }, stdio: ['ignore', 'pipe', 'pipe'] });
       const program = new Program(`grapher-${i}`, child, path.join(h.dir, `grapher-${i}.log`));
@@ -98,12 +100,13 @@ try {
       'events/s': count / seconds, 'grapher µs': (used / count) * 1000, 'postgres µs': ((cpu(postmaster, true) - before.postgres) / count) * 1000,
       ...Object.fromEntries(nats.map((pid, i) => [`nats ${i + 1} µs`, ((cpu(pid) - before.nats[i]) / count) * 1000])),
     };
+    if (neo4j) result['neo4j µs'] = ((cpu(neo4j) - before.neo4j) / count) * 1000;
     await Promise.all(running.map((program) => program.stop())); // and tell PostgreSQL's counters of what they did
     result['transactions'] = ((await transactions()) - before.transactions) / count;
     return result;
   }
 
-  console.log(`${events} issues of ${repos} repositories, ${gone * 100} % of them disconnected; ${graphers} graphers, NATS of ${nodes}`);
+  console.log(`${events} issues of ${repos} repositories, ${gone * 100} % of them disconnected; ${graphers} graphers, NATS of ${nodes}${process.env.NEO4J ? ', Neo4j' : ''}`);
   for (let round = 0; round < rounds; round++) {
     for (const side of sides) console.log(`${side}: ${Object.entries(await measure(side)).map(([key, value]) => `${key} ${value < 10 ? value.toFixed(2) : value.toFixed(0)}`).join(', ')}`);
   }
