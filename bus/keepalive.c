@@ -16,8 +16,8 @@ void bus_keepalive_wake(struct bus_runtime *runtime)
 }
 
 /* An event that came to a busy worker unasked, as after a reconnect on which two requests of it are alive:
- * others may have it now, and not after the ack wait. Its worker cannot look itself, and does not while
- * `busy` is guarded by the caller. */
+ * others may have it now, and not after the ack wait. (One that has answered has asked for the next.) Its
+ * worker cannot look itself, and does not while `busy` is guarded by the caller. */
 static void keepalive_hand_back_extra(struct bus_worker *worker)
 {
     natsMsg *extra = NULL;

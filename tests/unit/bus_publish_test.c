@@ -562,6 +562,7 @@ static void keeps_alive_what_is_not_answered(void **state)
     natsSubscription *spy = NULL, *acks = NULL;
     natsMsg *msg = NULL;
     char *name = NULL;
+    int said = 0;
     pthread_condattr_t attr;
     struct bus_durable_def def = bus_durable_for_subscriber("alive", RB_REPO_RESCAN);
 
@@ -588,7 +589,9 @@ static void keeps_alive_what_is_not_answered(void **state)
 
     assert_int_equal(pthread_create(&runtime.keepalive, NULL, bus_keepalive_main, &runtime), 0);
     runtime.keepalive_started = true;
-    assert_int_equal(natsSubscription_NextMsg(&msg, spy, 200), NATS_TIMEOUT); /* it has its verdict */
+    assert_int_equal(natsSubscription_NextMsg(&msg, spy, 200), NATS_TIMEOUT); /* it has its verdict, */
+    assert_int_equal(natsSubscription_GetPending(acks, &said, NULL), NATS_OK);
+    assert_int_equal(said, 0); /* and the next event, as the first comes again, is what it waits for */
     pthread_mutex_lock(&worker.work.mutex);
     worker.work.answered = false;
     pthread_mutex_unlock(&worker.work.mutex);
