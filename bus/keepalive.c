@@ -16,8 +16,8 @@ void bus_keepalive_wake(struct bus_runtime *runtime)
 }
 
 /* An event that came to a busy worker unasked, as after a reconnect on which two requests of it are alive:
- * others may have it now, and not after the ack wait. Its worker cannot look itself, and does not while
- * `busy` is guarded by the caller. */
+ * others may have it now, and not after the ack wait. (One that has answered has asked for the next.) Its
+ * worker cannot look itself, and does not while `busy` is guarded by the caller. */
 static void keepalive_hand_back_extra(struct bus_worker *worker)
 {
     natsMsg *extra = NULL;
@@ -35,8 +35,8 @@ static int64_t keepalive_serve(struct bus_worker *worker, int64_t now, bool work
     int64_t due = INT64_MAX;
 
     pthread_mutex_lock(&work->mutex);
-    if (work->busy && working) {
-        if (!work->answered && work->incarnation == worker->runtime->incarnation && now < work->limit_at)
+    if (work->busy && working && !work->answered) {
+        if (work->incarnation == worker->runtime->incarnation && now < work->limit_at)
             bus_ack_working(worker->runtime->bus, work->reply);
         keepalive_hand_back_extra(worker);
     }

@@ -172,6 +172,12 @@ rb_err bus_pull_open(struct bus_pull **out, struct rb_bus *bus, const char *stre
 void bus_pull_aim(struct bus_pull *pull,
                   const char *consumer); /* by the reading thread, before the first next */
 enum bus_pull_result bus_pull_next(natsMsg **msg, struct bus_pull *pull);
+/* By the reading thread: the message with this reply subject is done, and the next one wanted. One word to
+ * the server instead of two and its answer; it acknowledges before it gives the next. Where something is
+ * asked for already, or the server is another one, as bus_ack_done(). */
+rb_err bus_pull_ack_next(struct bus_pull *pull, const char *reply) RB_MUST_CHECK;
+/* Whether a message may come without a further request. */
+bool bus_pull_is_asking(const struct bus_pull *pull);
 /* By the reading thread: hands back what has come and takes back what it asked for; aim anew before the next.
  */
 void bus_pull_leave(struct bus_pull *pull, const char *consumer);

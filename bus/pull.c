@@ -4,8 +4,9 @@
  *
  * The library's own fetch is not used: in 3.4.1 it overflows with leftovers of an earlier request (#749),
  * spins after a stale status (#631), and miscounts heartbeats from its second request on. Here the rules are
- * few. A request asks for `batch` messages and is renewed when they came, when it expired, or when the
- * connection or the consumer's leader is another one. The server sends a heartbeat while it has nothing; two
+ * few. A request asks for `batch` messages and is renewed when they came (where one is done with them, in one
+ * word with the acknowledgement), when it expired, or when the connection or the consumer's leader is another
+ * one. The server sends a heartbeat while it has nothing; two
  * that are missing mean that the consumer is lost. A reconnect is told to the reader by an empty message to
  * its own inbox, so that it does not wait for the heartbeats of a dead request.
  */
@@ -179,13 +180,14 @@ void bus_pulls_free(struct rb_bus *bus)
     }
 }
 
-static natsStatus pull_request(struct bus_pull *pull)
+/* `word` stands before the request where `subject` is a message's: what becomes of that. */
+static natsStatus pull_request(struct bus_pull *pull, const char *subject, const char *word)
 {
     char body[160];
-    snprintf(body, sizeof(body), "{\"batch\":%d,\"expires\":%d000000,\"idle_heartbeat\":%d000000}",
+    snprintf(body, sizeof(body), "%s{\"batch\":%d,\"expires\":%d000000,\"idle_heartbeat\":%d000000}", word,
              pull->batch, REQUEST_EXPIRES_MS, HEARTBEAT_MS);
-    natsStatus s = natsConnection_PublishRequest(pull->bus->nc, pull->request_subject, pull->inbox, body,
-                                                 (int)strlen(body));
+    natsStatus s =
+        natsConnection_PublishRequest(pull->bus->nc, subject, pull->inbox, body, (int)strlen(body));
     if (s == NATS_OK)
         pull->outstanding = pull->batch;
     return s;
@@ -252,7 +254,7 @@ enum bus_pull_result bus_pull_next(natsMsg **msg, struct bus_pull *pull)
     if (atomic_exchange(&pull->elected, false))
         pull->outstanding = 0;
     if (pull->outstanding == 0)
-        s = pull_request(pull);
+        s = pull_request(pull, pull->request_subject, "");
     if (s == NATS_OK)
         s = natsSubscription_NextMsg(msg, pull->sub, SILENCE_MS);
     if (s == NATS_OK)
@@ -263,6 +265,19 @@ enum bus_pull_result bus_pull_next(natsMsg **msg, struct bus_pull *pull)
     if (s == NATS_TIMEOUT)
         rb_log_warn("NATS: %s is silent, asking anew", pull->request_subject);
     return BUS_PULL_LOST;
+}
+
+bool bus_pull_is_asking(const struct bus_pull *pull)
+{
+    return pull->outstanding > 0;
+}
+
+rb_err bus_pull_ack_next(struct bus_pull *pull, const char *reply)
+{
+    if (pull->outstanding > 0 || pull->elected || pull->epoch != bus_epoch(pull->bus))
+        return bus_ack_done(pull->bus, reply);
+    natsStatus s = pull_request(pull, reply, "+NXT ");
+    return s == NATS_OK ? RB_OK : bus_error(s, 0, "acknowledging");
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------ */

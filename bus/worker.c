@@ -2,7 +2,9 @@
  * A worker: takes one event at a time from the durable consumer, gives it to its handler, and answers the
  * server by the verdict. What it promises, in the order that keeps it:
  *
- *  - done: the run says so, then the message is acknowledged, and the server confirms that;
+ *  - done: the run says so, then the message is acknowledged, in one word with the request for the next one.
+ *    Only who wants no more waits until the server confirms it: an acknowledgement that is lost takes the
+ * request with it, and the event comes again;
  *  - retry: handed back with a delay that grows with each attempt;
  *  - reject, or no attempt left: the dead letter is stored first, then the message is terminated.
  *
@@ -151,11 +153,28 @@ static bool worker_end(struct rb_work *work, enum rb_run_state state, const char
     return told;
 }
 
-static void worker_done(struct rb_work *work)
+static void worker_acknowledge(struct bus_worker *worker)
 {
-    if (worker_end(work, RB_RUN_DONE, "") &&
-        bus_ack_done(work->runtime->bus, work->reply)) /* comes again, and is harmless twice */
-        rb_log_warn("event not acknowledged id=%s: %s", work->event.id, rb_error_text());
+    const struct bus_runtime *runtime = worker->runtime;
+    const struct rb_work *work = &worker->work;
+    rb_err err = runtime->draining || runtime->paused ? bus_ack_done(runtime->bus, work->reply)
+                                                      : bus_pull_ack_next(worker->pull, work->reply);
+
+    if (err) /* comes again, and is harmless twice */
+        rb_log_warn("event not acknowledged sequence=%" PRIu64 ": %s", work->sequence, rb_error_text());
+}
+
+/* It is not for us, or was done before. */
+static void worker_pass(struct bus_worker *worker)
+{
+    if (worker_may_answer(&worker->work))
+        worker_acknowledge(worker);
+}
+
+static void worker_done(struct bus_worker *worker)
+{
+    if (worker_end(&worker->work, RB_RUN_DONE, ""))
+        worker_acknowledge(worker);
 }
 
 static void worker_retry(struct rb_work *work, const struct rb_result *result)
@@ -206,15 +225,16 @@ static void worker_bury(struct rb_work *work, const char *reason, const void *bo
         rb_log_warn("event not terminated id=%s: %s", letter.id, rb_error_text());
 }
 
-static void worker_answer(struct rb_work *work, struct rb_result *result, const void *body, size_t len)
+static void worker_answer(struct bus_worker *worker, struct rb_result *result, const void *body, size_t len)
 {
+    struct rb_work *work = &worker->work;
     bool last = work->attempt >= work->runtime->def->max_attempts && !work->runtime->draining;
 
     rb_text_make_utf8(result->reason);
     switch (result->verdict) {
     case RB_DONE:
         worker_count(work->runtime, work->event.subject, "done");
-        worker_done(work);
+        worker_done(worker);
         break;
     case RB_RETRY:
         worker_count(work->runtime, work->event.subject, last ? "gave_up" : "retry");
@@ -339,7 +359,7 @@ static void worker_handle_claimed(struct bus_worker *worker, natsMsg *msg)
 
     bus_work_take_trace(work, msg);
     if (natsMsgHeader_Get(msg, RB_HEADER_TO, &to) == NATS_OK && to && strcmp(to, def->name) != 0) {
-        bus_ack_done_async(worker->runtime->bus, work->reply); /* for another subscriber alone */
+        worker_pass(worker); /* for another subscriber alone */
         return;
     }
     if (rb_event_decode(&work->event, body, len, work->arena)) {
@@ -353,14 +373,14 @@ static void worker_handle_claimed(struct bus_worker *worker, natsMsg *msg)
         rb_handler_fn handler = worker_route(def, work->event.subject);
         enum bus_turn turn = handler ? bus_turn_take(work) : BUS_TURN_OVER;
         if (turn == BUS_TURN_OVER)
-            bus_ack_done_async(worker->runtime->bus, work->reply);
+            worker_pass(worker);
         else if (turn == BUS_TURN_LATER)
             worker_wait(work);
         if (turn != BUS_TURN_NOW)
             return;
         result = worker_try(worker, handler, body, len);
     }
-    worker_answer(work, &result, body, len);
+    worker_answer(worker, &result, body, len);
     bus_turn_end(work);
 }
 
@@ -530,7 +550,8 @@ static void worker_loop(struct bus_worker *worker)
     struct bus_runtime *runtime = worker->runtime;
     bool ready = worker_prepare(worker, false);
 
-    while (ready && !runtime->draining) {
+    /* What was asked for with the last acknowledgement may be under way: it is read, to be handed back. */
+    while (ready && (!runtime->draining || bus_pull_is_asking(worker->pull))) {
         natsMsg *msg = NULL;
         if (runtime->paused) {
             ready = worker_sit_out(worker);

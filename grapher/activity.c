@@ -19,16 +19,39 @@ const char *rb_activity_version(const char *updated_at, const char *state, const
     return rb_arena_printf(arena, "%.32s/%d/%s", updated_at, rank, id);
 }
 
+/* Of a repository that nobody has any more nothing is written. PostgreSQL looks within the write; a store
+ * that is elsewhere is spared what would be removed again, and who writes there looks behind itself. */
+static rb_err activity_is_late(bool *late, struct rb_graph *graph, int64_t repo_id)
+{
+    static const struct rb_statement statement = {
+        "graph_is_late", "select 1 from installations where repo_id = $1 having not bool_or(is_active)"};
+    struct rb_rows *rows = NULL;
+    const struct rb_param params[] = {RB_P_INT(repo_id)};
+    *late = false;
+    if (!graph->neo4j)
+        return RB_OK;
+    rb_err err = rb_db_query(&rows, graph->db, &statement, params, 1);
+    *late = !err && rb_rows_count(rows) > 0;
+    rb_rows_free(rows);
+    return err;
+}
+
 rb_err rb_graph_put_pull_request(bool *written, struct rb_graph *graph, const char *full_name,
                                  const struct rb_pull_request *pull)
 {
-    return graph->store->put_pull_request(written, graph, full_name, pull);
+    bool late = false;
+    rb_err err = activity_is_late(&late, graph, pull->repo_id);
+    *written = false;
+    return err || late ? err : graph->store->put_pull_request(written, graph, full_name, pull);
 }
 
 rb_err rb_graph_put_issue(bool *written, struct rb_graph *graph, const char *full_name,
                           const struct rb_issue *issue)
 {
-    return graph->store->put_issue(written, graph, full_name, issue);
+    bool late = false;
+    rb_err err = activity_is_late(&late, graph, issue->repo_id);
+    *written = false;
+    return err || late ? err : graph->store->put_issue(written, graph, full_name, issue);
 }
 
 rb_err rb_graph_pull_request_range(struct rb_pull_range *range, struct rb_graph *graph, int64_t repo_id,

@@ -57,7 +57,8 @@ struct rb_issue {
 const char *rb_activity_version(const char *updated_at, const char *state, const char *content,
                                 struct rb_arena *arena);
 
-/* Writes it unless something newer is there; *written tells. RB_EUNAVAILABLE: the store is away. */
+/* Writes it unless something newer is there, or the repository was connected and is not any more; *written
+ * tells. RB_EUNAVAILABLE: the store is away. */
 rb_err rb_graph_put_pull_request(bool *written, struct rb_graph *graph, const char *full_name,
                                  const struct rb_pull_request *pull) RB_MUST_CHECK;
 rb_err rb_graph_put_issue(bool *written, struct rb_graph *graph, const char *full_name,

@@ -1,8 +1,8 @@
 /*
  * github.pull_request and github.issues: what a webhook says of a pull request or an issue becomes its node.
  * The payload has it all but the files, which are listed by the API when the head has moved or another branch
- * is to take it. A repository that nobody has connected any more gets nothing: what was written meanwhile is
- * removed again.
+ * is to take it. A repository that nobody has connected any more gets nothing: what was written meanwhile
+ * where the graph has a store of its own is removed again.
  */
 #include "grapher/github.h"
 
@@ -291,14 +291,15 @@ static struct rb_result news_handle(struct rb_work *work, void *app, void *local
     rb_err err = news_read(&news);
     if (!err)
         err = write(&written, &news);
-    if (!err && written)
+    if (!err && written && news.grapher->graph.neo4j_uri)
         err = rb_grapher_leave_nothing(&removed, news.mine, news.repo_id);
     if (err)
         rb_log_info("not graphed event=%s repository=%lld: %s", rb_work_event(work)->subject,
                     (long long)news.repo_id, rb_error_text());
     else
         rb_log_info("graphed event=%s repository=%lld%s", rb_work_event(work)->subject,
-                    (long long)news.repo_id, written ? "" : ": something newer is known");
+                    (long long)news.repo_id,
+                    written ? "" : ": something newer is known, or nobody has it connected any more");
     json_decref(news.payload);
     return rb_result_from(err);
 }

@@ -1,6 +1,7 @@
 /*
  * Nothing is left of a repository that nobody has connected any more: its disconnect removes the graph, and
- * whoever has written looks behind itself.
+ * whoever has written looks behind itself. (A webhook in PostgreSQL looks within its write,
+ * activity_postgres.c.)
  */
 #include "grapher/handler.h"
 

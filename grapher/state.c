@@ -57,12 +57,14 @@ rb_err rb_graph_note_built(struct rb_graph *graph, int64_t repo_id, int64_t gene
 
 rb_err rb_graph_note_merge(struct rb_graph *graph, int64_t repo_id, const char *commit, const char *merged_at)
 {
-    /* Of two merges in one second the order is unknown: any, but the same whichever comes first. */
+    /* Of two merges in one second the order is unknown: any, but the same whichever comes first. A disconnect
+     * waits for this, and finds it (activity_postgres.c). */
     static const struct rb_statement statement = {
         "graph_note_merge",
         "insert into graph_states as s (repo_id, merged_sha, merged_at, merged_since) select $1, $2, "
-        "$3::timestamptz, $3::timestamptz where exists (select from installations where repo_id = $1 and "
-        "state = 'active') on conflict (repo_id) do update set merged_sha = case when s.merged_at is null or "
+        "$3::timestamptz, $3::timestamptz from (select from installations where repo_id = $1 and state = "
+        "'active' limit 1 for share) connected on conflict (repo_id) do update set merged_sha = case when "
+        "s.merged_at is null or "
         "(s.merged_at, s.merged_sha) < (excluded.merged_at, excluded.merged_sha) then excluded.merged_sha "
         "else s.merged_sha end, merged_at = greatest(s.merged_at, excluded.merged_at), merged_since = "
         "(select "

@@ -319,6 +319,35 @@ static void a_new_leader_is_asked_anew(void **state)
     reader_close(&reader);
 }
 
+static void an_acknowledgement_asks_for_the_next(void **state)
+{
+    (void)state;
+    jsConsumerInfo *info = NULL;
+    natsMsg *msg = NULL;
+    struct reader reader;
+    int requests = 0;
+
+    reader_open(&reader, "next", 1); /* has its first event, and never answers for it */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, NULL, NULL, "more", 4), RB_OK);
+        assert_int_equal(bus_pull_next(&msg, reader.pull), BUS_PULL_MESSAGE);
+        assert_false(bus_pull_is_asking(reader.pull));
+        assert_int_equal(bus_pull_ack_next(reader.pull, natsMsg_GetReply(msg)), RB_OK);
+        assert_true(bus_pull_is_asking(reader.pull));
+        natsMsg_Destroy(msg);
+    }
+    assert_int_equal(rb_bus_publish(NULL, bus, RB_REPO_RESCAN, NULL, NULL, "last", 4), RB_OK);
+    assert_int_equal(bus_pull_next(&msg, reader.pull), BUS_PULL_MESSAGE);
+    natsMsg_Destroy(msg);
+    assert_int_equal(js_GetConsumerInfo(&info, bus->js, RB_STREAM_EVENTS, "next", NULL, NULL), NATS_OK);
+    assert_int_equal(info->NumAckPending, 2); /* the first and the last */
+    jsConsumerInfo_Destroy(info);
+    assert_int_equal(natsConnection_FlushTimeout(reader.other, PATIENCE_MS), NATS_OK);
+    assert_int_equal(natsSubscription_GetPending(reader.spy, &requests, NULL), NATS_OK);
+    assert_int_equal(requests, 1); /* for the second */
+    reader_close(&reader);
+}
+
 /* The overflow of nats.c's own fetch needs messages that were left over from an earlier request: here they
  * come by the dozen, unasked, mixed with statuses and rubbish. */
 static void survives_late_and_unasked_messages(void **state)
@@ -443,6 +472,7 @@ static void keeps_alive_what_is_not_answered(void **state)
     natsSubscription *spy = NULL, *acks = NULL;
     natsMsg *msg = NULL;
     char *name = NULL;
+    int said = 0;
     pthread_condattr_t attr;
     struct bus_durable_def def = bus_durable_for_subscriber("alive", RB_REPO_RESCAN);
 
@@ -469,7 +499,9 @@ static void keeps_alive_what_is_not_answered(void **state)
 
     assert_int_equal(pthread_create(&runtime.keepalive, NULL, bus_keepalive_main, &runtime), 0);
     runtime.keepalive_started = true;
-    assert_int_equal(natsSubscription_NextMsg(&msg, spy, 200), NATS_TIMEOUT); /* it has its verdict */
+    assert_int_equal(natsSubscription_NextMsg(&msg, spy, 200), NATS_TIMEOUT); /* it has its verdict, */
+    assert_int_equal(natsSubscription_GetPending(acks, &said, NULL), NATS_OK);
+    assert_int_equal(said, 0); /* and the next event, as the first comes again, is what it waits for */
     pthread_mutex_lock(&worker.work.mutex);
     worker.work.answered = false;
     pthread_mutex_unlock(&worker.work.mutex);
@@ -615,6 +647,7 @@ int main(int argc, char **argv)
         TEST(connecting_needs_no_server),
         TEST(refuses_a_malformed_url),
         TEST(a_new_leader_is_asked_anew),
+        TEST(an_acknowledgement_asks_for_the_next),
         TEST(survives_late_and_unasked_messages),
         TEST(taking_extra_messages_asks_for_none),
         TEST(keeps_alive_what_is_not_answered),

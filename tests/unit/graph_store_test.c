@@ -413,16 +413,17 @@ static void a_graph_is_removed(void **state)
     assert_holds(&rows);
 }
 
+static const struct rb_statement connect_it = {
+    "connect",
+    "with person as (insert into users (login) values ('reader' || $1::bigint) returning id) "
+    "insert into installations (user_id, repo_id, repo_full_name, webhook_id, webhook_secret, state, "
+    "generation, connected_at) select id, $1, 'acme/shop', 1, '', 'active', 1, now() from person"};
+static const struct rb_statement disconnect_it = {
+    "disconnect", "update installations set state = 'disconnected' where repo_id = $1"};
+
 /* Whoever else has it connected keeps it, however old the generation of theirs. */
 static void a_graph_that_somebody_has_stays(void **state)
 {
-    static const struct rb_statement connect = {
-        "connect",
-        "with person as (insert into users (login) values ('reader' || $1::bigint) returning id) "
-        "insert into installations (user_id, repo_id, repo_full_name, webhook_id, webhook_secret, state, "
-        "generation, connected_at) select id, $1, 'acme/shop', 1, '', 'active', 1, now() from person"};
-    static const struct rb_statement disconnect = {
-        "disconnect", "update installations set state = 'disconnected' where repo_id = $1"};
     (void)state;
     struct rb_graph_tree rows;
     struct rb_graph_written written;
@@ -431,14 +432,65 @@ static void a_graph_that_somebody_has_stays(void **state)
         return;
     tree_of(&rows, first, COUNT(first), "aaaa");
     write_tree(&written, &rows);
-    run_sql(&connect, rows.repo_id);
+    run_sql(&connect_it, rows.repo_id);
     assert_int_equal(rb_graph_forget(&removed, fixture.graph, rows.repo_id, rows.generation + 1), RB_OK);
     assert_false(removed);
     assert_holds(&rows);
-    run_sql(&disconnect, rows.repo_id);
+    run_sql(&disconnect_it, rows.repo_id);
     assert_int_equal(rb_graph_forget(&removed, fixture.graph, rows.repo_id, rows.generation + 1), RB_OK);
     assert_true(removed);
     assert_none(rows.repo_id);
+}
+
+static bool is_put(int64_t number)
+{
+    const struct rb_developer author = {7, "ada", "2026-03-01T10:00:00Z"};
+    const struct rb_issue issue = {.repo_id = fixture.repo_id,
+                                   .number = number,
+                                   .version = "2026-03-01T10:00:00Z/0/",
+                                   .title = "",
+                                   .state = "open",
+                                   .created_at = "2026-03-01T10:00:00Z",
+                                   .author = author};
+    const struct rb_pull_request pull = {.repo_id = fixture.repo_id,
+                                         .number = number + 1,
+                                         .version = issue.version,
+                                         .title = "",
+                                         .state = "open",
+                                         .head_sha = "",
+                                         .base_ref = "",
+                                         .created_at = issue.created_at,
+                                         .author = author};
+    bool has_issue = false, has_pull = false;
+    assert_int_equal(rb_graph_put_issue(&has_issue, fixture.graph, "acme/shop", &issue), RB_OK);
+    assert_int_equal(rb_graph_put_pull_request(&has_pull, fixture.graph, "acme/shop", &pull), RB_OK);
+    assert_int_equal(has_issue, has_pull);
+    return has_issue;
+}
+
+/* A disconnect that is under way waits for what is being written, so that its event finds it; where the store
+ * is elsewhere, who has written looks behind itself. */
+static void nothing_is_written_of_what_nobody_has(void **state)
+{
+    static const struct rb_statement begin_disconnect = {
+        "begin_disconnect", "select from installations where repo_id = $1 for no key update nowait"};
+    const struct rb_param params[] = {RB_P_INT(fixture.repo_id)};
+    struct rb_db *other = NULL;
+    (void)state;
+    if (skipped())
+        return;
+    run_sql(&connect_it, fixture.repo_id);
+    assert_int_equal(rb_db_open(&other, fixture.database_url, "graph_store_test", 0), RB_OK);
+    assert_int_equal(rb_db_begin(fixture.db), RB_OK);
+    assert_true(is_put(1));
+    rb_err err = rb_db_query(NULL, other, &begin_disconnect, params, 1);
+    assert_int_equal(err, fixture.is_neo4j ? RB_OK : RB_EUNAVAILABLE);
+    assert_int_equal(rb_db_commit(fixture.db), RB_OK);
+    assert_int_equal(rb_db_query(NULL, other, &begin_disconnect, params, 1), RB_OK);
+    rb_db_close(other);
+    run_sql(&disconnect_it, fixture.repo_id);
+    assert_false(is_put(1));
+    assert_false(is_put(3));
 }
 
 /* The session that holds the lock is lost half way, and the graph is removed by another: what the builder
@@ -622,6 +674,7 @@ int main(int argc, char **argv)
         BOTH(pages_while_files_move),
         BOTH(a_graph_is_removed),
         BOTH(a_graph_that_somebody_has_stays),
+        BOTH(nothing_is_written_of_what_nobody_has),
         BOTH(a_builder_resurrects_nothing),
         BOTH(a_long_path_is_found_as_it_is),
         BOTH(deliveries_in_any_order),
