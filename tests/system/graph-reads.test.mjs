@@ -341,8 +341,7 @@ function suite(store, settings) {
   });
 
   it('two people: both read one graph; whoever leaves reads no more; the last takes it away', async () => {
-    const odd = 'b/"\\\u001f/ü\t.go'; // what JSON writes in another way
-    const names = ['a.go', odd, 'b/c.go'];
+    const names = ['a.go', 'b/\u001f.go', 'b/"ü.go', 'b/\\.go', 'b/c.go']; // JSON writes three of them in another way
     await add(h, 'shared', Object.fromEntries(names.map((name) => [name, 'package a\n'])), ['alice', 'bob']);
     const one = await h.install('acme/shared');
     const two = await h.install('acme/shared', { token: bob });
@@ -353,8 +352,7 @@ function suite(store, settings) {
     assert.equal((await files(h.alice)).text, (await files(bob)).text);
     assert.deepEqual((await files(h.alice)).json.files.map((file) => file.path), names);
     const { all } = await pages(h, 'acme/shared/graph', 'links');
-    assert.deepEqual(all.map(({ to }) => to.file).filter(Boolean), ['a.go', odd, odd, 'b/c.go', 'b/c.go']);
-    assert.deepEqual(all.filter(({ to }) => to.file === odd).map(({ from }) => from), [{ repository: 'acme/shared' }, { directory: 'b/"\\\u001f' }]);
+    assert.deepEqual(all.map(({ to }) => to.file).filter(Boolean), names.flatMap((name) => (name.includes('/') ? [name, name] : [name])));
     const leave = (token) => h.request('DELETE', '/api/v1/repos/acme/shared/install', { token });
     const gone = (id) => until('both have handled the disconnect', async () => {
       const [installation] = await h.rows('select generation from installations where id = $1', [id]);
