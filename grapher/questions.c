@@ -119,13 +119,21 @@ const struct graph_statements graph_statements[GRAPH_QUESTIONS] = {
              "RETURN r.full_name AS full_name, r.commit AS commit, r.built AS generation, r.files AS files, "
              "r.links AS links, r.complete AS complete, "
              "r.generation <> r.built OR r.changing IS NOT NULL AS is_changing"},
-    /* Both stores stop as soon as there are `limit` rows. */
-    [GRAPH_ASK_FILES] =
+    [GRAPH_ASK_FILES] = {.parameters = {"repo_id", "after", "before", "limit"},
+                         .kinds = "tti",
+                         .columns = {"path", "language", "size"},
+                         .postgres = {"graph_files",
+                                      "select path, language, size " SQL_FILES_BETWEEN "limit $4"},
+                         .neo4j = CYPHER_FILES_BETWEEN
+                         "LIMIT $given.limit RETURN f.path AS path, f.language AS language, f.size AS size"},
+    /* Both stores stop as soon as there are `limit` rows. Conditions that let everything through cost Neo4j a
+     * fifth of a page, so that all files are a question of their own. */
+    [GRAPH_ASK_FILES_OF] =
         {.parameters = {"repo_id", "after", "before", "scan", "language", "name", "name_starts", "name_ends",
                         "name_has", "limit"},
          .kinds = "tti",
          .columns = {"path", "language", "size"},
-         .postgres = {"graph_files",
+         .postgres = {"graph_files_of",
                       "select path, language, size from (select path, language, size, "
                       "case directory when '' then path else substr(path, length(directory) + 2) end as "
                       "name " SQL_FILES_BETWEEN "limit $4) scanned where ($5::text is null or language = $5) "

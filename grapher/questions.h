@@ -13,8 +13,9 @@
 
 enum graph_question {
     GRAPH_ASK_ABOUT,       /* what the last finished write left; no row: none has finished */
-    GRAPH_ASK_FILES,       /* a page, filtered */
-    GRAPH_ASK_FILES_END,   /* the path at which a page has looked at `scan` files */
+    GRAPH_ASK_FILES,       /* a page of all */
+    GRAPH_ASK_FILES_OF,    /* a page of those that pass a filter, among `scan` files */
+    GRAPH_ASK_FILES_END,   /* the path at which it has looked at so many */
     GRAPH_ASK_DIRECTORIES, /* a page */
     GRAPH_ASK_FILE,
     GRAPH_ASK_FOLDER,           /* how many others are in the folder of a file */
@@ -58,12 +59,18 @@ void graph_questions_end(struct rb_graph *graph);
 #define GRAPH_QUESTIONS_MAX 8 /* at once: the parts of an answer between two looks */
 /*
  * Asks the store of `graph`, one question after the other. `arguments` is an object with the parameters
- * (those that are absent are null), borrowed. *answers gets a new array with the rows of each: an array of
- * objects by the names of the columns. RB_EUNAVAILABLE: the store is away.
+ * (those that are absent are null), borrowed. *answers gets a new array with the answer to each: an array of
+ * its columns, each an array with its value in each row. RB_EUNAVAILABLE: the store is away.
  */
 rb_err graph_questions_ask(json_t **answers, struct rb_graph *graph, const enum graph_question *questions,
                            size_t count, const json_t *arguments) RB_MUST_CHECK;
-/* From the rows of GRAPH_ASK_ABOUT; RB_ENOTFOUND where there are none. */
-rb_err graph_about_of(struct rb_graph_about *about, const json_t *rows) RB_MUST_CHECK;
+/* What an answer holds: how many rows, a value of one (borrowed), a row as an object by the names of the
+ * columns (new; NULL behind the last), all of them so (new). */
+size_t graph_answer_count(const json_t *answer);
+json_t *graph_answer_value(const json_t *answer, size_t column, size_t row);
+json_t *graph_answer_row(const json_t *answer, enum graph_question question, size_t row);
+json_t *graph_answer_rows(const json_t *answer, enum graph_question question);
+/* From that to GRAPH_ASK_ABOUT; RB_ENOTFOUND where there are no rows. */
+rb_err graph_about_of(struct rb_graph_about *about, const json_t *answer) RB_MUST_CHECK;
 
 #endif

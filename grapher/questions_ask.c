@@ -49,16 +49,6 @@ static json_t *cell_of(const struct rb_rows *rows, size_t row, int column, char 
     }
 }
 
-/* Row `at` of lists of the values of each column, an object by their names; takes no reference. */
-static json_t *row_of(const struct graph_statements *statements, const json_t *columns, size_t at)
-{
-    json_t *row = json_object();
-    for (size_t column = 0; statements->kinds[column]; column++)
-        json_object_set(row, statements->columns[column],
-                        json_array_get(json_array_get(columns, column), at));
-    return row;
-}
-
 static rb_err ask_postgres(json_t *answers, struct rb_graph *graph, const struct graph_statements *statements,
                            const json_t *arguments)
 {
@@ -80,12 +70,11 @@ static rb_err ask_postgres(json_t *answers, struct rb_graph *graph, const struct
     if (err)
         return err;
     json_t *answer = json_array();
-    for (size_t i = 0; i < rb_rows_count(rows); i++) {
-        json_t *row = json_object();
-        for (int column = 0; statements->kinds[column]; column++)
-            json_object_set_new(row, statements->columns[column],
-                                cell_of(rows, i, column, statements->kinds[column]));
-        json_array_append_new(answer, row);
+    for (int column = 0; statements->kinds[column]; column++) {
+        json_t *values = json_array();
+        for (size_t i = 0; i < rb_rows_count(rows); i++)
+            json_array_append_new(values, cell_of(rows, i, column, statements->kinds[column]));
+        json_array_append_new(answer, values);
     }
     json_array_append_new(answers, answer);
     rb_rows_free(rows);
@@ -131,13 +120,8 @@ static rb_err ask_neo4j(json_t *answers, struct rb_graph *graph, const enum grap
         json_decref(parameters);
     else
         err = graph_neo4j_ask(&values, graph, text.data, &parameters);
-    for (size_t i = 0; i < count && !err; i++) {
-        const json_t *columns = json_array_get(json_array_get(values, 0), i);
-        json_t *answer = json_array();
-        for (size_t at = 0; at < json_array_size(json_array_get(columns, 0)); at++)
-            json_array_append_new(answer, row_of(&graph_statements[questions[i]], columns, at));
-        json_array_append_new(answers, answer);
-    }
+    for (size_t i = 0; i < count && !err; i++)
+        json_array_append(answers, json_array_get(json_array_get(values, 0), i));
     json_decref(values);
     rb_buf_free(&text);
     return err;
@@ -159,15 +143,44 @@ rb_err graph_questions_ask(json_t **answers, struct rb_graph *graph, const enum 
     return err;
 }
 
+size_t graph_answer_count(const json_t *answer)
+{
+    return json_array_size(json_array_get(answer, 0));
+}
+
+json_t *graph_answer_value(const json_t *answer, size_t column, size_t row)
+{
+    return json_array_get(json_array_get(answer, column), row);
+}
+
+json_t *graph_answer_row(const json_t *answer, enum graph_question question, size_t row)
+{
+    const struct graph_statements *statements = &graph_statements[question];
+    if (row >= graph_answer_count(answer))
+        return NULL;
+    json_t *object = json_object();
+    for (size_t column = 0; statements->kinds[column]; column++)
+        json_object_set(object, statements->columns[column], graph_answer_value(answer, column, row));
+    return object;
+}
+
+json_t *graph_answer_rows(const json_t *answer, enum graph_question question)
+{
+    json_t *rows = json_array();
+    for (size_t row = 0; row < graph_answer_count(answer); row++)
+        json_array_append_new(rows, graph_answer_row(answer, question, row));
+    return rows;
+}
+
 static const char *text_in(const json_t *row, const char *name)
 {
     const char *text = json_string_value(json_object_get(row, name));
     return text ? text : "";
 }
 
-rb_err graph_about_of(struct rb_graph_about *about, const json_t *rows)
+rb_err graph_about_of(struct rb_graph_about *about, const json_t *answer)
 {
-    const json_t *row = json_array_get(rows, 0);
+    json_t *row = graph_answer_row(answer, GRAPH_ASK_ABOUT, 0);
     if (!row)
         return rb_error_set(RB_ENOTFOUND, "no graph yet");
     *about = (struct rb_graph_about){
@@ -179,6 +192,7 @@ rb_err graph_about_of(struct rb_graph_about *about, const json_t *rows)
     };
     snprintf(about->full_name, sizeof about->full_name, "%s", text_in(row, "full_name"));
     snprintf(about->commit, sizeof about->commit, "%s", text_in(row, "commit"));
+    json_decref(row);
     return RB_OK;
 }
 

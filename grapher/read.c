@@ -68,11 +68,13 @@ static rb_err parts_read(struct reading *reading)
         questions[count] = parts[count].question;
     rb_err err = read_ask(&answers, reading, questions, count, reading->arguments);
     for (size_t i = 0; i < count && !err; i++) {
-        json_t *rows = json_array_get(answers, i);
-        if (parts[i].one && json_array_size(rows) == 0)
-            err = rb_error_set(RB_ENOTFOUND, "no %s", parts[i].one);
+        const json_t *answer = json_array_get(answers, i);
+        json_t *part = parts[i].one ? graph_answer_row(answer, questions[i], 0)
+                                    : graph_answer_rows(answer, questions[i]);
+        if (part)
+            json_object_set_new(reading->parts, parts[i].field, part);
         else
-            json_object_set(reading->parts, parts[i].field, parts[i].one ? json_array_get(rows, 0) : rows);
+            err = rb_error_set(RB_ENOTFOUND, "no %s", parts[i].one);
     }
     json_decref(answers);
     return err;

@@ -60,8 +60,14 @@ void read_argument_set(struct reading *reading, const char *name, const char *te
 
 /* ---- pages (read_page.c) ------------------------------------------------------------------------------- */
 
-/* Takes the rows, which belong together; false when the page has no room for them. */
-bool read_page_add(struct reading *reading, json_t **rows, size_t count);
+/* Writes, behind what is in reading->rows, the rows of a page that row `at` of what was found makes; how
+ * many, or 0 where the buffer has no room for them. */
+typedef size_t (*read_rows_fn)(struct reading *reading, const json_t *found, size_t at);
+/* Takes these rows, which belong together; false when the page has no room for them. */
+bool read_page_add(struct reading *reading, read_rows_fn write, const json_t *found, size_t at);
+/* Pieces of a row: as it is, and a value as JSON. False: no room. */
+bool read_page_text(struct reading *reading, const char *text);
+bool read_page_value(struct reading *reading, const json_t *value);
 rb_err read_files(struct reading *reading) RB_MUST_CHECK;
 rb_err read_links(struct reading *reading) RB_MUST_CHECK;
 

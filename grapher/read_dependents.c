@@ -47,6 +47,12 @@ static rb_err dependents_question(struct reading *reading, const json_t *questio
     return RB_OK;
 }
 
+static size_t dependents_row(struct reading *reading, const json_t *row, size_t at)
+{
+    (void)at;
+    return read_page_value(reading, row);
+}
+
 /* One row of the answer for all rows of a repository, which may want the package in several ways. */
 static void dependents_add(struct reading *reading, const json_t *found)
 {
@@ -58,11 +64,13 @@ static void dependents_add(struct reading *reading, const json_t *found)
         one = json_array_get(found, i);
         json_int_t next = json_integer_value(json_object_get(one, "repo_id"));
         if (row && next != id) {
-            if (!read_page_add(reading, &row, 1)) {
+            bool fits = read_page_add(reading, dependents_row, row, 0);
+            json_decref(row);
+            row = NULL;
+            if (!fits) {
                 reading->next = rb_arena_printf(reading->arena, "%lld", (long long)last);
                 return;
             }
-            row = NULL;
             last = id;
         }
         if (!row && one)
@@ -82,7 +90,7 @@ rb_err rb_grapher_answer_dependents(struct rb_buf *answer, const json_t *questio
     static const struct read_kind kind = {READ_A_PAGE, .limit_min = 1, .rows = "dependents"};
     static const enum graph_question asked = GRAPH_ASK_DEPENDENTS;
     struct reading reading;
-    json_t *answers = NULL;
+    json_t *answers = NULL, *found = NULL;
     (void)app;
     read_open(&reading, &kind, arena, local);
     rb_err err = dependents_question(&reading, question);
@@ -93,10 +101,12 @@ rb_err rb_grapher_answer_dependents(struct rb_buf *answer, const json_t *questio
         graph_questions_end(reading.graph);
     }
     if (!err) {
-        dependents_add(&reading, json_array_get(answers, 0));
+        found = graph_answer_rows(json_array_get(answers, 0), asked);
+        dependents_add(&reading, found);
         err = read_answer_write(answer, &reading,
                                 json_pack("{s:O}", "purl", json_object_get(reading.arguments, "purl")));
     }
+    json_decref(found);
     json_decref(answers);
     read_close(&reading);
     return err;

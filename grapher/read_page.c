@@ -16,27 +16,58 @@ static int page_append(const char *text, size_t len, void *rows)
     return rb_buf_append(rows, text, len) == RB_OK ? 0 : -1;
 }
 
-bool read_page_add(struct reading *reading, json_t **rows, size_t count)
+bool read_page_text(struct reading *reading, const char *text)
 {
-    size_t before = reading->rows.len;
-    bool fits = reading->count + count <= reading->limit;
-    for (size_t i = 0; i < count; i++) {
-        fits = fits && (reading->rows.len == 0 || rb_buf_append(&reading->rows, ",", 1) == RB_OK) &&
-               json_dump_callback(rows[i], page_append, &reading->rows, JSON_COMPACT) == 0;
-        json_decref(rows[i]);
+    return rb_buf_append(&reading->rows, text, strlen(text)) == RB_OK;
+}
+
+/* Has nothing in it that JSON writes in another way. */
+static bool text_is_plain(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < ' ' || text[i] == '"' || text[i] == '\\')
+            return false;
     }
-    if (fits) {
-        reading->count += count;
-    } else {
-        reading->rows.len = before;
-    }
+    return true;
+}
+
+/* A text as JSON. Nearly all are plain, and take jansson ten times as long. */
+static bool page_quote(struct reading *reading, const char *text, size_t len)
+{
+    struct rb_buf *rows = &reading->rows;
+    if (text_is_plain(text, len))
+        return rb_buf_append(rows, "\"", 1) == RB_OK && rb_buf_append(rows, text, len) == RB_OK &&
+               rb_buf_append(rows, "\"", 1) == RB_OK;
+    json_t *value = json_stringn(text, len);
+    bool fits = json_dump_callback(value, page_append, rows, JSON_ENCODE_ANY) == 0;
+    json_decref(value);
     return fits;
 }
 
-static const char *text_of(const json_t *row, const char *name)
+bool read_page_value(struct reading *reading, const json_t *value)
 {
-    const char *text = json_string_value(json_object_get(row, name));
-    return text ? text : "";
+    if (json_is_string(value))
+        return page_quote(reading, json_string_value(value), json_string_length(value));
+    return json_dump_callback(value, page_append, &reading->rows, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
+}
+
+bool read_page_add(struct reading *reading, read_rows_fn write, const json_t *found, size_t at)
+{
+    size_t before = reading->rows.len;
+    size_t count = before == 0 || read_page_text(reading, ",") ? write(reading, found, at) : 0;
+    bool fits = count > 0 && reading->count + count <= reading->limit;
+    if (fits)
+        reading->count += count;
+    else
+        reading->rows.len = before;
+    return fits;
+}
+
+/* The path is the first column of all that pages ask. */
+static const char *path_of(const json_t *found, size_t at)
+{
+    const char *path = json_string_value(graph_answer_value(found, 0, at));
+    return path ? path : "";
 }
 
 /* Where a page that was not filled has stopped looking, if there is more behind it. */
@@ -45,83 +76,91 @@ static rb_err page_look_for_end(struct reading *reading, const json_t *arguments
     static const enum graph_question question = GRAPH_ASK_FILES_END;
     json_t *answers = NULL;
     rb_err err = read_ask(&answers, reading, &question, 1, arguments);
-    const json_t *row = json_array_get(json_array_get(answers, 0), 0);
-    if (!err && row)
-        reading->next = rb_arena_printf(reading->arena, "%s%s", cursor, text_of(row, "path"));
+    const json_t *found = json_array_get(answers, 0);
+    if (!err && graph_answer_count(found) > 0)
+        reading->next = rb_arena_printf(reading->arena, "%s%s", cursor, path_of(found, 0));
     json_decref(answers);
     return err;
 }
 
-/* The rows of a page that one found row makes; how many, two at most. */
-typedef size_t (*page_rows_fn)(json_t **rows, const struct reading *reading, json_t *found);
-
 /* Walks along the paths behind `after` until the page is full. */
 static rb_err page_walk(struct reading *reading, enum graph_question question, const char *after,
-                        const char *cursor, page_rows_fn rows_of)
+                        const char *cursor, read_rows_fn write)
 {
-    json_t *answers = NULL, *arguments = json_copy(reading->arguments), *row;
-    size_t wanted = reading->limit - reading->count + 1, i; /* one more tells whether there is another page */
-    bool is_filtered = reading->is_filtered && question == GRAPH_ASK_FILES;
+    json_t *answers = NULL, *arguments = json_copy(reading->arguments);
+    size_t wanted = reading->limit - reading->count + 1; /* one more tells whether there is another page */
     const char *last = after;
-    if (strcmp(after, text_of(arguments, "after")) > 0)
+    if (strcmp(after, json_string_value(json_object_get(arguments, "after"))) > 0)
         json_object_set_new(arguments, "after", json_string(after));
     json_object_set_new(arguments, "limit", json_integer((json_int_t)wanted));
-    json_object_set_new(arguments, "scan", json_integer(is_filtered ? READ_SCAN : (json_int_t)wanted));
+    json_object_set_new(arguments, "scan", json_integer(READ_SCAN));
     rb_err err = read_ask(&answers, reading, &question, 1, arguments);
     const json_t *found = err ? NULL : json_array_get(answers, 0);
-    json_array_foreach(found, i, row)
-    {
-        json_t *rows[2];
-        size_t count = rows_of(rows, reading, row);
-        if (!read_page_add(reading, rows, count)) {
+    size_t count = graph_answer_count(found);
+    for (size_t at = 0; at < count && !reading->next; at++) {
+        if (read_page_add(reading, write, found, at))
+            last = path_of(found, at);
+        else
             reading->next = rb_arena_printf(reading->arena, "%s%s", cursor, last);
-            break;
-        }
-        last = text_of(row, "path");
     }
-    if (!err && !reading->next && is_filtered && json_array_size(found) < wanted)
+    if (!err && !reading->next && question == GRAPH_ASK_FILES_OF && count < wanted)
         err = page_look_for_end(reading, arguments, cursor);
     json_decref(answers);
     json_decref(arguments);
     return err;
 }
 
-static size_t file_rows(json_t **rows, const struct reading *reading, json_t *found)
+/* A page of files, behind `after`. */
+static rb_err page_walk_files(struct reading *reading, const char *after, const char *cursor,
+                              read_rows_fn write)
 {
-    (void)reading;
-    rows[0] = json_incref(found);
-    return 1;
+    return page_walk(reading, reading->is_filtered ? GRAPH_ASK_FILES_OF : GRAPH_ASK_FILES, after, cursor,
+                     write);
+}
+
+/* As text from the columns: as many objects that are made, written and freed cost four times as much. */
+static size_t file_rows(struct reading *reading, const json_t *found, size_t at)
+{
+    return read_page_text(reading, "{\"path\":") &&
+           read_page_value(reading, graph_answer_value(found, 0, at)) &&
+           read_page_text(reading, ",\"language\":") &&
+           read_page_value(reading, graph_answer_value(found, 1, at)) &&
+           read_page_text(reading, ",\"size\":") &&
+           read_page_value(reading, graph_answer_value(found, 2, at)) && read_page_text(reading, "}");
 }
 
 rb_err read_files(struct reading *reading)
 {
-    return page_walk(reading, GRAPH_ASK_FILES, reading->after, "", file_rows);
+    return page_walk_files(reading, reading->after, "", file_rows);
 }
 
 /* From the folder that a path stands in; `or_repository`: from the repository. */
-static json_t *link_of(const struct reading *reading, const char *kind, const char *path, bool or_repository)
+static bool link_row(struct reading *reading, const char *kind, const char *path, bool or_repository)
 {
     const char *slash = or_repository ? NULL : strrchr(path, '/');
-    return slash ? json_pack("{s:s, s:{s:s%}, s:{s:s}}", "type", "CONTAINS", "from", "directory", path,
-                             (size_t)(slash - path), "to", kind, path)
-                 : json_pack("{s:s, s:{s:s}, s:{s:s}}", "type", "CONTAINS", "from", "repository",
-                             reading->about.full_name, "to", kind, path);
+    const char *name = reading->about.full_name;
+    return read_page_text(reading, "{\"type\":\"CONTAINS\",\"from\":{\"") &&
+           read_page_text(reading, slash ? "directory\":" : "repository\":") &&
+           (slash ? page_quote(reading, path, (size_t)(slash - path))
+                  : page_quote(reading, name, strlen(name))) &&
+           read_page_text(reading, "},\"to\":{\"") && read_page_text(reading, kind) &&
+           read_page_text(reading, "\":") && page_quote(reading, path, strlen(path)) &&
+           read_page_text(reading, "}}");
 }
 
-static size_t directory_links(json_t **rows, const struct reading *reading, json_t *found)
+static size_t directory_links(struct reading *reading, const json_t *found, size_t at)
 {
-    rows[0] = link_of(reading, "directory", text_of(found, "path"), false);
-    return 1;
+    return link_row(reading, "directory", path_of(found, at), false);
 }
 
-static size_t file_links(json_t **rows, const struct reading *reading, json_t *found)
+static size_t file_links(struct reading *reading, const json_t *found, size_t at)
 {
-    const char *path = text_of(found, "path");
-    rows[0] = link_of(reading, "file", path, true);
+    const char *path = path_of(found, at);
+    if (!link_row(reading, "file", path, true))
+        return 0;
     if (!strchr(path, '/'))
         return 1;
-    rows[1] = link_of(reading, "file", path, false);
-    return 2;
+    return read_page_text(reading, ",") && link_row(reading, "file", path, false) ? 2 : 0;
 }
 
 /* The links to folders, then those to files; where a filter is asked for, those to its files. */
@@ -136,6 +175,6 @@ rb_err read_links(struct reading *reading)
         err = page_walk(reading, GRAPH_ASK_DIRECTORIES, at_folders ? after + 2 : "", CURSOR_FOLDERS,
                         directory_links);
     if (!err && !reading->next)
-        err = page_walk(reading, GRAPH_ASK_FILES, at_files ? after + 2 : "", CURSOR_FILES, file_links);
+        err = page_walk_files(reading, at_files ? after + 2 : "", CURSOR_FILES, file_links);
     return err;
 }

@@ -296,6 +296,11 @@ json_t *json_build(simdjson::dom::element value)
 }
 } // namespace
 
+bool rb_text_is_utf8(const char *text, size_t len)
+{
+    return simdjson::validate_utf8(text, len);
+}
+
 rb_err rb_json_members(const char *pointer, const struct rb_json_field *fields, size_t count,
                        const struct rb_json_text *text, rb_json_member_fn fn, void *arg)
 {
