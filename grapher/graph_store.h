@@ -188,8 +188,7 @@ void graph_file_of(struct rb_graph_file *file, const char *path, struct rb_arena
 
 struct rb_language_of_file;
 bool graph_is_file(const struct rb_tree_entry *entry);
-struct rb_graph_judged graph_judged(const struct rb_tree_entry *entry,
-                                    const struct rb_language_of_file *file);
+struct rb_graph_judged graph_judged(const struct rb_language_of_file *file);
 /* The row of an entry, in the arena or the entry's. */
 void graph_file_of_entry(struct rb_graph_file *file, const struct rb_tree_entry *entry,
                          const struct rb_graph_judged *judged, struct rb_arena *arena);
