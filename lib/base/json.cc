@@ -296,6 +296,11 @@ json_t *json_build(simdjson::dom::element value)
 }
 } // namespace
 
+bool rb_text_is_utf8(const char *text, size_t len)
+{
+    return simdjson::validate_utf8(text, len);
+}
+
 rb_err rb_json_members(const char *pointer, const struct rb_json_field *fields, size_t count,
                        const struct rb_json_text *text, rb_json_member_fn fn, void *arg)
 {
@@ -341,7 +346,8 @@ bool rb_json_has_zero(const char *text, size_t len)
     static const char zero[] = {'u', '0', '0', '0', '0'};
     const char *end = text + len;
     while (text < end) {
-        const char *backslash = static_cast<const char *>(memchr(text, '\\', static_cast<size_t>(end - text)));
+        const char *backslash =
+            static_cast<const char *>(memchr(text, '\\', static_cast<size_t>(end - text)));
         if (!backslash)
             return false;
         const char *escaped = backslash + 1;

@@ -22,16 +22,6 @@ size_t rb_utf8_character(const char *text, size_t len)
     return need;
 }
 
-bool rb_text_is_utf8(const char *text, size_t len)
-{
-    for (size_t i = 0, bytes; i < len; i += bytes) {
-        bytes = rb_utf8_character(text + i, len - i);
-        if (bytes == 0)
-            return false;
-    }
-    return true;
-}
-
 void rb_text_make_utf8(char *text)
 {
     for (size_t len = strlen(text), bytes; len > 0; text += bytes, len -= bytes) {
