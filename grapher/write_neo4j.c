@@ -39,8 +39,7 @@
 /* What became of a statement: it is done (now, or when it was sent before), too late, or another writes. */
 #define OUTCOME \
     "RETURN CASE WHEN due OR done THEN 'done' WHEN r.generation > $given.generation THEN 'stale' END"
-#define IF_DUE(then)         "FOREACH (_ IN CASE WHEN due THEN [1] ELSE [] END | " then ") "
-#define FOR_SOME(list, then) "FOREACH (item IN " list " | " then ") "
+#define IF_DUE(then) "FOREACH (_ IN CASE WHEN due THEN [1] ELSE [] END | " then ") "
 
 static const char look_statement[] =
     /* Of a program that knew no Graph. */
@@ -72,8 +71,9 @@ static const char claim_statement[] = GRAPH_NEO4J_LANES_LOCKED NEW_NODE GRAPH_NE
     "$given.repo_id, path: row[0]}) SET d.name = row[1], d.generation = $given.generation WITH r, d, row " \
     "OPTIONAL MATCH (parent:Directory {repo_id: $given.repo_id, path: row[2]}) "                           \
     "WITH d, coalesce(parent, r) AS parent " put " (parent)-[:CONTAINS]->(d) } "
+/* No null is written in it: the planner takes one for a node, and keeps all rows until the last is read. */
 #define PROPERTIES                                                                                         \
-    "name: part[i], language: CASE part[i + 1] WHEN '' THEN null ELSE part[i + 1] END, size: "             \
+    "name: part[i], language: CASE WHEN part[i + 1] <> '' THEN part[i + 1] END, size: "                    \
     "toInteger(part[i + 2]), sha: part[i + 3], is_test: part[i + 4] CONTAINS 't', is_generated: part[i + " \
     "4] CONTAINS 'g', is_vendored: part[i + 4] CONTAINS 'v', generation: $given.generation"
 #define EACH_FILE                                                                                     \
@@ -82,13 +82,12 @@ static const char claim_statement[] = GRAPH_NEO4J_LANES_LOCKED NEW_NODE GRAPH_NE
     "WITH r, d, CASE folder[0] WHEN '' THEN '' ELSE folder[0] + '/' END AS prefix, split(folder[1], " \
     "'/') AS part UNWIND range(0, size(part) - 1, " PARTS ") AS i "
 #define KEY "f:File {repo_id: $given.repo_id, path: prefix + part[i]"
-#define CREATE_FILES                                \
-    EACH_FILE                                       \
-    "CREATE (r)-[:CONTAINS]->(" KEY ", " PROPERTIES \
-    "}) " FOR_SOME("CASE WHEN d IS NULL THEN [] ELSE [d] END", "CREATE (item)-[:CONTAINS]->(f)") "} "
-#define MERGE_FILES                                                                              \
-    EACH_FILE "MERGE (" KEY "}) SET f += {" PROPERTIES "} MERGE (r)-[:CONTAINS]->(f) " FOR_SOME( \
-        "CASE WHEN d IS NULL THEN [] ELSE [d] END", "MERGE (item)-[:CONTAINS]->(f)") "} "
+#define CREATE_FILES                                          \
+    EACH_FILE "CREATE (r)-[:CONTAINS]->(" KEY ", " PROPERTIES \
+              "}) WITH d, f WHERE d IS NOT NULL CREATE (d)-[:CONTAINS]->(f) } "
+#define MERGE_FILES                                                                    \
+    EACH_FILE "MERGE (" KEY "}) SET f += {" PROPERTIES "} MERGE (r)-[:CONTAINS]->(f) " \
+              "WITH d, f WHERE d IS NOT NULL MERGE (d)-[:CONTAINS]->(f) } "
 /* What a pull request touches stays as a node that is no file of the tree. */
 #define REMOVE                                                                                             \
     "CALL (due) { WITH due WHERE due UNWIND $given.gone_files AS path MATCH (f:File {repo_id: "            \
