@@ -116,21 +116,14 @@ static const char put_statement[] = PUT_HEAD PUT_DIRECTORIES("MERGE") MERGE_FILE
     "CALL (r, known) { MATCH (known)-[theirs:DEPENDS_ON]->(p) MERGE (r)-[ours:DEPENDS_ON {scope: " \
     "theirs.scope}]->(p) SET ours = properties(theirs) } "                                         \
     "DETACH DELETE known SET r = theirs SET r += ours SET r:Repository } "
-#define FINISH_HEAD                                                            \
-    "MATCH " NODE " " GRAPH_NEO4J_LOCKED                                       \
-    "WITH r, r.generation <= $given.generation AND r.writer = $given.seen AS " \
-    "due, r.finished = $given.writer AS done "
-#define FINISH_TAIL                                                                                        \
-    IF_DUE("SET r.full_name = $given.full_name, r.commit = $given.commit, r.files = $given.file_count, "   \
-           "r.links = "                                                                                    \
-           "$given.link_count, r.complete = $given.complete, r.built = $given.generation, r.generation = " \
-           "$given.generation, "                                                                           \
-           "r.rules = $given.rules, r.writer = $given.writer, r.finished = $given.writer, r.scanned_at = " \
-           "datetime() "                                                                                   \
-           "REMOVE r.changing, r.building, r.written")                                                     \
-    OUTCOME
-static const char update_statement[] = FINISH_HEAD PUT_DIRECTORIES("MERGE") MERGE_FILES REMOVE FINISH_TAIL;
-static const char finish_statement[] = FINISH_HEAD REVEAL FINISH_TAIL;
+static const char finish_statement[] =
+    "MATCH " NODE " " GRAPH_NEO4J_LOCKED
+    "WITH r, r.generation <= $given.generation AND r.writer = $given.seen AS due, r.finished = $given.writer "
+    "AS done " REVEAL IF_DUE(
+        "SET r.full_name = $given.full_name, r.commit = $given.commit, r.files = $given.file_count, "
+        "r.links = $given.link_count, r.complete = $given.complete, r.built = $given.generation, "
+        "r.generation = $given.generation, r.rules = $given.rules, r.writer = $given.writer, r.finished = "
+        "$given.writer, r.scanned_at = datetime() REMOVE r.changing, r.building, r.written") OUTCOME;
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
 
@@ -383,12 +376,12 @@ rb_err graph_neo4j_put(struct rb_graph *graph, const struct graph_write *write, 
 }
 
 rb_err graph_neo4j_finish(struct rb_graph *graph, const struct graph_write *write,
-                          const struct graph_rows *rows, const struct graph_totals *totals)
+                          const struct graph_totals *totals)
 {
     const struct rb_graph_tree *tree = write->tree;
     json_t *parameters = NULL;
     char rules[GRAPH_RULES_SIZE];
-    rb_err err = ask_parameters(&parameters, write, rows);
+    rb_err err = ask_parameters(&parameters, write, NULL);
     if (err)
         return err;
     graph_rules(rules);
@@ -397,7 +390,7 @@ rb_err graph_neo4j_finish(struct rb_graph *graph, const struct graph_write *writ
                              (json_int_t)totals->links, "complete", tree->complete ? 1 : 0, "rules", rules);
     json_object_update(parameters, more);
     json_decref(more);
-    return ask_outcome(graph, write, rows ? update_statement : finish_statement, &parameters);
+    return ask_outcome(graph, write, finish_statement, &parameters);
 }
 
 /* What was written stays: the next write finds it and goes on from there. */
