@@ -264,7 +264,7 @@ static void entries_put(void *arg, size_t place, const struct rb_tree_entry *ent
     struct entries *entries = arg;
     if (!graph_is_file(entry))
         return;
-    entries->judged[place] = graph_judged(entry, file);
+    entries->judged[place] = graph_judged(file);
     places_add(&entries->difference->put_files, place, entries->arena);
 }
 

@@ -14,9 +14,9 @@
  *  - PostgreSQL: the state before the write, then the one after it.
  *  - Neo4j: a graph is what is reached from a node with the label Repository that has a `commit`. While a
  *    first build writes, its node has the label Graph only; it becomes a Repository in one small transaction
- *    once all is there. An update of up to RB_GRAPH_AT_ONCE rows is one transaction. A larger one is
- *    not: then the node says `changing` (rb_graph_about() is_changing) as long as old and new are mixed; what
- *    is new is written before what is gone is removed.
+ *    once all is there. Before an update writes, the node says `changing` (rb_graph_about() is_changing), and
+ *    does so until all is there: not even one transaction of Neo4j becomes visible at once, a reader may find
+ *    its nodes before its entries in the indexes. What is new is written before what is gone is removed.
  */
 #ifndef RB_GRAPH_H
 #define RB_GRAPH_H
@@ -30,9 +30,6 @@
  * of the name: an index of PostgreSQL holds no key beyond 2,704 bytes (a third of a page, nbtree), and git
  * allows 4,096. What stands before the last slash is the folder all the same. */
 #define RB_GRAPH_PATH_MAX 2048
-/* Rows (written or removed) of one transaction of Neo4j: some 2 MB of request and half a second of its time;
- * transactions of a hundred thousand take it several times as long a row, and its heap. */
-#define RB_GRAPH_AT_ONCE 10000
 
 struct rb_graph_file {
     const char *path;

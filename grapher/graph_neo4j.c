@@ -233,7 +233,6 @@ static rb_err neo4j_forget(bool *removed, struct rb_graph *graph, int64_t repo_i
 const struct graph_store graph_neo4j = {
     .batch_rows = BATCH_ROWS,
     .ping = neo4j_ping,
-    .at_once_rows = RB_GRAPH_AT_ONCE,
     .look = graph_neo4j_look,
     .claim = graph_neo4j_claim,
     .put = graph_neo4j_put,

@@ -93,8 +93,6 @@ struct graph_write {
  * another builder has taken over (the lock was lost). */
 struct graph_store {
     size_t batch_rows;
-    size_t
-        at_once_rows; /* most rows of an update in one transaction; 0 where the whole write is one anyway */
     rb_err (*ping)(struct rb_graph *graph);
     rb_err (*look)(struct graph_found *found, struct rb_graph *graph, const struct rb_graph_tree *tree);
     /* From here on the repository is this write's; a build is begun, or goes on at write->at. */
@@ -103,8 +101,8 @@ struct graph_store {
     rb_err (*put)(struct rb_graph *graph, const struct graph_write *write, const struct graph_rows *rows);
     /* Waits for all that was put; NULL where nothing has to be waited for. */
     rb_err (*settle)(struct rb_graph *graph, const struct graph_write *write);
-    /* All becomes visible, in one transaction with `rows`, which needs no claim; NULL where all are put. */
-    rb_err (*finish)(struct rb_graph *graph, const struct graph_write *write, const struct graph_rows *rows,
+    /* All that was put becomes visible. Where nothing had to be, it needs no claim. */
+    rb_err (*finish)(struct rb_graph *graph, const struct graph_write *write,
                      const struct graph_totals *totals);
     void (*abandon)(struct rb_graph *graph); /* after a look, when the write cannot be finished */
     /* Pages follow each other by key: a file that is there all the time is on exactly one of them, whatever
@@ -134,7 +132,7 @@ rb_err graph_postgres_claim(struct rb_graph *graph, const struct graph_write *wr
 rb_err graph_postgres_put(struct rb_graph *graph, const struct graph_write *write,
                           const struct graph_rows *rows);
 rb_err graph_postgres_finish(struct rb_graph *graph, const struct graph_write *write,
-                             const struct graph_rows *rows, const struct graph_totals *totals);
+                             const struct graph_totals *totals);
 void graph_postgres_abandon(struct rb_graph *graph);
 rb_err graph_neo4j_look(struct graph_found *found, struct rb_graph *graph, const struct rb_graph_tree *tree);
 rb_err graph_neo4j_claim(struct rb_graph *graph, const struct graph_write *write);
@@ -142,7 +140,7 @@ rb_err graph_neo4j_put(struct rb_graph *graph, const struct graph_write *write,
                        const struct graph_rows *rows);
 rb_err graph_neo4j_settle(struct rb_graph *graph, const struct graph_write *write);
 rb_err graph_neo4j_finish(struct rb_graph *graph, const struct graph_write *write,
-                          const struct graph_rows *rows, const struct graph_totals *totals);
+                          const struct graph_totals *totals);
 void graph_neo4j_abandon(struct rb_graph *graph);
 
 rb_err graph_postgres_put_pull_request(bool *written, struct rb_graph *graph, const char *full_name,
@@ -188,8 +186,7 @@ void graph_file_of(struct rb_graph_file *file, const char *path, struct rb_arena
 
 struct rb_language_of_file;
 bool graph_is_file(const struct rb_tree_entry *entry);
-struct rb_graph_judged graph_judged(const struct rb_tree_entry *entry,
-                                    const struct rb_language_of_file *file);
+struct rb_graph_judged graph_judged(const struct rb_language_of_file *file);
 /* The row of an entry, in the arena or the entry's. */
 void graph_file_of_entry(struct rb_graph_file *file, const struct rb_tree_entry *entry,
                          const struct rb_graph_judged *judged, struct rb_arena *arena);

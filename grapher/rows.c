@@ -209,12 +209,12 @@ void rb_graph_rows(struct rb_graph_tree *tree, const struct rb_tree *source, str
 
 /* ---- judging ------------------------------------------------------------------------------------------- */
 
-struct rb_graph_judged graph_judged(const struct rb_tree_entry *entry, const struct rb_language_of_file *file)
+struct rb_graph_judged graph_judged(const struct rb_language_of_file *file)
 {
     return (struct rb_graph_judged){.language = file->language,
                                     .is_generated = file->is_generated,
-                                    .is_test = rb_path_is_test(entry->path),
-                                    .is_vendored = rb_path_is_vendored(entry->path)};
+                                    .is_test = (file->path & RB_PATH_TEST) != 0,
+                                    .is_vendored = (file->path & RB_PATH_ANY_VENDORED) != 0};
 }
 
 /* Everything but the path and the folder. */
@@ -253,9 +253,10 @@ void rb_graph_judge(struct rb_graph_tree *tree, struct rb_arena *arena)
         const struct rb_tree_entry *entry = rb_tree_walk_next(walk);
         if (!graph_is_file(entry))
             continue;
-        const struct rb_language_of_file file = {(int16_t)rb_language_tree_of(languages, i),
-                                                 rb_language_tree_is_generated(languages, i)};
-        judged[i] = graph_judged(entry, &file);
+        const struct rb_language_of_file file = {.language = (int16_t)rb_language_tree_of(languages, i),
+                                                 .is_generated = rb_language_tree_is_generated(languages, i),
+                                                 .path = (uint8_t)rb_language_tree_path(languages, i)};
+        judged[i] = graph_judged(&file);
         if (!rows_is_cut(entry->path))
             continue;
         cut = rb_arena_grown(arena, cut, count, &capacity, sizeof *cut);

@@ -126,13 +126,11 @@ static rb_err write_stop(void)
     return rb_error_set(RB_EUNAVAILABLE, "the grapher is stopping");
 }
 
-/* An update that is small enough is one transaction, which needs no claim. What is not visible yet is built
- * in batches, whatever its size. */
-static bool write_is_at_once(const struct writing *writing)
+/* The tree is what the graph shows already: its generation and commit are all there is to write. */
+static bool write_is_shown(const struct writing *writing)
 {
     const struct graph_write *write = &writing->write;
-    return write->found.is_visible && !write->found.is_unfinished &&
-           writing->count <= writing->graph->store->at_once_rows;
+    return write->found.is_visible && !write->found.is_unfinished && writing->count == 0;
 }
 
 static rb_err write_settle(const struct writing *writing)
@@ -177,22 +175,15 @@ static rb_err write_locked(struct rb_graph_written *written, struct writing *wri
 {
     const struct graph_store *store = writing->graph->store;
     struct graph_write *write = &writing->write;
-    struct graph_rows all;
-    const struct graph_rows *at_once = NULL;
     rb_err err = store->look(&write->found, writing->graph, write->tree);
     if (err)
         return err;
     err = write_find_difference(writing);
     const struct graph_totals totals = write_totals(writing);
-    if (!err && write_is_at_once(writing)) {
-        graph_difference_take(&all, &writing->difference, 0, writing->count, writing->arena);
-        at_once = &all;
-        err = write_may_go_on(writing) ? RB_OK : write_stop();
-    } else if (!err) {
-        err = write_batches(writing);
-    }
     if (!err)
-        err = store->finish(writing->graph, write, at_once, &totals);
+        err = write_is_shown(writing) ? RB_OK : write_batches(writing);
+    if (!err)
+        err = store->finish(writing->graph, write, &totals);
     if (err) {
         store->abandon(writing->graph);
         return err;

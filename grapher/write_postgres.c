@@ -176,7 +176,7 @@ rb_err graph_postgres_put(struct rb_graph *graph, const struct graph_write *writ
 }
 
 rb_err graph_postgres_finish(struct rb_graph *graph, const struct graph_write *write,
-                             const struct graph_rows *rows, const struct graph_totals *totals)
+                             const struct graph_totals *totals)
 {
     const struct rb_graph_tree *tree = write->tree;
     char rules[GRAPH_RULES_SIZE];
@@ -185,9 +185,7 @@ rb_err graph_postgres_finish(struct rb_graph *graph, const struct graph_write *w
                                       RB_P_TEXT(tree->full_name), RB_P_TEXT(tree->commit),
                                       RB_P_INT(totals->files),    RB_P_INT(totals->links),
                                       RB_P_INT(tree->complete),   RB_P_TEXT(rules)};
-    rb_err err = rows ? graph_postgres_put(graph, write, rows) : RB_OK;
-    if (!err)
-        err = rb_db_query(NULL, graph->db, &finish_statement, params, sizeof params / sizeof *params);
+    rb_err err = rb_db_query(NULL, graph->db, &finish_statement, params, sizeof params / sizeof *params);
     return err ? err : rb_db_commit(graph->db);
 }
 

@@ -40,11 +40,11 @@ const uint8_t *rb_facts_marks(const struct rb_scan *scan)
         const struct rb_tree_entry *entry = &scan->tree->entries[i];
         if (entry->kind == RB_ENTRY_DIRECTORY || entry->kind == RB_ENTRY_SUBMODULE)
             continue;
-        facts->marks[i] =
-            (uint8_t)((rb_path_is_vendored(entry->path) ? RB_MARK_VENDORED : 0) |
-                      (rb_language_path(entry->path) & RB_PATH_GENERATED ? RB_MARK_GENERATED : 0) |
-                      (rb_path_is_documentation(entry->path) ? RB_MARK_DOCUMENTATION : 0) |
-                      (rb_path_is_test(entry->path) ? RB_MARK_TEST : 0));
+        unsigned kinds = rb_path_kinds(entry->path);
+        facts->marks[i] = (uint8_t)((kinds & RB_PATH_ANY_VENDORED ? RB_MARK_VENDORED : 0) |
+                                    (kinds & RB_PATH_GENERATED ? RB_MARK_GENERATED : 0) |
+                                    (kinds & RB_PATH_ANY_DOCUMENTATION ? RB_MARK_DOCUMENTATION : 0) |
+                                    (kinds & RB_PATH_TEST ? RB_MARK_TEST : 0));
     }
     return facts->marks;
 }

@@ -35,7 +35,7 @@ static void languages_count_rest(struct rb_scan_language *counts, const struct r
 {
     for (size_t i = 0; i < scan->tree->count; i++) {
         int language = rb_language_tree_of(scan->language_tree, i);
-        if (language == RB_LANGUAGE_NONE || rb_language_path(scan->tree->entries[i].path))
+        if (language == RB_LANGUAGE_NONE || (rb_path_kinds(scan->tree->entries[i].path) & RB_PATH_LEFT_OUT))
             continue;
         counts[language].files++;
         counts[language].bytes += scan->tree->entries[i].size > 0 ? scan->tree->entries[i].size : 0;

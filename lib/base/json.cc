@@ -346,7 +346,8 @@ bool rb_json_has_zero(const char *text, size_t len)
     static const char zero[] = {'u', '0', '0', '0', '0'};
     const char *end = text + len;
     while (text < end) {
-        const char *backslash = static_cast<const char *>(memchr(text, '\\', static_cast<size_t>(end - text)));
+        const char *backslash =
+            static_cast<const char *>(memchr(text, '\\', static_cast<size_t>(end - text)));
         if (!backslash)
             return false;
         const char *escaped = backslash + 1;

@@ -1,5 +1,5 @@
 /*
- * What a name, a path and a content say, each by itself. How linguist goes about it: modeline, file name,
+ * What a name and a content say, each by itself. How linguist goes about it: modeline, file name,
  * first line ("#!"), extension, root of an XML file, pages of a manual, tests of the content. A step that
  * leaves one language ends it; one that leaves several hands them on.
  */
@@ -52,57 +52,6 @@ int rb_language_by_alias(const char *text, size_t len)
 int rb_language_counted_as(int index)
 {
     return rb_languages[index].group;
-}
-
-/* ---- paths -------------------------------------------------------------------------------------------- */
-
-/* Names that tools give to what they make, where linguist looks into the file: nearly always it finds there
- * that it is so. */
-static const char *const suspects[] = {
-    "[._]pb(?:\\.gw)?\\.go$",
-    "(?:^|/)zz_generated[^/]*\\.go$",
-    "_gen(?:erated)?(?:_test)?\\.go$",
-    "[._](?:deepcopy|conversion|defaults|register|enumer|easyjson|moq|string|stringer|bindata)\\.go$",
-    "(?:^|/)(?:bindata|wire_gen|generated\\.pb|generated)\\.go$",
-    "(?:^|/)mock_[^/]*\\.go$|_mocks?\\.go$",
-    "(?:^|/)mocks/[^/]*\\.go$",
-    "(?:^|/)(?:clientset|clientsets|informers|listers|applyconfiguration|applyconfigurations)/.*\\.go$",
-    "_grpc_pb\\.js$|_pb\\.js$|\\.(?:cjs|umd|iife)\\.js$",
-    "\\.pb\\.(?:cc|h|cpp|dart)$|\\.pbjson\\.dart$|\\.pbenum\\.dart$|\\.pbserver\\.dart$",
-    "_pb2\\.py$|_pb\\.rb$|_twirp\\.rb$",
-    "\\.(?:g|freezed|gr|config|chopper|mapper|reflectable)\\.dart$|_bundle\\.dart$"};
-#define PATTERNS_MAX 512
-
-static struct language_set *path_set;
-static uint8_t path_kinds[PATTERNS_MAX];
-static pthread_once_t path_once = PTHREAD_ONCE_INIT;
-
-static void paths_prepare(void)
-{
-    const char *all[PATTERNS_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < language_path_pattern_total && count < PATTERNS_MAX; i++) {
-        path_kinds[count] = language_path_patterns[i].kind;
-        all[count++] = language_path_patterns[i].regex;
-    }
-    for (size_t i = 0; i < COUNT(suspects) && count < PATTERNS_MAX; i++) {
-        path_kinds[count] = RB_PATH_SUSPECT;
-        all[count++] = suspects[i];
-    }
-    path_set = language_set_new(all, count);
-}
-
-static void path_found(void *arg, size_t index)
-{
-    *(unsigned *)arg |= path_kinds[index];
-}
-
-unsigned rb_language_path(const char *path)
-{
-    unsigned kinds = 0;
-    pthread_once(&path_once, paths_prepare);
-    language_set_match(path_set, path, strlen(path), path_found, &kinds);
-    return kinds;
 }
 
 int rb_language_of(const char *path)

@@ -34,15 +34,8 @@ int rb_language_by_alias(const char *text, size_t len);
 /* Index of the language that counts for the language `index` in shares. */
 int rb_language_counted_as(int index);
 
-/* ---- what a path says --------------------------------------------------------------------------------- */
-
-#define RB_PATH_VENDORED      1 /* somebody else's code, kept here */
-#define RB_PATH_DOCUMENTATION 2
-#define RB_PATH_GENERATED     4 /* made by a tool */
-#define RB_PATH_SUSPECT       8 /* named as tools name what they make; only the content proves it */
-/* The RB_PATH_… that hold, by linguist's patterns; the last is ours. */
-unsigned rb_language_path(const char *path);
-/* Index of the language that the name alone gives, RB_LANGUAGE_NONE when it gives none or several. */
+/* Index of the language that the name of a file alone gives, RB_LANGUAGE_NONE when it gives none or several.
+ */
 int rb_language_of(const char *path);
 
 /* ---- a file list -------------------------------------------------------------------------------------- */
@@ -75,6 +68,8 @@ void rb_language_tree_settle(struct rb_language_tree *all);
 int rb_language_tree_of(const struct rb_language_tree *all, size_t entry);
 /* Whether an entry was made by a tool, by its path and what was read of it; .gitattributes do not matter. */
 bool rb_language_tree_is_generated(const struct rb_language_tree *all, size_t entry);
+/* What the path of an entry says: rb_path_kinds(), and what its size adds to that. */
+unsigned rb_language_tree_path(const struct rb_language_tree *all, size_t entry);
 /* Whether an entry counts in the shares: by linguist's rules and the repository's .gitattributes. */
 bool rb_language_tree_counts(const struct rb_language_tree *all, size_t entry);
 
@@ -87,10 +82,11 @@ struct rb_language_lists {
     const uint32_t *gone, *put;
     size_t gone_count, put_count;
 };
-/* As rb_language_tree_of() and rb_language_tree_is_generated() have it. */
+/* As rb_language_tree_of(), rb_language_tree_is_generated() and rb_language_tree_path() have it. */
 struct rb_language_of_file {
     int16_t language;
     bool is_generated;
+    uint8_t path;
 };
 /* `entry` is gone with the return. */
 typedef void (*rb_language_change_fn)(void *arg, size_t place, const struct rb_tree_entry *entry,

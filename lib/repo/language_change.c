@@ -103,10 +103,10 @@ static bool change_put_alone(struct change *change, bool is_asked_only)
         language_file_prepare(&file, entry);
         if (language_file_asks(&language, change->all, &file, entry) != LANGUAGE_ASKS_NONE)
             return false;
-        if (!is_asked_only)
-            change->fn(
-                change->arg, lists->put[at], entry,
-                &(struct rb_language_of_file){(int16_t)language, language_file_is_generated(&file, entry)});
+        if (!is_asked_only) {
+            const struct rb_language_of_file answer = language_file_answer(&file, language, entry);
+            change->fn(change->arg, lists->put[at], entry, &answer);
+        }
         at++;
     }
     return true;
@@ -173,10 +173,10 @@ static void change_compare(struct change *change)
             gone++;
             at++;
         }
-        if (is_put || file->language != old->files[at].language)
-            change->fn(
-                change->arg, i, entry,
-                &(struct rb_language_of_file){file->language, language_file_is_generated(file, entry)});
+        if (is_put || file->language != old->files[at].language) {
+            const struct rb_language_of_file answer = language_file_answer(file, file->language, entry);
+            change->fn(change->arg, i, entry, &answer);
+        }
         at += !is_put;
     }
 }

@@ -6,6 +6,7 @@
 #define RB_REPO_LANGUAGE_DATA_H
 
 #include "lib/repo/language.h"
+#include "lib/repo/path.h"
 
 /* A name, and the languages that it may mean: `count` of language_lists from `first`. Sorted by bytes. */
 struct language_key {

@@ -158,9 +158,11 @@ void language_file_prepare(struct language_file *file, const struct rb_tree_entr
 static void file_look_at_path(struct language_file *file, const struct rb_tree_entry *entry)
 {
     file->has_path = true;
-    if (!file->is_file)
+    file->path = (uint8_t)rb_path_kinds(entry->path);
+    if (!file->is_file) { /* no tool makes a link */
+        file->path &= (uint8_t) ~(RB_PATH_GENERATED | RB_PATH_SUSPECT);
         return;
-    file->path = (uint8_t)rb_language_path(entry->path);
+    }
     if (is_drawing(file->extension) && entry->size > DRAWN_MAX)
         file->path |= RB_PATH_GENERATED;
     if (strcmp(file->extension, ".js") == 0 && entry->size >= BUNDLE_MIN)
@@ -265,11 +267,13 @@ static bool file_is_left_out(struct language_file *file, const struct rb_tree_en
     return file->is_left_out;
 }
 
-bool language_file_is_generated(struct language_file *file, const struct rb_tree_entry *entry)
+struct rb_language_of_file language_file_answer(struct language_file *file, int language,
+                                                const struct rb_tree_entry *entry)
 {
     if (!file->has_path)
         file_look_at_path(file, entry);
-    return file_is_generated(file);
+    return (struct rb_language_of_file){
+        .language = (int16_t)language, .is_generated = file_is_generated(file), .path = file->path};
 }
 
 /* Attributes, the content, or a name that means one language. False: open. */
@@ -727,6 +731,11 @@ int rb_language_tree_of(const struct rb_language_tree *all, size_t entry)
 bool rb_language_tree_is_generated(const struct rb_language_tree *all, size_t entry)
 {
     return file_is_generated(&all->files[entry]);
+}
+
+unsigned rb_language_tree_path(const struct rb_language_tree *all, size_t entry)
+{
+    return all->files[entry].path;
 }
 
 bool rb_language_tree_counts(const struct rb_language_tree *all, size_t entry)

@@ -5,6 +5,7 @@
 #define RB_REPO_LANGUAGE_TREE_H
 
 #include "lib/repo/language.h"
+#include "lib/repo/path.h"
 
 struct attributes;
 struct language_file {
@@ -48,8 +49,9 @@ struct rb_language_tree {
 struct rb_language_tree *language_tree_begin(const struct rb_tree *tree, struct rb_arena *arena);
 void language_file_prepare(struct language_file *file, const struct rb_tree_entry *entry);
 void language_hints_note(struct language_hints *noted, const struct rb_tree_entry *entry);
-/* As rb_language_tree_is_generated() has it. */
-bool language_file_is_generated(struct language_file *file, const struct rb_tree_entry *entry);
+/* What is known of a file whose language is `language`. */
+struct rb_language_of_file language_file_answer(struct language_file *file, int language,
+                                                const struct rb_tree_entry *entry);
 
 /* What an extension of several languages means (language_guess.c), RB_LANGUAGE_NONE where nobody says: by
  * linguist's tests where none holds, or ours before it; and where no neighbour tells either. */

@@ -1,16 +1,63 @@
 /*
  * What the path of a file says about it: by linguist's lists, and by what they lack for people who look for
- * manifests and key files. The shares of languages go by linguist's alone.
+ * manifests, key files and tests. All patterns are one set, so that a path is read once, whatever is asked.
+ * The shares of languages go by linguist's alone.
  */
 #include "lib/repo/path.h"
 
-#include <ctype.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "lib/repo/language.h"
+#include "lib/repo/language_data.h"
+#include "lib/repo/language_match.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
+
+#define FOLDER(names) "(?i)(?:\\A|/)(?:" names ")/" /* somewhere above the file */
+#define TOP(names)    "(?i)\\A(?:" names ")/"       /* at the root */
+#define NAME(names)   "(?i)(?:\\A|/)(?:" names ")\\z"
+
+static const struct language_path_pattern own[] = {
+    /* Names that tools give to what they make, where linguist looks into the file: nearly always it finds
+     * there that it is so. */
+    {"[._]pb(?:\\.gw)?\\.go$", RB_PATH_SUSPECT},
+    {"(?:^|/)zz_generated[^/]*\\.go$", RB_PATH_SUSPECT},
+    {"_gen(?:erated)?(?:_test)?\\.go$", RB_PATH_SUSPECT},
+    {"[._](?:deepcopy|conversion|defaults|register|enumer|easyjson|moq|string|stringer|bindata)\\.go$",
+     RB_PATH_SUSPECT},
+    {"(?:^|/)(?:bindata|wire_gen|generated\\.pb|generated)\\.go$", RB_PATH_SUSPECT},
+    {"(?:^|/)mock_[^/]*\\.go$|_mocks?\\.go$", RB_PATH_SUSPECT},
+    {"(?:^|/)mocks/[^/]*\\.go$", RB_PATH_SUSPECT},
+    {"(?:^|/)(?:clientset|clientsets|informers|listers|applyconfiguration|applyconfigurations)/.*\\.go$",
+     RB_PATH_SUSPECT},
+    {"_grpc_pb\\.js$|_pb\\.js$|\\.(?:cjs|umd|iife)\\.js$", RB_PATH_SUSPECT},
+    {"\\.pb\\.(?:cc|h|cpp|dart)$|\\.pbjson\\.dart$|\\.pbenum\\.dart$|\\.pbserver\\.dart$", RB_PATH_SUSPECT},
+    {"_pb2\\.py$|_pb\\.rb$|_twirp\\.rb$", RB_PATH_SUSPECT},
+    {"\\.(?:g|freezed|gr|config|chopper|mapper|reflectable)\\.dart$|_bundle\\.dart$", RB_PATH_SUSPECT},
+
+    {FOLDER("tests?|specs?|__tests__|testing|unit_?tests?|e2e|testsuite|test-suite|androidtest"),
+     RB_PATH_TEST},
+    {FOLDER("integration[-_]tests?|integrationtests|smoke-tests?|e2e-tests|functional-tests"), RB_PATH_TEST},
+    {"_test\\.(?:go|py|rb|c|cc|cpp|rs|dart|exs|lua|clj)\\z", RB_PATH_TEST},
+    {"_tests\\.py\\z|_spec\\.(?:rb|lua)\\z|_SUITE\\.erl\\z|_unittest\\.cc\\z|-test\\.el\\z", RB_PATH_TEST},
+    {"Test\\.(?:java|kt|cs|php|swift|scala)\\z|Tests\\.(?:java|cs|swift|fs)\\z", RB_PATH_TEST},
+    {"Spec\\.(?:scala|hs|groovy)\\z", RB_PATH_TEST},
+    {"(?:\\A|/)test_[^/]*\\.(?:py|c)\\z", RB_PATH_TEST},
+    {"\\.(?:test|spec|e2e-spec|cy)\\.(?:[^/]*\\.)?(?:js|ts|tsx|jsx|mjs|cjs)\\z", RB_PATH_TEST},
+    {"\\A[tT]/(?s:.*)\\.t\\z", RB_PATH_TEST}, /* Perl's */
+
+    {FOLDER(
+         "testdata|testdir|fixtures?|__fixtures__|test[-_]data|test-fixtures|__snapshots__|__testfixtures__"),
+     RB_PATH_FIXTURE},
+
+    {FOLDER("3rd-party|\\.git|carthage|pods|jspm_packages|\\.yarn|\\.idea|\\.?venv|env|\\.gradle|\\.tox|"
+            "\\.terraform|site-packages|externals|sparkle|\\.nuget|__pycache__|\\.eggs"),
+     RB_PATH_INSTALLED},
+    {NAME("versioneer\\.py|ltmain\\.sh|install-sh"), RB_PATH_INSTALLED},
+
+    {TOP("docs?|man|examples?|demos?|samples?"), RB_PATH_ASIDE},
+};
 
 const char *rb_path_base(const char *path)
 {
@@ -18,136 +65,53 @@ const char *rb_path_base(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* Whether the `len` bytes at `text` are `name`, which is written in lower case. The first byte decides nearly
- * always, and these comparisons are most of what a survey does. */
-static bool text_is_name(const char *text, size_t len, const char *name)
+static struct language_set *path_set;
+static pthread_once_t path_once = PTHREAD_ONCE_INIT;
+
+static const struct language_path_pattern *pattern_at(size_t index)
 {
-    return tolower((unsigned char)text[0]) == name[0] && strncasecmp(text, name, len) == 0 && !name[len];
+    return index < COUNT(own) ? &own[index] : &language_path_patterns[index - COUNT(own)];
 }
 
-/* Whether one of the folders above the file has a name of the list; case does not matter. */
-static bool path_has_folder(const char *path, const char *const *names, size_t count)
+static void paths_prepare(void)
 {
-    for (const char *slash; (slash = strchr(path, '/')); path = slash + 1) {
-        size_t len = (size_t)(slash - path);
-        for (size_t i = 0; i < count; i++) {
-            if (text_is_name(path, len, names[i]))
-                return true;
-        }
-    }
-    return false;
+    size_t count = COUNT(own) + language_path_pattern_total;
+    const char **all = rb_malloc(count * sizeof *all);
+    for (size_t i = 0; i < count; i++)
+        all[i] = pattern_at(i)->regex;
+    path_set = language_set_new(all, count);
+    free(all);
 }
 
-static bool path_is_in(const char *path, const char *const *folders, size_t count)
+static void path_found(void *arg, size_t index)
 {
-    const char *slash = strchr(path, '/');
-    size_t len = slash ? (size_t)(slash - path) : 0;
-    for (size_t i = 0; slash && i < count; i++) {
-        if (text_is_name(path, len, folders[i]))
-            return true;
-    }
-    return false;
+    *(unsigned *)arg |= pattern_at(index)->kind;
 }
 
-static bool text_is_any(const char *text, const char *const *list, size_t count)
+unsigned rb_path_kinds(const char *path)
 {
-    size_t len = strlen(text);
-    for (size_t i = 0; i < count; i++) {
-        if (text_is_name(text, len, list[i]))
-            return true;
-    }
-    return false;
-}
-
-static bool text_ends(const char *text, const char *ending)
-{
-    size_t len = strlen(text), end = strlen(ending);
-    return end <= len && text[len - 1] == ending[end - 1] && memcmp(text + len - end, ending, end) == 0;
-}
-
-static bool text_ends_any(const char *text, const char *const *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (text_ends(text, list[i]))
-            return true;
-    }
-    return false;
-}
-
-bool rb_path_is_fixture(const char *path)
-{
-    static const char *const folders[] = {"testdata",      "testdir",         "fixtures",  "fixture",
-                                          "__fixtures__",  "test-data",       "test_data", "test-fixtures",
-                                          "__snapshots__", "__testfixtures__"};
-    return path_has_folder(path, folders, COUNT(folders));
+    unsigned kinds = 0;
+    pthread_once(&path_once, paths_prepare);
+    language_set_match(path_set, path, strlen(path), path_found, &kinds);
+    return kinds;
 }
 
 bool rb_path_is_vendored(const char *path)
 {
-    /* Where package managers and editors put things, beyond linguist's list. */
-    static const char *const anywhere[] = {
-        "3rd-party", ".git",    "carthage", "pods",        "jspm_packages", ".yarn",      ".idea",
-        "venv",      ".venv",   "env",      ".gradle",     ".tox",          ".terraform", "site-packages",
-        "externals", "sparkle", ".nuget",   "__pycache__", ".eggs"};
-    static const char *const names[] = {"versioneer.py", "ltmain.sh", "install-sh"};
-    if (path_has_folder(path, anywhere, COUNT(anywhere)) ||
-        text_is_any(rb_path_base(path), names, COUNT(names)))
-        return true;
-    return (rb_language_path(path) & RB_PATH_VENDORED) != 0;
+    return (rb_path_kinds(path) & RB_PATH_ANY_VENDORED) != 0;
 }
 
 bool rb_path_is_documentation(const char *path)
 {
-    /* Whatever the case, and a single one of them too. */
-    static const char *const top[] = {"doc",  "docs",  "man",    "example", "examples",
-                                      "demo", "demos", "sample", "samples"};
-    return path_is_in(path, top, COUNT(top)) || (rb_language_path(path) & RB_PATH_DOCUMENTATION) != 0;
+    return (rb_path_kinds(path) & RB_PATH_ANY_DOCUMENTATION) != 0;
 }
 
 bool rb_path_is_test(const char *path)
 {
-    static const char *const folders[] = {"test",
-                                          "tests",
-                                          "spec",
-                                          "specs",
-                                          "__tests__",
-                                          "testing",
-                                          "unittest",
-                                          "unittests",
-                                          "unit_test",
-                                          "unit_tests",
-                                          "e2e",
-                                          "testsuite",
-                                          "androidtest",
-                                          "integration-tests",
-                                          "integration_tests",
-                                          "integration-test",
-                                          "integration_test",
-                                          "integrationtests",
-                                          "smoke-test",
-                                          "smoke-tests",
-                                          "e2e-tests",
-                                          "functional-tests",
-                                          "test-suite"};
-    static const char *const endings[] = {
-        "_test.go",    "_test.py",   "_tests.py",  "_test.rb",     "_spec.rb",  "_test.c",
-        "_test.cc",    "_test.cpp",  "_test.rs",   "_test.dart",   "_test.exs", "Test.java",
-        "Tests.java",  "Test.kt",    "Tests.cs",   "Test.cs",      "Test.php",  "Test.swift",
-        "Tests.swift", "Spec.scala", "Spec.hs",    "Spec.groovy",  "-test.el",  "_test.lua",
-        "_spec.lua",   "_SUITE.erl", "Test.scala", "_unittest.cc", "_test.clj", "Tests.fs"};
-    static const char *const middles[] = {".test.", ".spec.", ".e2e-spec.", ".cy."};
-    const char *base = rb_path_base(path);
-    if (path_has_folder(path, folders, COUNT(folders)) || text_ends_any(base, endings, COUNT(endings)))
-        return true;
-    if (strncmp(base, "test_", 5) == 0 && (text_ends(base, ".py") || text_ends(base, ".c")))
-        return true;
-    const char *dot = strrchr(base, '.');
-    bool is_script =
-        dot && (strcmp(dot, ".js") == 0 || strcmp(dot, ".ts") == 0 || strcmp(dot, ".tsx") == 0 ||
-                strcmp(dot, ".jsx") == 0 || strcmp(dot, ".mjs") == 0 || strcmp(dot, ".cjs") == 0);
-    for (size_t i = 0; is_script && i < COUNT(middles); i++) {
-        if (strstr(base, middles[i]))
-            return true;
-    }
-    return path_is_in(path, (const char *const[]){"t"}, 1) && text_ends(base, ".t");
+    return (rb_path_kinds(path) & RB_PATH_TEST) != 0;
+}
+
+bool rb_path_is_fixture(const char *path)
+{
+    return (rb_path_kinds(path) & RB_PATH_FIXTURE) != 0;
 }

@@ -348,7 +348,7 @@ static bool read_meanwhile(void *arg, int64_t done, int64_t total)
 static void pages_while_files_move(void **state)
 {
     (void)state;
-    enum { KEPT = 1500, MOVED = 6000 }; /* more than RB_GRAPH_AT_ONCE rows */
+    enum { KEPT = 1500, MOVED = 6000 }; /* several batches */
     const char **paths = rb_arena_alloc(fixture.arena, (KEPT + MOVED) * sizeof *paths);
     struct rb_graph_tree rows;
     struct rb_graph_written written;

@@ -305,8 +305,8 @@ static void a_statement_is_planned_once_whatever_it_is_given(void **state)
         if (i == 0) /* the build has other statements */
             assert_true(asked(FORGET_PLANS) > 0);
     }
-    /* A look, the files and folders that are read back, the update. */
-    assert_int_equal(asked(FORGET_PLANS), 4);
+    /* A look, the files and folders that are read back, the claim, the rows, the end. */
+    assert_int_equal(asked(FORGET_PLANS), 6);
 }
 
 /* After that, whoever asks the first question waits for no plan. */

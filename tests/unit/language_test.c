@@ -73,7 +73,7 @@ static void every_pattern_is_one(void **state)
         language_regex_matches(&regexes[i], "", 0);
         assert_non_null(regexes[i].made);
     }
-    assert_int_equal(rb_language_path("src/main.c"), 0);
+    assert_int_equal(rb_path_kinds("src/main.c"), 0);
 }
 
 static void names_tell_their_language(void **state)
@@ -113,45 +113,6 @@ static void names_tell_their_language(void **state)
     longest[4999] = 0;
     assert_int_equal(rb_language_of(longest), RB_LANGUAGE_NONE);
     free(longest);
-}
-
-static void paths_tell_what_is_left_out(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *path;
-        unsigned kinds;
-    } cases[] = {
-        {"src/main.c", 0},
-        {"node_modules/a/b.js", RB_PATH_VENDORED | RB_PATH_GENERATED},
-        {"a/third_party/x.c", RB_PATH_VENDORED},
-        {"a/jquery-3.1.0.js", RB_PATH_VENDORED},
-        {"src/jqueryHelpers.js", RB_PATH_VENDORED}, /* linguist's pattern is a wide one */
-        {"src/vendoring.c", 0},
-        {"types/x.d.ts", RB_PATH_VENDORED},
-        {"deps/a.c", RB_PATH_VENDORED},
-        {"src/deps/a.c", 0},
-        {"docs/conf.py", RB_PATH_DOCUMENTATION},
-        {"src/docs/conf.py", 0},
-        {"examples/a.c", RB_PATH_DOCUMENTATION},
-        {"README.md", RB_PATH_DOCUMENTATION},
-        {"a/package-lock.json", RB_PATH_GENERATED},
-        {"Cargo.lock", RB_PATH_GENERATED},
-        {"a/Form1.Designer.cs", RB_PATH_GENERATED},
-        {"vendor/github.com/a/b.go", RB_PATH_VENDORED | RB_PATH_GENERATED},
-        {"a.nib", RB_PATH_GENERATED},
-        {"x/y.pb.go", RB_PATH_SUSPECT},
-        {"x/zz_generated.deepcopy.go", RB_PATH_SUSPECT},
-        {"a_pb2.py", RB_PATH_SUSPECT},
-        {"priv/static/a.cjs.js", RB_PATH_SUSPECT},
-        {"lib/bundles/bloc_bundle.dart", RB_PATH_SUSPECT},
-        {"lib/bundle.js", 0},
-        {"x/generate.go", 0},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        if (rb_language_path(cases[i].path) != cases[i].kinds)
-            fail_msg("%s: %u", cases[i].path, rb_language_path(cases[i].path));
-    }
 }
 
 /* ---- trees -------------------------------------------------------------------------------------------- */
@@ -774,7 +735,6 @@ int main(void)
         cmocka_unit_test(every_key_is_found_by_itself),
         cmocka_unit_test(every_pattern_is_one),
         cmocka_unit_test(names_tell_their_language),
-        cmocka_unit_test(paths_tell_what_is_left_out),
         cmocka_unit_test(neighbours_settle_what_names_leave_open),
         cmocka_unit_test(a_file_of_one_kind_of_project_decides),
         cmocka_unit_test(globs_match_as_gits),
