@@ -4,7 +4,7 @@
 //
 //   SEED=n          else the time
 //   REPOS=40        repositories; WEBHOOKS=5 of each; PEOPLE=6; AT_ONCE=8 repositories are lived at a time
-//   LOAD_SECONDS=n  no repository is begun after this time
+//   LOAD_SECONDS=n  no repository is begun and nothing is broken after this time
 //   QUIET_MINUTES=5 to become quiet in, each of four waits
 
 import fs from 'node:fs';
@@ -54,8 +54,8 @@ try {
   }
 
   let isOver = false;
-  const strikes = fleet.strikeUntil(() => isOver, random.for('strikes'));
   const end = Date.now() + loadSeconds * 1000;
+  const strikes = fleet.strikeUntil(() => isOver || Date.now() >= end, random.for('strikes'));
   await Promise.all(Array.from({ length: atOnce }, async () => {
     while (lives.length && Date.now() < end) await crowd.live(...lives.shift(), webhooks);
   })).finally(() => {
