@@ -4,7 +4,7 @@
  *
  *  - done: the run says so, then the message is acknowledged, in one word with the request for the next one.
  *    Only who wants no more waits until the server confirms it: an acknowledgement that is lost takes the
- * request with it, and the event comes again;
+ *    request with it, and the event comes again;
  *  - retry: handed back with a delay that grows with each attempt;
  *  - reject, or no attempt left: the dead letter is stored first, then the message is terminated.
  *

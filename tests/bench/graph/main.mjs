@@ -48,7 +48,7 @@ const ids = { warm: 900001, ours: 900002, grown: 900003, counted: 900004, copy: 
 async function life(store, out, between = async () => {}) {
   const { env, server } = stores[store];
   const warm = await repobus(Math.ceil(files / 5), env());
-  for (const step of ['build', 'again', 'remove']) await warm.step(`${step} ${ids.warm} ${step === 'build' ? 1 : 2}`);
+  for (const [i, step] of ['build', 'again', 'change', 'remove'].entries()) await warm.step(`${step} ${ids.warm} ${i + 1}`);
   await warm.stop();
   const writer = await repobus(files, env());
   const note = async (name, step, generation) => written(name, out[name] = await writer.step(`${step} ${ids.ours} ${generation}`, server));
