@@ -159,8 +159,8 @@ rb_err rb_neo4j_judge(const json_t **values, bool *transient, int status, const 
                         "status %d without an answer of the Query API; is NEO4J_URI its HTTP port?", status);
 }
 
-/* Goes on with all that is under way, and waits a while for more. */
-static void neo4j_go_on(struct rb_neo4j *neo4j, const struct exchange *awaited)
+/* Goes on with all that is under way, as far as that is possible now. */
+static void neo4j_perform(struct rb_neo4j *neo4j)
 {
     int running = 0, left = 0;
     curl_multi_perform(neo4j->multi, &running);
@@ -172,8 +172,19 @@ static void neo4j_go_on(struct rb_neo4j *neo4j, const struct exchange *awaited)
         ended->is_under_way = false;
         ended->code = code;
     }
+}
+
+/* Waits a while for more. */
+static void neo4j_await(struct rb_neo4j *neo4j, const struct exchange *awaited)
+{
     if (awaited->is_under_way)
         curl_multi_poll(neo4j->multi, NULL, 0, POLL_MS, NULL);
+}
+
+static void neo4j_go_on(struct rb_neo4j *neo4j, const struct exchange *awaited)
+{
+    neo4j_perform(neo4j);
+    neo4j_await(neo4j, awaited);
 }
 
 /* One attempt; returns when all of the request is with the server. */
@@ -185,9 +196,12 @@ static void exchange_begin(struct exchange *exchange, struct rb_neo4j *neo4j)
     curl_easy_setopt(exchange->curl, CURLOPT_POSTFIELDSIZE_LARGE, len);
     exchange->is_under_way = curl_multi_add_handle(neo4j->multi, exchange->curl) == CURLM_OK;
     exchange->code = CURLE_FAILED_INIT;
-    while (exchange->is_under_way && sent < len) {
-        neo4j_go_on(neo4j, exchange);
+    while (exchange->is_under_way) {
+        neo4j_perform(neo4j);
         curl_easy_getinfo(exchange->curl, CURLINFO_SIZE_UPLOAD_T, &sent);
+        if (sent >= len) /* what comes next is the answer, and another lane's request need not wait for it */
+            break;
+        neo4j_await(neo4j, exchange);
     }
 }
 
