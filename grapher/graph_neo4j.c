@@ -5,9 +5,8 @@
 #include "grapher/graph_store.h"
 #include "grapher/neo4j.h"
 
-/* Of a larger batch so much is in the heap at once that a server of 512 MB spends as long collecting garbage
- * as writing: two batches of 5,000 side by side cost it a quarter more CPU than of 2,500; of 600, the same
- * again in requests. */
+/* A build takes as long with 5,000, twice as much at once in the heap of a server that may have 512 MB; with
+ * 600 its requests cost as much again. */
 #define BATCH_ROWS 2500
 #define PAGE_BATCH 2000 /* of what is removed: nodes that have many relationships each */
 
