@@ -253,9 +253,7 @@ void rb_graph_judge(struct rb_graph_tree *tree, struct rb_arena *arena)
         const struct rb_tree_entry *entry = rb_tree_walk_next(walk);
         if (!graph_is_file(entry))
             continue;
-        const struct rb_language_of_file file = {.language = (int16_t)rb_language_tree_of(languages, i),
-                                                 .is_generated = rb_language_tree_is_generated(languages, i),
-                                                 .path = (uint8_t)rb_language_tree_path(languages, i)};
+        const struct rb_language_of_file file = rb_language_tree_file(languages, i);
         judged[i] = graph_judged(&file);
         if (!rows_is_cut(entry->path))
             continue;

@@ -240,10 +240,12 @@ static const char *role_of(const char *path)
     const char *role = role_by_stem(path);
     if (role)
         return role;
-    if (rb_path_depth(path) > KEY_DEPTH_NAMES || rb_path_is_vendored(path) || rb_path_is_fixture(path) ||
-        rb_path_is_template(path))
-        return strchr(path, '/') ? NULL : strcmp(path, "Vagrantfile") == 0 ? "deploy" : NULL;
-    bool is_aside = rb_path_is_documentation(path) || rb_path_is_test(path) ||
+    if (rb_path_depth(path) > KEY_DEPTH_NAMES)
+        return NULL;
+    unsigned kinds = rb_path_kinds(path);
+    if ((kinds & (RB_PATH_ANY_VENDORED | RB_PATH_FIXTURE)) || rb_path_is_template(path))
+        return strcmp(path, "Vagrantfile") == 0 ? "deploy" : NULL;
+    bool is_aside = (kinds & (RB_PATH_ANY_DOCUMENTATION | RB_PATH_TEST)) ||
                     (strchr(path, '/') && (path[0] == '.' || rb_text_starts(path, "docs")));
     if (rb_text_starts(path, ".devcontainer/"))
         return strcmp(path, ".devcontainer/devcontainer.json") == 0 ? "config" : NULL;
@@ -252,7 +254,7 @@ static const char *role_of(const char *path)
     const char *base = rb_path_base(path);
     for (size_t i = 0; i < COUNT(names); i++) {
         if (strcmp(base, names[i].name) == 0 && role_fits_depth(names[i].role, base, rb_path_depth(path)) &&
-            (!is_aside || (strcmp(names[i].role, "tests") == 0 && !rb_path_is_documentation(path))))
+            (!is_aside || (strcmp(names[i].role, "tests") == 0 && !(kinds & RB_PATH_ANY_DOCUMENTATION))))
             return names[i].role;
     }
     if (!is_aside && rb_path_depth(path) <= KEY_DEPTH_STEMS &&

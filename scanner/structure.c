@@ -76,10 +76,10 @@ bool rb_path_is_container(const char *path)
 }
 
 /* A container of the repository itself: not one to develop in, nor one that it tests or generates with. */
-static bool path_is_own_container(const char *path)
+static bool path_is_own_container(const char *path, unsigned kinds)
 {
-    return rb_path_is_container(path) && !rb_text_starts(path, ".devcontainer/") &&
-           !rb_path_is_documentation(path) && !rb_path_is_test(path) && !rb_path_is_fixture(path) &&
+    return !(kinds & (RB_PATH_ANY_DOCUMENTATION | RB_PATH_TEST | RB_PATH_FIXTURE)) &&
+           rb_path_is_container(path) && !rb_text_starts(path, ".devcontainer/") &&
            !rb_path_is_template(path);
 }
 
@@ -117,12 +117,12 @@ struct package_count {
     struct rb_piece last;
 };
 
-static void package_note(struct package_count *counts, size_t room, const char *path)
+static void package_note(struct package_count *counts, size_t room, const char *path, unsigned kinds)
 {
     const struct rb_scan_format *format = rb_scan_format_of(path);
     if (!format || !format->is_package || !strchr(path, '/') || rb_path_is_hidden(path) ||
-        rb_path_is_vendored(path) || rb_path_is_documentation(path) || rb_path_is_test(path) ||
-        rb_path_is_fixture(path) || rb_path_is_template(path) || rb_text_starts(path, "buildSrc/") ||
+        (kinds & (RB_PATH_ANY_VENDORED | RB_PATH_ANY_DOCUMENTATION | RB_PATH_TEST | RB_PATH_FIXTURE)) ||
+        rb_path_is_template(path) || rb_text_starts(path, "buildSrc/") ||
         rb_text_starts(path, "build-logic/"))
         return; /* the last two are how Gradle projects keep code of their build */
     struct rb_piece folder = rb_path_folder(path);
@@ -194,12 +194,13 @@ void rb_scan_structure(struct rb_scan *scan)
         ci_note(scan, path);
         if (path_declares_workspace(path))
             scan->is_monorepo = true;
-        package_note(packages, COUNT(packages), path);
-        if (rb_path_is_vendored(path))
+        unsigned kinds = rb_path_kinds(path);
+        package_note(packages, COUNT(packages), path, kinds);
+        if (kinds & RB_PATH_ANY_VENDORED)
             continue;
-        scan->has_tests = scan->has_tests || rb_path_is_test(path);
+        scan->has_tests = scan->has_tests || (kinds & RB_PATH_TEST);
         scan->has_docs = scan->has_docs || path_is_docs(path);
-        scan->has_containers = scan->has_containers || path_is_own_container(path);
+        scan->has_containers = scan->has_containers || path_is_own_container(path, kinds);
     }
     for (size_t i = 0; i < COUNT(packages); i++)
         scan->is_monorepo = scan->is_monorepo || packages[i].folders >= PACKAGES_MAKE_MONOREPO;

@@ -66,10 +66,12 @@ void rb_language_tree_read(struct rb_language_tree *all, size_t entry, const cha
 void rb_language_tree_settle(struct rb_language_tree *all);
 /* The language of an entry, or RB_LANGUAGE_NONE. */
 int rb_language_tree_of(const struct rb_language_tree *all, size_t entry);
-/* Whether an entry was made by a tool, by its path and what was read of it; .gitattributes do not matter. */
-bool rb_language_tree_is_generated(const struct rb_language_tree *all, size_t entry);
-/* What the path of an entry says: rb_path_kinds(), and what its size adds to that. */
-unsigned rb_language_tree_path(const struct rb_language_tree *all, size_t entry);
+struct rb_language_of_file {
+    int16_t language;  /* rb_language_tree_of() */
+    bool is_generated; /* by its path and what was read of it; .gitattributes do not matter */
+    uint8_t path;      /* rb_path_kinds(), and what its size adds to that */
+};
+struct rb_language_of_file rb_language_tree_file(const struct rb_language_tree *all, size_t entry);
 /* Whether an entry counts in the shares: by linguist's rules and the repository's .gitattributes. */
 bool rb_language_tree_counts(const struct rb_language_tree *all, size_t entry);
 
@@ -81,12 +83,6 @@ struct rb_language_lists {
     const struct rb_tree *old, *tree;
     const uint32_t *gone, *put;
     size_t gone_count, put_count;
-};
-/* As rb_language_tree_of(), rb_language_tree_is_generated() and rb_language_tree_path() have it. */
-struct rb_language_of_file {
-    int16_t language;
-    bool is_generated;
-    uint8_t path;
 };
 /* `entry` is gone with the return. */
 typedef void (*rb_language_change_fn)(void *arg, size_t place, const struct rb_tree_entry *entry,

@@ -267,13 +267,19 @@ static bool file_is_left_out(struct language_file *file, const struct rb_tree_en
     return file->is_left_out;
 }
 
+/* Of one whose path has been looked at. */
+static struct rb_language_of_file file_answer(const struct language_file *file, int language)
+{
+    return (struct rb_language_of_file){
+        .language = (int16_t)language, .is_generated = file_is_generated(file), .path = file->path};
+}
+
 struct rb_language_of_file language_file_answer(struct language_file *file, int language,
                                                 const struct rb_tree_entry *entry)
 {
     if (!file->has_path)
         file_look_at_path(file, entry);
-    return (struct rb_language_of_file){
-        .language = (int16_t)language, .is_generated = file_is_generated(file), .path = file->path};
+    return file_answer(file, language);
 }
 
 /* Attributes, the content, or a name that means one language. False: open. */
@@ -728,14 +734,9 @@ int rb_language_tree_of(const struct rb_language_tree *all, size_t entry)
     return all->files[entry].language;
 }
 
-bool rb_language_tree_is_generated(const struct rb_language_tree *all, size_t entry)
+struct rb_language_of_file rb_language_tree_file(const struct rb_language_tree *all, size_t entry)
 {
-    return file_is_generated(&all->files[entry]);
-}
-
-unsigned rb_language_tree_path(const struct rb_language_tree *all, size_t entry)
-{
-    return all->files[entry].path;
+    return file_answer(&all->files[entry], all->files[entry].language);
 }
 
 bool rb_language_tree_counts(const struct rb_language_tree *all, size_t entry)

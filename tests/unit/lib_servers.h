@@ -40,6 +40,19 @@ static inline int http_connect(int port)
     return fd;
 }
 
+/* On a free port of 127.0.0.1. */
+static inline int http_listen(int *port)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(name);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&name, size), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &size), 0);
+    *port = ntohs(name.sin_port);
+    return fd;
+}
+
 /* The status; the whole answer, head and body, goes to `answer`. */
 static inline int http_ask(char *answer, size_t size, int port, const char *method, const char *path,
                            const char *body)
@@ -195,14 +208,8 @@ static inline void *canned_main(void *arg)
 
 static inline void canned_start(struct canned_server *server, const char *const *answers)
 {
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(name);
     *server = (struct canned_server){.answers = answers};
-    server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(server->fd, (struct sockaddr *)&name, size), 0);
-    assert_int_equal(listen(server->fd, 16), 0);
-    assert_int_equal(getsockname(server->fd, (struct sockaddr *)&name, &size), 0);
-    server->port = ntohs(name.sin_port);
+    server->fd = http_listen(&server->port);
     snprintf(server->url, sizeof(server->url), "http://127.0.0.1:%d", server->port);
     assert_int_equal(pthread_create(&server->thread, NULL, canned_main, server), 0);
 }

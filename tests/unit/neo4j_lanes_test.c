@@ -15,9 +15,7 @@ static CURLMcode watched_poll(CURLM *multi, struct curl_waitfd *fds, unsigned co
 #include "grapher/neo4j.c"
 #undef curl_multi_poll
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "tests/unit/lib_servers.h"
 
 static const struct exchange *sending; /* NULL: nothing is being sent */
 static bool has_waited;                /* though all of it was with the server */
@@ -34,27 +32,14 @@ static CURLMcode watched_poll(CURLM *multi, struct curl_waitfd *fds, unsigned co
 }
 
 /* The kernel takes connections and requests; nobody ever answers. */
-static int listen_somewhere(uint16_t *port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
-    assert_int_equal(listen(fd, 8), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    *port = ntohs(address.sin_port);
-    return fd;
-}
-
 static void a_request_does_not_wait_for_the_answer_to_another(void **state)
 {
     (void)state;
-    uint16_t port = 0;
-    int fd = listen_somewhere(&port);
+    int port, fd = http_listen(&port);
     char uri[64];
     struct rb_neo4j *neo4j = NULL;
     json_t *given = json_pack("{s:i}", "number", 1);
-    snprintf(uri, sizeof uri, "http://127.0.0.1:%u", port);
+    snprintf(uri, sizeof uri, "http://127.0.0.1:%d", port);
     assert_int_equal(rb_neo4j_open(&neo4j, &(struct rb_neo4j_options){.uri = uri}), RB_OK);
     for (size_t lane = 0; lane < RB_NEO4J_LANES; lane++) {
         assert_int_equal(rb_neo4j_lane(neo4j), lane);
