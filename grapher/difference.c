@@ -197,10 +197,25 @@ rb_err graph_difference_to_store(struct graph_difference *difference, struct rb_
 
 /* ---- two trees in memory ------------------------------------------------------------------------------- */
 
+/* Entries of a tree that are not the same in the other, and their places in it. */
+struct differing {
+    struct graph_places places;
+    struct rb_tree_packer *packer;
+    struct rb_tree tree; /* what was packed */
+};
+
+static rb_err differing_add(struct differing *differing, const struct rb_tree_walk *walk,
+                            const struct rb_tree_entry *entry, struct rb_arena *arena)
+{
+    places_add(&differing->places, walk->index - 1, arena);
+    return rb_tree_packer_add(differing->packer, entry);
+}
+
 struct entries {
     struct graph_difference *difference;
-    struct graph_places gone, put; /* entries that are not the same in both */
-    struct rb_graph_judged *judged;
+    struct differing gone, put;
+    struct rb_tree_packer *packer; /* of the files that are put */
+    size_t judged_capacity;
     struct rb_arena *arena;
 };
 
@@ -219,23 +234,25 @@ static void entries_note_gone(struct entries *entries, const struct rb_tree_entr
     paths_add(&entries->difference->gone_files, rb_graph_path(old->path, entries->arena), entries->arena);
 }
 
-static void entries_compare(struct entries *entries, struct rb_tree_walk *old, struct rb_tree_walk *new)
+static rb_err entries_compare(struct entries *entries, struct rb_tree_walk *old, struct rb_tree_walk *new)
 {
     const struct rb_tree_entry *a = rb_tree_walk_next(old), *b = rb_tree_walk_next(new);
-    while (a || b) {
+    rb_err err = RB_OK;
+    while (!err && (a || b)) {
         int order = !a ? 1 : !b ? -1 : strcmp(a->path, b->path);
         bool is_same = order == 0 && entry_is_same(a, b);
         if (order <= 0 && !is_same) {
-            places_add(&entries->gone, old->index - 1, entries->arena);
+            err = differing_add(&entries->gone, old, a, entries->arena);
             entries_note_gone(entries, a, order == 0 ? b : NULL);
         }
-        if (order >= 0 && !is_same)
-            places_add(&entries->put, new->index - 1, entries->arena);
+        if (!err && order >= 0 && !is_same)
+            err = differing_add(&entries->put, new, b, entries->arena);
         if (order <= 0)
             a = rb_tree_walk_next(old);
         if (order >= 0)
             b = rb_tree_walk_next(new);
     }
+    return err;
 }
 
 static void directories_compare(struct graph_difference *difference, const struct rb_graph_tree *old,
@@ -258,33 +275,56 @@ static void directories_compare(struct graph_difference *difference, const struc
     }
 }
 
-static void entries_put(void *arg, size_t place, const struct rb_tree_entry *entry,
-                        const struct rb_language_of_file *file)
+static rb_err entries_put(void *arg, const struct rb_tree_entry *entry,
+                          const struct rb_language_of_file *file)
 {
     struct entries *entries = arg;
+    struct graph_difference *difference = entries->difference;
+    size_t at = difference->put_files.count;
     if (!graph_is_file(entry))
-        return;
-    entries->judged[place] = graph_judged(file);
-    places_add(&entries->difference->put_files, place, entries->arena);
+        return RB_OK;
+    difference->judged = rb_arena_grown(entries->arena, difference->judged, at, &entries->judged_capacity,
+                                        sizeof *difference->judged);
+    difference->judged[at] = graph_judged(file);
+    difference->put_files.count++;
+    return rb_tree_packer_add(entries->packer, entry);
 }
 
-void graph_difference_to_tree(struct graph_difference *difference, const struct rb_graph_tree *tree,
-                              const struct rb_graph_tree *old, struct rb_arena *arena)
+static rb_err entries_differing(struct entries *entries, const struct rb_tree *old, const struct rb_tree *new)
+{
+    struct rb_tree_walk *walks = rb_malloc(2 * sizeof *walks);
+    struct differing *gone = &entries->gone, *put = &entries->put;
+    gone->packer = rb_tree_packer_new(entries->arena);
+    put->packer = rb_tree_packer_new(entries->arena);
+    rb_tree_walk_begin(&walks[0], old);
+    rb_tree_walk_begin(&walks[1], new);
+    rb_err err = entries_compare(entries, &walks[0], &walks[1]);
+    free(walks);
+    rb_tree_packer_end(&gone->tree, gone->packer);
+    rb_tree_packer_end(&put->tree, put->packer);
+    rb_tree_packer_free(gone->packer);
+    rb_tree_packer_free(put->packer);
+    return err;
+}
+
+rb_err graph_difference_to_tree(struct graph_difference *difference, const struct rb_graph_tree *tree,
+                                const struct rb_graph_tree *old, struct rb_arena *arena)
 {
     struct entries entries = {.difference = difference, .arena = arena};
-    struct rb_tree_walk *walks = rb_malloc(2 * sizeof *walks);
     difference_begin(difference, tree, arena);
     difference->put_files.are_entries = true;
-    rb_tree_walk_begin(&walks[0], old->source);
-    rb_tree_walk_begin(&walks[1], tree->source);
-    entries_compare(&entries, &walks[0], &walks[1]);
-    free(walks);
-    difference->judged = entries.judged =
-        rb_arena_alloc(arena, tree->source->count * sizeof *entries.judged + 1);
-    const struct rb_language_lists lists = {old->source,    tree->source,       entries.gone.at,
-                                            entries.put.at, entries.gone.count, entries.put.count};
-    rb_language_change(&lists, entries_put, &entries);
+    rb_err err = entries_differing(&entries, old->source, tree->source);
+    if (err)
+        return err;
+    const struct rb_language_list before = {old->source, &entries.gone.tree, entries.gone.places.at},
+                                  now = {tree->source, &entries.put.tree, entries.put.places.at};
+    entries.packer = rb_tree_packer_new(arena);
+    err = rb_language_change(&before, &now, entries_put, &entries);
+    rb_tree_packer_end(&difference->put_entries, entries.packer);
+    rb_tree_packer_free(entries.packer);
+    rb_tree_walk_begin(&difference->walk->entries, &difference->put_entries);
     directories_compare(difference, old, arena);
+    return err;
 }
 
 /* ---- batches ------------------------------------------------------------------------------------------- */
@@ -340,7 +380,7 @@ static struct rb_graph_file *file_copy(const struct rb_graph_file *file, const s
     return copy;
 }
 
-static const struct rb_graph_file *take_entry(struct graph_difference *difference, size_t place,
+static const struct rb_graph_file *take_entry(struct graph_difference *difference, size_t at,
                                               const struct rb_graph_file *before, struct rb_arena *arena)
 {
     struct rb_tree_walk *walk = &difference->walk->entries;
@@ -348,8 +388,8 @@ static const struct rb_graph_file *take_entry(struct graph_difference *differenc
     struct rb_graph_file file;
     do
         entry = rb_tree_walk_next(walk);
-    while (walk->index - 1 < place);
-    graph_file_of_entry(&file, entry, &difference->judged[place], arena);
+    while (walk->index - 1 < at);
+    graph_file_of_entry(&file, entry, &difference->judged[at], arena);
     return file_copy(&file, before, arena);
 }
 
@@ -369,9 +409,9 @@ static void take_files(struct graph_rows *rows, struct graph_difference *differe
     const struct rb_graph_file *before = NULL;
     rows->put_files = rb_arena_alloc(arena, rows->put_file_count * sizeof *rows->put_files);
     for (size_t i = 0; i < rows->put_file_count; i++) {
-        size_t place = places_get(&difference->put_files, begin + i);
-        before = difference->put_files.are_entries ? take_entry(difference, place, before, arena)
-                                                   : take_row(difference, place, before, arena);
+        before = difference->put_files.are_entries
+                     ? take_entry(difference, begin + i, before, arena)
+                     : take_row(difference, places_get(&difference->put_files, begin + i), before, arena);
         rows->put_files[i] = before;
     }
 }

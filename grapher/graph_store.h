@@ -193,7 +193,7 @@ void graph_file_of_entry(struct rb_graph_file *file, const struct rb_tree_entry 
 
 /* ---- the difference (difference.c) --------------------------------------------------------------------- */
 
-/* Rows of a tree, by their place among its files or folders, or among the entries of its source. */
+/* Rows of a tree, by their place among its files or folders; or they are the entries that are put. */
 struct graph_places {
     bool is_all, are_entries;
     uint32_t *at;
@@ -208,9 +208,10 @@ struct graph_difference {
     const struct rb_graph_tree *tree;
     struct graph_places put_directories, put_files;
     struct graph_paths gone_files, gone_directories;
-    int64_t gone_links;                   /* of what is gone from the tree */
-    const struct rb_graph_judged *judged; /* of the entries among put_files */
-    struct rb_graph_walk *walk;           /* of the files that are taken */
+    int64_t gone_links;         /* of what is gone from the tree */
+    struct rb_tree put_entries; /* of put_files, */
+    struct rb_graph_judged *judged;
+    struct rb_graph_walk *walk; /* of the files that are taken */
     size_t walked;
 };
 size_t graph_rows_count(const struct graph_rows *rows);
@@ -227,8 +228,8 @@ void graph_difference_all(struct graph_difference *difference, const struct rb_g
 rb_err graph_difference_to_store(struct graph_difference *difference, struct rb_graph *graph,
                                  const struct rb_graph_tree *tree, struct rb_arena *arena);
 /* From another tree; both have a source, and need not be judged. */
-void graph_difference_to_tree(struct graph_difference *difference, const struct rb_graph_tree *tree,
-                              const struct rb_graph_tree *old, struct rb_arena *arena);
+rb_err graph_difference_to_tree(struct graph_difference *difference, const struct rb_graph_tree *tree,
+                                const struct rb_graph_tree *old, struct rb_arena *arena);
 
 /* ---- packages ------------------------------------------------------------------------------------------ */
 

@@ -89,10 +89,8 @@ static rb_err write_find_difference(struct writing *writing)
         err = write_old_tree(&old, writing);
     if (err)
         return err;
-    if (old) {
-        graph_difference_to_tree(&writing->difference, write->tree, old, writing->arena);
-        return RB_OK;
-    }
+    if (old)
+        return graph_difference_to_tree(&writing->difference, write->tree, old, writing->arena);
     write_judge(writing);
     return graph_difference_to_store(&writing->difference, writing->graph, write->tree, writing->arena);
 }

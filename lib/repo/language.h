@@ -77,20 +77,21 @@ bool rb_language_tree_counts(const struct rb_language_tree *all, size_t entry);
 
 /* ---- a file list and the one before ------------------------------------------------------------------- */
 
-/* Two lists, and by their places in order the entries of the one and of the other that differ: the rest has
- * the same path, kind and size in both. */
-struct rb_language_lists {
-    const struct rb_tree *old, *tree;
-    const uint32_t *gone, *put;
-    size_t gone_count, put_count;
+/* A list, its entries that the other one has not or has otherwise, and their places in the list, in order:
+ * the rest has the same path, kind and size in both. */
+struct rb_language_list {
+    const struct rb_tree *tree, *differing;
+    const uint32_t *places;
 };
-/* `entry` is gone with the return. */
-typedef void (*rb_language_change_fn)(void *arg, size_t place, const struct rb_tree_entry *entry,
-                                      const struct rb_language_of_file *file);
-/* Calls, in order, for each entry of `tree` that is put, and for each other whose language is not what it was
- * in `old`: it may hang on what lies beside it. All of it by what the lists say, as rb_language_tree_new()
- * has it; but in a small part of its time where little differs. */
-void rb_language_change(const struct rb_language_lists *lists, rb_language_change_fn fn, void *arg);
+/* `entry` is gone with the return. An error ends the calls. */
+typedef rb_err (*rb_language_change_fn)(void *arg, const struct rb_tree_entry *entry,
+                                        const struct rb_language_of_file *file);
+/* Calls, in order, for each entry of the new list that differs, and for each other whose language is not what
+ * it was in the old one: it may hang on what lies beside it. All of it by what the lists say, as
+ * rb_language_tree_new() has it; but in a small part of its time where little differs. The errors are those
+ * of `fn`. */
+rb_err rb_language_change(const struct rb_language_list *old, const struct rb_language_list *new,
+                          rb_language_change_fn fn, void *arg);
 
 /* ---- what a content says ------------------------------------------------------------------------------ */
 

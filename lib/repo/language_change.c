@@ -10,56 +10,51 @@
 #include "lib/repo/language_tree.h"
 
 struct change {
-    const struct rb_language_lists *lists;
+    const struct rb_language_list *old, *new;
     rb_language_change_fn fn;
     void *arg;
     struct rb_arena *scratch;
-    struct rb_language_tree *all;    /* of the new list; for its hints and what it keeps at first */
-    struct rb_tree_walk *walk;       /* of whichever list is walked */
-    bool *told;                      /* languages that what differs can be evidence of */
-    bool is_told;                    /* something that differs may count in the main language */
-    bool *asked;                     /* languages that what stays asks for */
-    bool is_asked_all;               /* the main language is */
-    struct language_hints gone, put; /* hints among what differs */
+    struct rb_language_tree *all; /* of the new list; for its hints and what it keeps at first */
+    struct rb_tree_walk *walk;    /* of whichever list is walked */
+    bool *told;                   /* languages that what differs can be evidence of */
+    bool is_told;                 /* something that differs may count in the main language */
+    bool *asked;                  /* languages that what stays asks for */
+    bool is_asked_all;            /* the main language is */
 };
 
 /* ---- whether what stays stays as it is ----------------------------------------------------------------- */
 
 /* What differs, of one list. The hints of both are not known yet: whatever they could say is told. */
-static void change_tell(struct change *change, struct language_hints *hints, const struct rb_tree *tree,
-                        const uint32_t *places, size_t count)
+static struct language_hints change_tell(struct change *change, const struct rb_language_list *list)
 {
-    rb_tree_walk_begin(change->walk, tree);
-    for (size_t at = 0; at < count;) {
-        const struct rb_tree_entry *entry = rb_tree_walk_next(change->walk);
+    struct language_hints hints = {0};
+    rb_tree_walk_begin(change->walk, list->differing);
+    for (const struct rb_tree_entry *entry; (entry = rb_tree_walk_next(change->walk));) {
         struct language_file file;
         int language;
-        if (change->walk->index - 1 != places[at])
-            continue;
-        at++;
         language_file_prepare(&file, entry);
-        language_hints_note(hints, entry);
+        language_hints_note(&hints, entry);
         enum language_asks asks = language_file_asks(&language, change->all, &file, entry);
         language_file_tells(change->told, &file, asks == LANGUAGE_ASKS_NONE ? language : RB_LANGUAGE_NONE);
         change->is_told = change->is_told || file.candidate_count > 0;
     }
+    return hints;
 }
 
 /* What stays, as if there were no hints, which only make fewer ask; and all hints. */
 static void change_ask(struct change *change)
 {
-    const struct rb_language_lists *lists = change->lists;
+    const struct rb_language_list *new = change->new;
     struct language_hints hints = {0};
-    const struct rb_tree_entry *entry;
     size_t at = 0;
-    rb_tree_walk_begin(change->walk, lists->tree);
-    while ((entry = rb_tree_walk_next(change->walk))) {
+    rb_tree_walk_begin(change->walk, new->tree);
+    for (const struct rb_tree_entry *entry; (entry = rb_tree_walk_next(change->walk));) {
         struct language_file file;
         int language;
         bool is_open = language_path_ends_open(entry->path);
         if (is_open)
             language_hints_note(&hints, entry);
-        if (at < lists->put_count && change->walk->index - 1 == lists->put[at]) {
+        if (at < new->differing->count && change->walk->index - 1 == new->places[at]) {
             at++;
             continue;
         }
@@ -76,10 +71,9 @@ static void change_ask(struct change *change)
 
 static bool change_is_alone(struct change *change)
 {
-    const struct rb_language_lists *lists = change->lists;
-    change_tell(change, &change->gone, lists->old, lists->gone, lists->gone_count);
-    change_tell(change, &change->put, lists->tree, lists->put, lists->put_count);
-    if (change->gone.found != change->put.found || change->gone.against != change->put.against)
+    const struct language_hints gone = change_tell(change, change->old),
+                                put = change_tell(change, change->new);
+    if (gone.found != put.found || gone.against != put.against)
         return false;
     change_ask(change);
     for (size_t i = 0; i < rb_language_total; i++) {
@@ -89,34 +83,40 @@ static bool change_is_alone(struct change *change)
     return !(change->is_told && change->is_asked_all);
 }
 
-/* Calls for each of what is put, up to the first that asks: false then. */
-static bool change_put_alone(struct change *change, bool is_asked_only)
+/* Nothing that differs asks, either. */
+static bool change_asks_nothing(struct change *change)
 {
-    const struct rb_language_lists *lists = change->lists;
-    rb_tree_walk_begin(change->walk, lists->tree);
-    for (size_t at = 0; at < lists->put_count;) {
-        const struct rb_tree_entry *entry = rb_tree_walk_next(change->walk);
+    rb_tree_walk_begin(change->walk, change->new->differing);
+    for (const struct rb_tree_entry *entry; (entry = rb_tree_walk_next(change->walk));) {
         struct language_file file;
         int language;
-        if (change->walk->index - 1 != lists->put[at])
-            continue;
         language_file_prepare(&file, entry);
         if (language_file_asks(&language, change->all, &file, entry) != LANGUAGE_ASKS_NONE)
             return false;
-        if (!is_asked_only) {
-            const struct rb_language_of_file answer = language_file_answer(&file, language, entry);
-            change->fn(change->arg, lists->put[at], entry, &answer);
-        }
-        at++;
     }
     return true;
+}
+
+static rb_err change_answer_alone(struct change *change)
+{
+    rb_err err = RB_OK;
+    rb_tree_walk_begin(change->walk, change->new->differing);
+    for (const struct rb_tree_entry *entry; !err && (entry = rb_tree_walk_next(change->walk));) {
+        struct language_file file;
+        int language;
+        language_file_prepare(&file, entry);
+        language_file_asks(&language, change->all, &file, entry);
+        const struct rb_language_of_file answer = language_file_answer(&file, language, entry);
+        err = change->fn(change->arg, entry, &answer);
+    }
+    return err;
 }
 
 /* ---- both lists ---------------------------------------------------------------------------------------- */
 
 static struct rb_language_tree *change_settle_new(const struct change *change)
 {
-    struct rb_language_tree *all = language_tree_begin(change->lists->tree, change->scratch);
+    struct rb_language_tree *all = language_tree_begin(change->new->tree, change->scratch);
     for (size_t i = 0; i < all->tree->count; i++) {
         const struct rb_tree_entry *entry = rb_tree_walk_next(all->walk);
         language_hints_note(&all->hints, entry);
@@ -126,72 +126,66 @@ static struct rb_language_tree *change_settle_new(const struct change *change)
     return all;
 }
 
-/* What stays stands in the same order in both lists. Returns the place in the new list of what is at `at` or
- * behind it and stays. */
-static size_t change_next_that_stays(const struct rb_language_lists *lists, size_t *put, size_t at)
+/* Whether what is at `at` differs; each place is asked for, in order. */
+static bool change_differs(const struct rb_language_list *list, size_t *passed, size_t at)
 {
-    while (*put < lists->put_count && lists->put[*put] == at) {
-        (*put)++;
-        at++;
-    }
-    return at;
+    bool differs = *passed < list->differing->count && list->places[*passed] == at;
+    *passed += differs;
+    return differs;
 }
 
 static struct rb_language_tree *change_settle_old(const struct change *change,
                                                   const struct rb_language_tree *new)
 {
-    const struct rb_language_lists *lists = change->lists;
-    struct rb_language_tree *all = language_tree_begin(lists->old, change->scratch);
-    size_t gone = 0, put = 0, at = 0;
+    struct rb_language_tree *all = language_tree_begin(change->old->tree, change->scratch);
+    size_t gone = 0, put = 0, at = 0; /* in the new list, where what stays stands in the same order */
     for (size_t i = 0; i < all->tree->count; i++) {
         const struct rb_tree_entry *entry = rb_tree_walk_next(all->walk);
         language_hints_note(&all->hints, entry);
-        if (gone < lists->gone_count && lists->gone[gone] == i) {
-            gone++;
+        if (change_differs(change->old, &gone, i)) {
             language_file_prepare(&all->files[i], entry);
-        } else {
-            at = change_next_that_stays(lists, &put, at);
-            all->files[i] = new->files[at++];
+            continue;
         }
+        while (change_differs(change->new, &put, at))
+            at++;
+        all->files[i] = new->files[at++];
     }
     rb_language_tree_settle(all);
     return all;
 }
 
-static void change_compare(struct change *change)
+static rb_err change_compare(struct change *change)
 {
-    const struct rb_language_lists *lists = change->lists;
     struct rb_language_tree *new = change_settle_new(change), *old = change_settle_old(change, new);
     const struct rb_tree_entry *entry;
     size_t gone = 0, put = 0, at = 0; /* in the old list */
-    rb_tree_walk_begin(change->walk, lists->tree);
-    for (size_t i = 0; (entry = rb_tree_walk_next(change->walk)); i++) {
+    rb_err err = RB_OK;
+    rb_tree_walk_begin(change->walk, change->new->tree);
+    for (size_t i = 0; !err && (entry = rb_tree_walk_next(change->walk)); i++) {
         struct language_file *file = &new->files[i];
-        bool is_put = put < lists->put_count && lists->put[put] == i;
-        put += is_put;
-        while (!is_put && gone < lists->gone_count && lists->gone[gone] == at) {
-            gone++;
+        bool is_put = change_differs(change->new, &put, i);
+        while (!is_put && change_differs(change->old, &gone, at))
             at++;
-        }
         if (is_put || file->language != old->files[at].language) {
             const struct rb_language_of_file answer = language_file_answer(file, file->language, entry);
-            change->fn(change->arg, i, entry, &answer);
+            err = change->fn(change->arg, entry, &answer);
         }
         at += !is_put;
     }
+    return err;
 }
 
-void rb_language_change(const struct rb_language_lists *lists, rb_language_change_fn fn, void *arg)
+rb_err rb_language_change(const struct rb_language_list *old, const struct rb_language_list *new,
+                          rb_language_change_fn fn, void *arg)
 {
-    struct change change = {.lists = lists, .fn = fn, .arg = arg, .scratch = rb_arena_new()};
+    struct change change = {.old = old, .new = new, .fn = fn, .arg = arg, .scratch = rb_arena_new()};
     size_t size = rb_language_total * sizeof *change.told;
     change.told = memset(rb_arena_alloc(change.scratch, size), 0, size);
     change.asked = memset(rb_arena_alloc(change.scratch, size), 0, size);
     change.walk = rb_arena_alloc(change.scratch, sizeof *change.walk);
     change.all = language_tree_begin(&(struct rb_tree){.count = 0}, change.scratch);
-    if (change_is_alone(&change) && change_put_alone(&change, true))
-        change_put_alone(&change, false);
-    else
-        change_compare(&change);
+    bool is_alone = change_is_alone(&change) && change_asks_nothing(&change);
+    rb_err err = is_alone ? change_answer_alone(&change) : change_compare(&change);
     rb_arena_free(change.scratch);
+    return err;
 }

@@ -126,7 +126,7 @@ rb_err rb_repo_delivery_payload(const char **payload, size_t *len, struct rb_db 
         "select payload from deliveries where hook_id = $1 and delivery_id = $2::uuid"};
     struct rb_rows *rows = NULL;
     struct rb_param params[] = {RB_P_INT(hook_id), RB_P_TEXT(delivery_id)};
-    rb_err err = rb_db_query(&rows, db, &statement, params, 2);
+    rb_err err = rb_db_query_binary(&rows, db, &statement, params, 2);
     if (!err && (rb_rows_count(rows) == 0 || rb_rows_is_null(rows, 0, 0)))
         err = rb_error_set(RB_ENOTFOUND, "delivery %s of hook %lld has no payload of its own", delivery_id,
                            (long long)hook_id);

@@ -29,7 +29,7 @@ rb_err rb_blobs_get(struct rb_db *db, int64_t repo_id, const struct rb_blob *wan
     rb_err err = blobs_names(&names, wanted, count);
     if (!err) {
         const struct rb_param params[] = {RB_P_INT(repo_id), rb_array_param(&names)};
-        err = rb_db_query(&rows, db, &statement, params, 2);
+        err = rb_db_query_binary(&rows, db, &statement, params, 2);
     }
     for (size_t i = 0; !err && i < rb_rows_count(rows); i++) {
         struct rb_blob blob = {.sha = rb_rows_text(rows, i, 0)};

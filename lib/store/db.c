@@ -206,7 +206,7 @@ static rb_err db_prepare(struct rb_db *db, const struct rb_statement *statement)
 }
 
 static rb_err db_query_once(struct rb_rows **rows, struct rb_db *db, const struct rb_statement *statement,
-                            const struct store_args *args)
+                            const struct store_args *args, bool is_binary)
 {
     rb_err err = db_connect(db);
     if (!err)
@@ -216,7 +216,7 @@ static rb_err db_query_once(struct rb_rows **rows, struct rb_db *db, const struc
     PGresult *result = NULL;
     err = db_finish(&result, db,
                     PQsendQueryPrepared(db->conn, statement->name, args->count, args->values, args->lengths,
-                                        args->formats, 0),
+                                        args->formats, is_binary),
                     statement->name);
     if (err)
         return err;
@@ -241,8 +241,8 @@ static bool db_is_dead(struct rb_db *db)
     return db->conn && PQstatus(db->conn) != CONNECTION_OK;
 }
 
-rb_err rb_db_query(struct rb_rows **rows, struct rb_db *db, const struct rb_statement *statement,
-                   const struct rb_param *params, size_t count)
+static rb_err db_query(struct rb_rows **rows, struct rb_db *db, const struct rb_statement *statement,
+                       const struct rb_param *params, size_t count, bool is_binary)
 {
     if (rows)
         *rows = NULL;
@@ -255,7 +255,19 @@ rb_err rb_db_query(struct rb_rows **rows, struct rb_db *db, const struct rb_stat
         db->missed |= db->channel_count > 0;
         db_disconnect(db);
     }
-    return db_query_once(rows, db, statement, &args);
+    return db_query_once(rows, db, statement, &args, is_binary);
+}
+
+rb_err rb_db_query(struct rb_rows **rows, struct rb_db *db, const struct rb_statement *statement,
+                   const struct rb_param *params, size_t count)
+{
+    return db_query(rows, db, statement, params, count, false);
+}
+
+rb_err rb_db_query_binary(struct rb_rows **rows, struct rb_db *db, const struct rb_statement *statement,
+                          const struct rb_param *params, size_t count)
+{
+    return db_query(rows, db, statement, params, count, true);
 }
 
 rb_err rb_db_begin(struct rb_db *db)

@@ -115,6 +115,10 @@ const uint8_t *rb_rows_bytes(const struct rb_rows *rows, size_t row, int column,
     *len = 0;
     if (rb_rows_is_null(rows, row, column))
         return NULL;
+    if (PQfformat(rows->result, column) == 1) {
+        *len = (size_t)PQgetlength(rows->result, (int)row, column);
+        return (const uint8_t *)PQgetvalue(rows->result, (int)row, column);
+    }
     for (const struct store_bytea *value = rows->decoded; value; value = value->next) {
         if (value->row == row && value->column == column) {
             *len = value->len;

@@ -83,7 +83,7 @@ const char *rb_rows_text(const struct rb_rows *rows, size_t row,
                          int column);                                    /* "" for NULL; valid with rows */
 int64_t rb_rows_int(const struct rb_rows *rows, size_t row, int column); /* 0 for NULL */
 bool rb_rows_bool(const struct rb_rows *rows, size_t row, int column);
-/* bytea, decoded; `len` receives its length. Valid with rows. NULL for SQL NULL. */
+/* bytea, as bytes; `len` receives their number. Valid with rows. NULL for SQL NULL. */
 const uint8_t *rb_rows_bytes(const struct rb_rows *rows, size_t row, int column, size_t *len);
 void rb_rows_free(struct rb_rows *rows); /* NULL is fine */
 
@@ -109,6 +109,10 @@ void rb_db_set(struct rb_db *db, const char *name, const char *value);
  * for each address of the server when it has to connect. */
 rb_err rb_db_query(struct rb_rows **rows, struct rb_db *db, const struct rb_statement *statement,
                    const struct rb_param *params, size_t count) RB_MUST_CHECK;
+/* The same for a statement whose columns are all text or bytea, and large: they come in PostgreSQL's binary
+ * form, where a bytea is its bytes, and not hexadecimal text of twice their number. */
+rb_err rb_db_query_binary(struct rb_rows **rows, struct rb_db *db, const struct rb_statement *statement,
+                          const struct rb_param *params, size_t count) RB_MUST_CHECK;
 rb_err rb_db_begin(struct rb_db *db) RB_MUST_CHECK;  /* no transaction within a transaction: RB_EINTERNAL */
 rb_err rb_db_commit(struct rb_db *db) RB_MUST_CHECK; /* an error here means unknown outcome */
 void rb_db_rollback(struct rb_db *db);               /* fine without a transaction */

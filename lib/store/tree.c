@@ -39,7 +39,7 @@ static rb_err tree_read_part(struct rb_tree_packer *packer, struct rb_db *db, in
     struct rb_rows *rows = NULL;
     const struct rb_param params[] = {RB_P_INT(repo_id), RB_P_TEXT(rb_rows_text(head, 0, 0)),
                                       RB_P_TEXT(rb_rows_text(head, 0, 5)), RB_P_INT(part)};
-    rb_err err = rb_db_query(&rows, db, &statement, params, 4);
+    rb_err err = rb_db_query_binary(&rows, db, &statement, params, 4);
     if (!err && rb_rows_count(rows) == 0)
         err = rb_error_set(RB_ENOTFOUND, "the tree has just left the cache");
     if (!err) {

@@ -17,6 +17,7 @@ const workFiles = Math.min(files, Number(process.env.WORK_FILES ?? 20_000));
 const only = new RegExp(process.env.ONLY ?? '');
 const isOn = (name) => process.env[name] !== '0';
 const pulls = 5;
+const updates = 10;
 const idleSeconds = 10;
 
 const results = { files, growth, processors: os.availableParallelism(), load_before: fs.readFileSync('/proc/loadavg', 'utf8').split(' ')[0], stores: {} };
@@ -44,19 +45,29 @@ const stores = {
 };
 const ids = { warm: 900001, ours: 900002, grown: 900003, counted: 900004, copy: 900005, others: 900010 };
 
+/** The difference is as large each way. */
+const toAndFro = (i) => (i % 2 ? 'again' : 'change');
+
+/** Of each thing that steps have taken, the median. */
+const medianOf = (steps) => Object.fromEntries(['wall_ms', 'server_ms', 'client_ms', 'peak_mb'].map((name) => [name, percentiles(steps.map((step) => step[name])).median_ms]));
+
 /** The life of a graph: built, written again, changed, removed. `between` is done once it has been built. */
 async function life(store, out, between = async () => {}) {
   const { env, server } = stores[store];
   const warm = await repobus(Math.ceil(files / 5), env());
-  for (const [i, step] of ['build', 'again', 'change', 'remove'].entries()) await warm.step(`${step} ${ids.warm} ${i + 1}`);
+  const steps = ['build', 'again', ...Array.from({ length: updates }, (_, i) => toAndFro(i)), 'remove'];
+  for (const [i, step] of steps.entries()) await warm.step(`${step} ${ids.warm} ${i + 1}`);
   await warm.stop();
   const writer = await repobus(files, env());
   const note = async (name, step, generation) => written(name, out[name] = await writer.step(`${step} ${ids.ours} ${generation}`, server));
   await note('Repobus: first build', 'build', 1);
   await between();
   await note('Repobus: written again, unchanged', 'again', 2);
-  await note('Repobus: 1 % changed', 'change', 3);
-  await note('Repobus: removed', 'remove', 4);
+  const changes = [];
+  for (let i = 0; i < updates; i++) changes.push(await writer.step(`${toAndFro(i)} ${ids.ours} ${3 + i}`, server));
+  written('Repobus: 1 % changed, the first time', out['Repobus: 1 % changed, the first time'] = changes[0]);
+  written(`Repobus: 1 % changed, the median of ${updates}`, out['Repobus: 1 % changed'] = medianOf(changes));
+  await note('Repobus: removed', 'remove', 3 + updates);
   await writer.stop();
 }
 
