@@ -29,6 +29,9 @@ static natsStatus bucket_open(struct bus_bucket *bucket, struct rb_bus *bus)
     bool found = s != NATS_NOT_FOUND;
     if (!found)
         s = js_CreateKeyValue(&bucket->store, bus->js, &config);
+    /* Somebody else was faster, whatever the server calls that (setup_stream()). */
+    if (!found && s != NATS_OK && js_KeyValue(&bucket->store, bus->js, bucket->name) == NATS_OK)
+        s = NATS_OK;
     bucket->missing = !found && s != NATS_OK;
     if (s == NATS_OK)
         s = kvStore_Status(&status, bucket->store);

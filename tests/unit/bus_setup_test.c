@@ -80,7 +80,8 @@ static struct rb_bus *without_jetstream(void)
 }
 
 struct first {
-    bool is_ours, was_in_time; /* it makes the same streams; it has made the one at hand */
+    bool is_ours;  /* it makes the same streams, */
+    char made[64]; /* and has just made this one */
 };
 
 /* In the place of JetStream, as 2.9 is to the second of two who make a stream at the same moment. */
@@ -88,16 +89,17 @@ static void tell_the_second(natsConnection *nc, natsSubscription *sub, natsMsg *
 {
     static const char taken[] = "{\"error\":{\"code\":400,\"err_code\":10065,\"description\":\"subjects "
                                 "overlap with an existing stream\"}}";
-    static const char made[] =
-        "{\"config\":{\"name\":\"made\",\"storage\":\"file\",\"retention\":\"limits\"},\"state\":{}}";
-    const char *subject = natsMsg_GetSubject(msg), *answer = made;
+    static const char made[] = "{\"config\":{\"name\":\"made\",\"storage\":\"file\",\"retention\":\"limits\","
+                               "\"max_msgs_per_subject\":1},\"state\":{}}";
+    const char *subject = natsMsg_GetSubject(msg), *name = strrchr(subject, '.') + 1, *answer = made;
     struct first *first = arg;
     (void)sub;
-    if (strstr(subject, ".CREATE."))
+    if (strstr(subject, ".CREATE.")) {
         answer = taken;
-    else if (strstr(subject, ".INFO.") && !(first->is_ours && first->was_in_time))
+        snprintf(first->made, sizeof(first->made), "%s", first->is_ours ? name : "");
+    } else if (strstr(subject, ".INFO.") && strcmp(first->made, name) != 0) {
         answer = stream_is_missing;
-    first->was_in_time = strstr(subject, ".CREATE.");
+    }
     (void)natsConnection_PublishString(nc, natsMsg_GetReply(msg), answer);
     natsMsg_Destroy(msg);
 }
@@ -112,15 +114,18 @@ static void of_two_at_the_same_moment_the_second_finds_it(void **state)
         natsConnection_Subscribe(&jetstream, server->nc, "$JS.API.STREAM.>", tell_the_second, &first),
         NATS_OK);
     assert_int_equal(natsConnection_Flush(server->nc), NATS_OK);
-    rb_err second = rb_bus_setup(bus);
-    first.is_ours = false; /* somebody else has these subjects in a stream of another name */
-    rb_err stranger = rb_bus_setup(bus);
+    rb_err second = rb_bus_setup(bus), second_bucket = rb_bus_make_buckets(bus, "tester");
+    first =
+        (struct first){.is_ours = false}; /* somebody else has these subjects in a stream of another name */
+    rb_err strange_bucket = rb_bus_make_buckets(bus, "tester"), stranger = rb_bus_setup(bus);
     bool is_told = strstr(rb_error_text(), "creating stream REPOBUS") &&
                    strstr(rb_error_text(), "subjects overlap with an existing stream");
     rb_bus_close(server);
     natsSubscription_Destroy(jetstream);
     assert_int_equal(second, RB_OK);
+    assert_int_equal(second_bucket, RB_OK);
     assert_int_equal(stranger, RB_EPROTOCOL);
+    assert_int_equal(strange_bucket, RB_EUNAVAILABLE);
     assert_true(is_told);
 }
 
