@@ -202,13 +202,25 @@ struct differing {
     struct graph_places places;
     struct rb_tree_packer *packer;
     struct rb_tree tree; /* what was packed */
+    struct rb_arena *arena;
 };
 
 static rb_err differing_add(struct differing *differing, const struct rb_tree_walk *walk,
-                            const struct rb_tree_entry *entry, struct rb_arena *arena)
+                            const struct rb_tree_entry *entry)
 {
-    places_add(&differing->places, walk->index - 1, arena);
+    places_add(&differing->places, walk->index - 1, differing->arena);
     return rb_tree_packer_add(differing->packer, entry);
+}
+
+static void differing_begin(struct differing *differing, struct rb_arena *arena)
+{
+    *differing = (struct differing){.packer = rb_tree_packer_new(arena), .arena = arena};
+}
+
+static void differing_end(struct differing *differing)
+{
+    rb_tree_packer_end(&differing->tree, differing->packer);
+    rb_tree_packer_free(differing->packer);
 }
 
 struct entries {
@@ -242,11 +254,11 @@ static rb_err entries_compare(struct entries *entries, struct rb_tree_walk *old,
         int order = !a ? 1 : !b ? -1 : strcmp(a->path, b->path);
         bool is_same = order == 0 && entry_is_same(a, b);
         if (order <= 0 && !is_same) {
-            err = differing_add(&entries->gone, old, a, entries->arena);
+            err = differing_add(&entries->gone, old, a);
             entries_note_gone(entries, a, order == 0 ? b : NULL);
         }
         if (!err && order >= 0 && !is_same)
-            err = differing_add(&entries->put, new, b, entries->arena);
+            err = differing_add(&entries->put, new, b);
         if (order <= 0)
             a = rb_tree_walk_next(old);
         if (order >= 0)
@@ -290,20 +302,33 @@ static rb_err entries_put(void *arg, const struct rb_tree_entry *entry,
     return rb_tree_packer_add(entries->packer, entry);
 }
 
-static rb_err entries_differing(struct entries *entries, const struct rb_tree *old, const struct rb_tree *new)
+/* In `scratch`: what differs may be nearly all of a large tree, and is not needed any more when it is judged.
+ */
+static rb_err entries_differing(struct entries *entries, const struct rb_tree *old, const struct rb_tree *new,
+                                struct rb_arena *scratch)
 {
     struct rb_tree_walk *walks = rb_malloc(2 * sizeof *walks);
-    struct differing *gone = &entries->gone, *put = &entries->put;
-    gone->packer = rb_tree_packer_new(entries->arena);
-    put->packer = rb_tree_packer_new(entries->arena);
+    differing_begin(&entries->gone, scratch);
+    differing_begin(&entries->put, scratch);
     rb_tree_walk_begin(&walks[0], old);
     rb_tree_walk_begin(&walks[1], new);
     rb_err err = entries_compare(entries, &walks[0], &walks[1]);
     free(walks);
-    rb_tree_packer_end(&gone->tree, gone->packer);
-    rb_tree_packer_end(&put->tree, put->packer);
-    rb_tree_packer_free(gone->packer);
-    rb_tree_packer_free(put->packer);
+    differing_end(&entries->gone);
+    differing_end(&entries->put);
+    return err;
+}
+
+static rb_err entries_judge(struct entries *entries, const struct rb_tree *old, const struct rb_tree *new)
+{
+    const struct rb_language_list before = {old, &entries->gone.tree, entries->gone.places.at},
+                                  now = {new, &entries->put.tree, entries->put.places.at};
+    struct graph_difference *difference = entries->difference;
+    entries->packer = rb_tree_packer_new(entries->arena);
+    rb_err err = rb_language_change(&before, &now, entries_put, entries);
+    rb_tree_packer_end(&difference->put_entries, entries->packer);
+    rb_tree_packer_free(entries->packer);
+    rb_tree_walk_begin(&difference->walk->entries, &difference->put_entries);
     return err;
 }
 
@@ -313,16 +338,11 @@ rb_err graph_difference_to_tree(struct graph_difference *difference, const struc
     struct entries entries = {.difference = difference, .arena = arena};
     difference_begin(difference, tree, arena);
     difference->put_files.are_entries = true;
-    rb_err err = entries_differing(&entries, old->source, tree->source);
-    if (err)
-        return err;
-    const struct rb_language_list before = {old->source, &entries.gone.tree, entries.gone.places.at},
-                                  now = {tree->source, &entries.put.tree, entries.put.places.at};
-    entries.packer = rb_tree_packer_new(arena);
-    err = rb_language_change(&before, &now, entries_put, &entries);
-    rb_tree_packer_end(&difference->put_entries, entries.packer);
-    rb_tree_packer_free(entries.packer);
-    rb_tree_walk_begin(&difference->walk->entries, &difference->put_entries);
+    struct rb_arena *scratch = rb_arena_new();
+    rb_err err = entries_differing(&entries, old->source, tree->source, scratch);
+    if (!err)
+        err = entries_judge(&entries, old->source, tree->source);
+    rb_arena_free(scratch);
     directories_compare(difference, old, arena);
     return err;
 }
