@@ -302,8 +302,8 @@ static rb_err entries_put(void *arg, const struct rb_tree_entry *entry,
     return rb_tree_packer_add(entries->packer, entry);
 }
 
-/* In `scratch`: what differs may be nearly all of a large tree, and is not needed any more when it is judged.
- */
+/* What differs, in `scratch`: it may be nearly all of a large tree, and is not needed any more once it is
+ * judged. */
 static rb_err entries_differing(struct entries *entries, const struct rb_tree *old, const struct rb_tree *new,
                                 struct rb_arena *scratch)
 {
@@ -337,7 +337,6 @@ rb_err graph_difference_to_tree(struct graph_difference *difference, const struc
 {
     struct entries entries = {.difference = difference, .arena = arena};
     difference_begin(difference, tree, arena);
-    difference->put_files.are_entries = true;
     struct rb_arena *scratch = rb_arena_new();
     rb_err err = entries_differing(&entries, old->source, tree->source, scratch);
     if (!err)
@@ -429,7 +428,7 @@ static void take_files(struct graph_rows *rows, struct graph_difference *differe
     const struct rb_graph_file *before = NULL;
     rows->put_files = rb_arena_alloc(arena, rows->put_file_count * sizeof *rows->put_files);
     for (size_t i = 0; i < rows->put_file_count; i++) {
-        before = difference->put_files.are_entries
+        before = difference->judged
                      ? take_entry(difference, begin + i, before, arena)
                      : take_row(difference, places_get(&difference->put_files, begin + i), before, arena);
         rows->put_files[i] = before;

@@ -193,9 +193,9 @@ void graph_file_of_entry(struct rb_graph_file *file, const struct rb_tree_entry 
 
 /* ---- the difference (difference.c) --------------------------------------------------------------------- */
 
-/* Rows of a tree, by their place among its files or folders; or they are the entries that are put. */
+/* Rows of a tree, by their place among its files or folders. */
 struct graph_places {
-    bool is_all, are_entries;
+    bool is_all;
     uint32_t *at;
     size_t count, capacity;
 };
@@ -208,9 +208,10 @@ struct graph_difference {
     const struct rb_graph_tree *tree;
     struct graph_places put_directories, put_files;
     struct graph_paths gone_files, gone_directories;
-    int64_t gone_links;         /* of what is gone from the tree */
-    struct rb_tree put_entries; /* of put_files, */
+    int64_t gone_links; /* of what is gone from the tree */
+    /* Where the other side is a tree, too, put_files has no places: these are its rows. Else NULL. */
     struct rb_graph_judged *judged;
+    struct rb_tree put_entries;
     struct rb_graph_walk *walk; /* of the files that are taken */
     size_t walked;
 };

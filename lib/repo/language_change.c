@@ -4,9 +4,6 @@
  * what differs is no evidence that a file which stays asks for, nothing but what differs is looked at. Else
  * both lists are decided, and what stays is compared; names and paths are looked at once for both.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "lib/repo/language_tree.h"
 
 struct change {
@@ -21,6 +18,14 @@ struct change {
     bool *asked;                  /* languages that what stays asks for */
     bool is_asked_all;            /* the main language is */
 };
+
+/* Whether what is at `at` differs; each place is asked for, in order. */
+static bool change_differs(const struct rb_language_list *list, size_t *passed, size_t at)
+{
+    bool differs = *passed < list->differing->count && list->places[*passed] == at;
+    *passed += differs;
+    return differs;
+}
 
 /* ---- whether what stays stays as it is ----------------------------------------------------------------- */
 
@@ -46,7 +51,7 @@ static void change_ask(struct change *change)
 {
     const struct rb_language_list *new = change->new;
     struct language_hints hints = {0};
-    size_t at = 0;
+    size_t put = 0;
     rb_tree_walk_begin(change->walk, new->tree);
     for (const struct rb_tree_entry *entry; (entry = rb_tree_walk_next(change->walk));) {
         struct language_file file;
@@ -54,11 +59,8 @@ static void change_ask(struct change *change)
         bool is_open = language_path_ends_open(entry->path);
         if (is_open)
             language_hints_note(&hints, entry);
-        if (at < new->differing->count && change->walk->index - 1 == new->places[at]) {
-            at++;
-            continue;
-        }
-        if (!is_open && entry->kind != RB_ENTRY_EXECUTABLE)
+        if (change_differs(new, &put, change->walk->index - 1) ||
+            (!is_open && entry->kind != RB_ENTRY_EXECUTABLE))
             continue;
         language_file_prepare(&file, entry);
         enum language_asks asks = language_file_asks(&language, change->all, &file, entry);
@@ -83,8 +85,8 @@ static bool change_is_alone(struct change *change)
     return !(change->is_told && change->is_asked_all);
 }
 
-/* Nothing that differs asks, either. */
-static bool change_asks_nothing(struct change *change)
+/* What is put, by itself. False: something in it asks. */
+static bool change_decide_alone(struct rb_language_of_file *answers, struct change *change)
 {
     rb_tree_walk_begin(change->walk, change->new->differing);
     for (const struct rb_tree_entry *entry; (entry = rb_tree_walk_next(change->walk));) {
@@ -93,22 +95,17 @@ static bool change_asks_nothing(struct change *change)
         language_file_prepare(&file, entry);
         if (language_file_asks(&language, change->all, &file, entry) != LANGUAGE_ASKS_NONE)
             return false;
+        *answers++ = language_file_answer(&file, language, entry);
     }
     return true;
 }
 
-static rb_err change_answer_alone(struct change *change)
+static rb_err change_answer(struct change *change, const struct rb_language_of_file *answers)
 {
     rb_err err = RB_OK;
     rb_tree_walk_begin(change->walk, change->new->differing);
-    for (const struct rb_tree_entry *entry; !err && (entry = rb_tree_walk_next(change->walk));) {
-        struct language_file file;
-        int language;
-        language_file_prepare(&file, entry);
-        language_file_asks(&language, change->all, &file, entry);
-        const struct rb_language_of_file answer = language_file_answer(&file, language, entry);
-        err = change->fn(change->arg, entry, &answer);
-    }
+    for (const struct rb_tree_entry *entry; !err && (entry = rb_tree_walk_next(change->walk));)
+        err = change->fn(change->arg, entry, answers++);
     return err;
 }
 
@@ -124,14 +121,6 @@ static struct rb_language_tree *change_settle_new(const struct change *change)
     }
     rb_language_tree_settle(all);
     return all;
-}
-
-/* Whether what is at `at` differs; each place is asked for, in order. */
-static bool change_differs(const struct rb_language_list *list, size_t *passed, size_t at)
-{
-    bool differs = *passed < list->differing->count && list->places[*passed] == at;
-    *passed += differs;
-    return differs;
 }
 
 static struct rb_language_tree *change_settle_old(const struct change *change,
@@ -180,12 +169,14 @@ rb_err rb_language_change(const struct rb_language_list *old, const struct rb_la
 {
     struct change change = {.old = old, .new = new, .fn = fn, .arg = arg, .scratch = rb_arena_new()};
     size_t size = rb_language_total * sizeof *change.told;
-    change.told = memset(rb_arena_alloc(change.scratch, size), 0, size);
-    change.asked = memset(rb_arena_alloc(change.scratch, size), 0, size);
+    change.told = rb_arena_alloc(change.scratch, size);
+    change.asked = rb_arena_alloc(change.scratch, size);
     change.walk = rb_arena_alloc(change.scratch, sizeof *change.walk);
     change.all = language_tree_begin(&(struct rb_tree){.count = 0}, change.scratch);
-    bool is_alone = change_is_alone(&change) && change_asks_nothing(&change);
-    rb_err err = is_alone ? change_answer_alone(&change) : change_compare(&change);
+    struct rb_language_of_file *answers =
+        rb_arena_alloc(change.scratch, new->differing->count * sizeof *answers);
+    bool is_alone = change_is_alone(&change) && change_decide_alone(answers, &change);
+    rb_err err = is_alone ? change_answer(&change, answers) : change_compare(&change);
     rb_arena_free(change.scratch);
     return err;
 }

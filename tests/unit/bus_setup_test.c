@@ -115,8 +115,8 @@ static void of_two_at_the_same_moment_the_second_finds_it(void **state)
         NATS_OK);
     assert_int_equal(natsConnection_Flush(server->nc), NATS_OK);
     rb_err second = rb_bus_setup(bus), second_bucket = rb_bus_make_buckets(bus, "tester");
-    first =
-        (struct first){.is_ours = false}; /* somebody else has these subjects in a stream of another name */
+    /* Somebody else has these subjects in a stream of another name. */
+    first = (struct first){.is_ours = false};
     rb_err strange_bucket = rb_bus_make_buckets(bus, "tester"), stranger = rb_bus_setup(bus);
     bool is_told = strstr(rb_error_text(), "creating stream REPOBUS") &&
                    strstr(rb_error_text(), "subjects overlap with an existing stream");
